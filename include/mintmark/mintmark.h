@@ -1,0 +1,134 @@
+/* libmintmark: finding forged and abused credentials in authentication traffic.
+ *
+ * Two phases. Configure: mintmark_new(), options, outputs and callbacks, captures. Then mintmark_start(), and
+ * either mintmark_run() over the captures or mintmark_feed() packet by packet; mintmark_finish() ends all
+ * flows, weighs the findings and reports them. A context belongs to one thread; several contexts do not know of
+ * each other. Functions that return int return 0 when done and a negative number when not; mintmark_error()
+ * then tells why in one line. */
+#ifndef MINTMARK_H
+#define MINTMARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mintmark;
+
+/** The version, "0.1.0". */
+const char *mintmark_version(void);
+
+/** A new context with default options; NULL when memory is out. */
+struct mintmark *mintmark_new(void);
+
+/** Free the context and all it holds; accepts NULL. Outputs given to it are flushed, not closed. */
+void mintmark_free(struct mintmark *m);
+
+/** Why the last call on this context failed; "" when none did. Borrowed until the next call. */
+const char *mintmark_error(const struct mintmark *m);
+
+/** Set an option, "section.key" as mintmark_list(MINTMARK_LIST_OPTIONS) names it, before mintmark_start().
+ * Fails when there is no such option or the value is no such value. */
+int mintmark_set(struct mintmark *m, const char *option, const char *value);
+
+/** Add a capture: a file, "-" for standard input, or a directory for all captures in it. Opened at once, so that a
+ * missing file fails here; other captures are not affected. */
+int mintmark_add_capture(struct mintmark *m, const char *path);
+
+enum mintmark_format {
+	MINTMARK_TEXT, /* for people: findings, most serious first, and a closing summary, at the end */
+	MINTMARK_TEXT_COLOR, /* the same with terminal escapes */
+	MINTMARK_NDJSON, /* mintmark-events(5): every event as it happens, findings at the end */
+};
+
+/** Write to this stream, which stays the caller's. */
+int mintmark_add_output(struct mintmark *m, enum mintmark_format format, FILE *stream);
+
+enum mintmark_band {
+	MINTMARK_LOW,
+	MINTMARK_MEDIUM,
+	MINTMARK_HIGH,
+	MINTMARK_CRITICAL,
+};
+
+/** An event or a finding, valid while the callback runs. */
+struct mintmark_record {
+	bool is_finding;
+	const char *json; /* one object of mintmark-events(5), NUL-terminated, without a newline */
+	size_t json_len;
+	/* of findings: */
+	const char *rule; /* the detector's name */
+	double score;     /* decibans */
+	enum mintmark_band band;
+	const char *fingerprint; /* of the credential it is rooted in, 32 hex digits */
+};
+
+typedef void mintmark_record_fn(void *arg, const struct mintmark_record *record);
+void mintmark_on_record(struct mintmark *m, mintmark_record_fn *fn, void *arg);
+
+/** Told of each input that broke off, one line: "FILE: truncated in packet 12, at byte 3400". */
+typedef void mintmark_complaint_fn(void *arg, const char *line);
+void mintmark_on_complaint(struct mintmark *m, mintmark_complaint_fn *fn, void *arg);
+
+/** Told now and then how far mintmark_run() has come. bytes_total is 0 when an input's size is unknown. */
+struct mintmark_progress {
+	uint64_t packets, bytes, bytes_total;
+	int64_t time_ns; /* of the packet last read */
+};
+typedef void mintmark_progress_fn(void *arg, const struct mintmark_progress *progress);
+void mintmark_on_progress(struct mintmark *m, mintmark_progress_fn *fn, void *arg);
+
+/** End of configuration: allocates what packets need. */
+int mintmark_start(struct mintmark *m);
+
+/** Read all captures to their ends, merged by time, or until mintmark_stop(). Fails when an input broke off, after
+ * all that was readable has been analysed. */
+int mintmark_run(struct mintmark *m);
+
+/** Make mintmark_run() return soon. May be called from a signal handler. */
+void mintmark_stop(struct mintmark *m);
+
+/** Declare a source of packets that the caller feeds; its name appears in FILE#N. Returns its index, or negative. */
+int mintmark_add_source(struct mintmark *m, const char *name);
+
+struct mintmark_packet {
+	int source;        /* from mintmark_add_source() */
+	uint64_t number;   /* from 1; names the packet in evidence, may repeat */
+	int64_t time_ns;   /* since 1970 UTC; the engine's only clock */
+	uint32_t linktype; /* LINKTYPE_ as in captures: 1 Ethernet, 101 raw IP, ... */
+	uint32_t wire_len; /* at least len */
+	const uint8_t *data;
+	size_t len;
+};
+
+/** Analyse one packet. Data are not kept. */
+int mintmark_feed(struct mintmark *m, const struct mintmark_packet *packet);
+
+/** Hand bytes to one dissector as the next bytes of a TCP stream, or as a datagram: for tests and fuzzing.
+ * protocol: as mintmark_list(MINTMARK_LIST_PROTOCOLS) names it; to_client: direction. All calls of one
+ * context belong to one connection per protocol and transport. */
+int mintmark_feed_stream(struct mintmark *m, const char *protocol, bool udp, bool to_client,
+        const uint8_t *data, size_t len);
+
+/** End all flows, weigh all findings once more, report them and write the summary. The context can then only be
+ * freed. */
+int mintmark_finish(struct mintmark *m);
+
+enum mintmark_list {
+	MINTMARK_LIST_DETECTORS,
+	MINTMARK_LIST_PROTOCOLS,
+	MINTMARK_LIST_FIELDS,
+	MINTMARK_LIST_OPTIONS,
+};
+
+/** Print one of the tables that the program is made of: tab-separated, one row a line, a header first. */
+void mintmark_list(enum mintmark_list what, FILE *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

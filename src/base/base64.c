@@ -1,0 +1,74 @@
+/* Base64 decoding. */
+#include "base/base64.h"
+
+enum {
+	BITS = 6,    /* of one character */
+	PAD_MAX = 2, /* RFC 4648 section 4: "=" or "==" */
+	QUANTUM = 4, /* characters of a full group */
+	BAD = -1,    /* no character of the alphabet */
+};
+
+/* RFC 4648 table 1, by arithmetic: there is no table to look up by a byte of a secret. */
+static int
+sextet(uint8_t b)
+{
+	if (b >= 'A' && b <= 'Z')
+		return b - 'A';
+	if (b >= 'a' && b <= 'z')
+		return b - 'a' + 26;
+	if (b >= '0' && b <= '9')
+		return b - '0' + 52;
+	if (b == '+')
+		return 62;
+	return b == '/' ? 63 : BAD;
+}
+
+static bool
+is_space(uint8_t b)
+{
+	return b == ' ' || b == '\t' || b == '\r' || b == '\n';
+}
+
+static bool
+decode(struct mm_cursor *c, uint8_t *out, size_t room, size_t *n_out)
+{
+	size_t n_chars = 0, n_pad = 0;
+	uint32_t bits = 0;
+	unsigned n_bits = 0;
+	while (c->len != 0) {
+		uint8_t b = mm_u8(c);
+		if (is_space(b))
+			continue;
+		if (b == '=') {
+			if (++n_pad > PAD_MAX)
+				return false;
+			continue;
+		}
+		int v = sextet(b);
+		if (v == BAD || n_pad != 0)
+			return false;
+		n_chars++;
+		bits = (bits << BITS | (uint32_t)v) & 0xfff; /* never more than 12 bits wait */
+		n_bits += BITS;
+		if (n_bits < 8)
+			continue;
+		if (*n_out == room)
+			return false;
+		n_bits -= 8;
+		out[(*n_out)++] = (uint8_t)(bits >> n_bits);
+	}
+	return n_chars % QUANTUM != 1;
+}
+
+bool
+mm_base64_decode(struct mm_slice text, uint8_t *out, size_t room, size_t *n)
+{
+	struct mm_cursor c = mm_cursor(text);
+	size_t n_out = 0;
+	if (!decode(&c, out, room, &n_out)) {
+		explicit_bzero(out, n_out); /* it may have been a token */
+		return false;
+	}
+	*n = n_out;
+	return true;
+}

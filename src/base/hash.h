@@ -1,0 +1,30 @@
+/* Hashes: SipHash-1-3 for tables keyed by attacker's bytes, SHA-256 fingerprints of credentials. */
+#ifndef MM_BASE_HASH_H
+#define MM_BASE_HASH_H
+
+#include "base/cursor.h"
+#include "base/err.h"
+
+/** Key of a table's hash; from the context, so that runs can be repeated. */
+struct mm_hash_key {
+	uint64_t k0, k1;
+};
+
+/** SipHash-1-3 (Aumasson and Bernstein, 2012) of len bytes at p. */
+uint64_t mm_siphash(const struct mm_hash_key *key, const void *p, size_t len);
+
+/** A credential's fingerprint: the first 16 bytes of SHA-256 over its opaque bytes. All zero: none. */
+struct mm_fp {
+	uint8_t b[16];
+};
+
+enum { MM_FP_TEXT = 33 }; /* 32 hex digits and NUL */
+
+struct mm_fp mm_fp_of(struct mm_slice opaque);
+bool mm_fp_is_set(const struct mm_fp *fp);
+bool mm_fp_eq(const struct mm_fp *a, const struct mm_fp *b);
+
+/** Write 32 lower-case hex digits and a NUL to out; returns out. */
+const char *mm_fp_text(const struct mm_fp *fp, char out[MM_FP_TEXT]);
+
+#endif

@@ -1,0 +1,144 @@
+/* The list of detectors, and the table of their findings. */
+#include "detect/detect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The one line that adds a detector. taint comes last: it extends what the others opened. */
+const struct mm_detector *const mm_detectors[] = {
+	&mm_orphan_tgt,
+	&mm_orphan_service_ticket,
+	&mm_spn_substitution,
+	&mm_cname_break,
+	&mm_taint,
+	NULL,
+};
+
+void mm_detect_init(
+        struct mm_detect *d, const struct mm_ledger *ledger, const struct mm_hash_key *key)
+{
+	*d = (struct mm_detect){ .ledger = ledger };
+	mm_table_init(&d->findings, key, sizeof(((struct mm_finding *)0)->key),
+	        sizeof(struct mm_finding), MM_FINDINGS_MAX);
+}
+
+void mm_detect_done(struct mm_detect *d)
+{
+	mm_table_done(&d->findings);
+}
+
+static uint32_t detector_index(const struct mm_detector *detector)
+{
+	uint32_t i = 0;
+	while (mm_detectors[i] != NULL && mm_detectors[i] != detector)
+		i++;
+	return i;
+}
+
+static struct mm_finding finding_key(const struct mm_fp *root, uint32_t index)
+{
+	struct mm_finding key;
+	memset(&key.key, 0, sizeof key.key);
+	key.key.root = *root;
+	key.key.detector = index;
+	return key;
+}
+
+static void fill_facts(
+        struct mm_finding *f, const struct mm_look *look, const struct mm_sighting *s)
+{
+	const struct mm_event *ev = look->ev;
+	struct mm_facts *facts = &f->facts;
+	*facts = (struct mm_facts){ .fp = s->cred->fp,
+		.kind = s->cred->kind,
+		.role = s->cred->role,
+		.kvno = s->cred->kvno,
+		.alg = s->cred->alg,
+		.name_type = s->cred->name_type,
+		.length = s->cred->length,
+		.client = ev->src.addr,
+		.server = ev->dst.addr,
+		.server_port = ev->dst.port,
+		.first_ns = ev->request_ns != 0 ? ev->request_ns : ev->time_ns,
+		.last_ns = ev->time_ns,
+		.miss = s->miss,
+		.blind = s->blind,
+		.flags = ev->flags };
+	mm_name_copy(facts->issuer, s->cred->issuer);
+	mm_name_copy(facts->service, s->cred->service);
+	f->protocol = ev->protocol;
+	f->transport = ev->transport;
+	f->src = ev->src;
+	f->dst = ev->dst;
+	memcpy(f->community_id, ev->community_id, sizeof f->community_id);
+	char fp[MM_FP_TEXT];
+	snprintf(f->event_id, sizeof f->event_id, "%.16s-%s", mm_fp_text(&facts->fp, fp),
+	        f->detector->id);
+}
+
+struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector *detector,
+        const struct mm_look *look, const struct mm_sighting *s)
+{
+	bool fresh;
+	struct mm_finding key = finding_key(&s->cred->fp, detector_index(detector));
+	struct mm_finding *f = mm_table_put(&d->findings, &key.key, &fresh);
+	if (f != NULL && fresh) {
+		f->detector = detector;
+		fill_facts(f, look, s);
+	}
+	return f;
+}
+
+struct mm_finding *mm_detect_find(const struct mm_detect *d, const struct mm_fp *root)
+{
+	for (uint32_t i = 0; mm_detectors[i] != NULL; i++) {
+		struct mm_finding key = finding_key(root, i);
+		struct mm_finding *f = mm_table_find(&d->findings, &key.key);
+		if (f != NULL)
+			return f;
+	}
+	return NULL;
+}
+
+static void weigh(const struct mm_detect *d, struct mm_finding *f)
+{
+	f->detector->weigh(d, f);
+	mm_finding_sum(f);
+}
+
+/* A finding that stands: not bare, and not far below what would be reported. */
+static bool stands(const struct mm_finding *f)
+{
+	const double doubt_db = -20; /* 1 in 100: enough not to learn from it */
+	return f != NULL && !f->bare && f->score >= doubt_db;
+}
+
+bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
+{
+	bool trusted = true;
+	for (size_t i = 0; mm_detectors[i] != NULL; i++)
+		if (mm_detectors[i]->look != NULL)
+			mm_detectors[i]->look(d, look);
+	for (size_t i = 0; i < look->n_seen; i++) {
+		const struct mm_sighting *s = &look->seen[i];
+		const struct mm_fp *root =
+		        mm_fp_is_set(&s->row->root) ? &s->row->root : &s->cred->fp;
+		for (uint32_t j = 0; mm_detectors[j] != NULL; j++) {
+			struct mm_finding key = finding_key(root, j);
+			struct mm_finding *f = mm_table_find(&d->findings, &key.key);
+			if (f == NULL)
+				continue;
+			weigh(d, f);
+			trusted = trusted && !stands(f);
+		}
+	}
+	return trusted;
+}
+
+void mm_detect_weigh_all(struct mm_detect *d)
+{
+	for (struct mm_finding *f = mm_table_next(&d->findings, NULL); f != NULL;
+	        f = mm_table_next(&d->findings, f))
+		weigh(d, f);
+}

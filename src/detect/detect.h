@@ -1,0 +1,67 @@
+/* The contract between the engine and a detector.
+ *
+ * One story. A TGS-REQ shows a TGT whose fingerprint the ledger does not hold. The engine calls
+ * mm_ledger_present(), which says so in the look (orphan), then each detector's look(). orphan-tgt sees
+ * that the credential is a TGT and an orphan and opens a finding rooted in it with mm_detect_open(), which takes
+ * down the facts: realm, kvno, etype, length, who and where. The reply, in the same event, issued a
+ * service ticket: taint notes it as a use. Then the engine weighs the finding: weigh() clears it to the prior
+ * and adds each piece of evidence that the facts give against what the ledger knows to be ordinary. Once
+ * all has been read it is weighed again, and reported or listed as bare.
+ *
+ * A detector is a const struct and pure: no state of its own, no clock, no I/O, no numbers (they are in
+ * score/weights.c). It names a behaviour, not a tool. */
+#ifndef MM_DETECT_DETECT_H
+#define MM_DETECT_DETECT_H
+
+#include "ledger/ledger.h"
+#include "score/finding.h"
+
+/** The findings so far, and what detectors may look at. */
+struct mm_detect {
+	const struct mm_ledger *ledger;
+	struct mm_table findings;
+};
+
+struct mm_detector {
+	const char *name;      /* rule.name */
+	const char *id;        /* of its card: "LED-01" */
+	const char *technique; /* ATT&CK: "T1558.001" */
+	const char *technique_name;
+	const char *help;                /* one line for --list-detectors */
+	const char *meaning;             /* why it matters: one sentence for the finding */
+	const char *const *alternatives; /* what else could explain it, ended by NULL */
+
+	/** Look at one event; open or extend findings. */
+	void (*look)(struct mm_detect *d, const struct mm_look *look);
+
+	/** Work out the evidence of one of its findings from its facts. */
+	void (*weigh)(const struct mm_detect *d, struct mm_finding *f);
+};
+
+/** All detectors, ended by NULL. */
+extern const struct mm_detector *const mm_detectors[];
+extern const struct mm_detector mm_orphan_tgt, mm_orphan_service_ticket, mm_spn_substitution,
+        mm_cname_break, mm_taint;
+
+enum { MM_FINDINGS_MAX = 65536 };
+
+void mm_detect_init(
+        struct mm_detect *d, const struct mm_ledger *ledger, const struct mm_hash_key *key);
+void mm_detect_done(struct mm_detect *d);
+
+/** Show the event to every detector, and weigh what it touched. Returns false when it used a credential against
+ * which a finding stands (so that nothing be learnt from it). */
+bool mm_detect_look(struct mm_detect *d, const struct mm_look *look);
+
+/** Weigh all findings again, against all that is known by now. */
+void mm_detect_weigh_all(struct mm_detect *d);
+
+/** The finding of this detector about this sighting, opened with its facts when there was none; NULL when there is no
+ * room. */
+struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector *detector,
+        const struct mm_look *look, const struct mm_sighting *s);
+
+/** Any finding rooted in this credential; NULL when there is none. */
+struct mm_finding *mm_detect_find(const struct mm_detect *d, const struct mm_fp *root);
+
+#endif

@@ -1,0 +1,358 @@
+/* Orphans: credentials presented, never seen issued, and what else speaks for or against forgery.
+ *
+ * Every P(E|H) is learnt from what this issuer was seen to issue; a feature that is everyday here weighs
+ * nothing. Features with one common cause are merged: the etype of a ticket and of its session key (forged with the
+ * NT hash); a wrong kvno and the KDC's refusal of it. */
+#include "detect/orphan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	KVNO_IMPACKET_MIMIKATZ = 2,
+	KVNO_RUBEUS = 3,
+	/* RFC 4120 section 7.5.9 */
+	KDC_ERR_TGT_REVOKED = 20,
+	KRB_AP_ERR_BAD_INTEGRITY = 31,
+	KRB_AP_ERR_MODIFIED = 41,
+	KRB_AP_ERR_BADKEYVER = 44,
+};
+
+static bool is_tgt(enum mm_cred_kind kind)
+{
+	return kind == MM_CRED_TGT || kind == MM_CRED_REFERRAL;
+}
+
+static bool kdc_refusal(uint32_t code)
+{
+	return code == KDC_ERR_TGT_REVOKED || code == KRB_AP_ERR_BAD_INTEGRITY ||
+	       code == KRB_AP_ERR_MODIFIED || code == KRB_AP_ERR_BADKEYVER;
+}
+
+static void note(struct mm_finding *f, const struct mm_look *look, const struct mm_sighting *s)
+{
+	const struct mm_event *ev = look->ev;
+	struct mm_facts *facts = &f->facts;
+	facts->n_uses++;
+	facts->n_accepted += ev->outcome == MM_SUCCESS ? 1 : 0;
+	facts->n_refused += ev->outcome == MM_FAILURE ? 1 : 0;
+	if (s->cred->role != MM_ROLE_PRESENTED || ev->stack == 0)
+		return;
+	if (facts->stack == 0)
+		facts->stack = ev->stack;
+	if (facts->reply_alg == 0)
+		facts->reply_alg = ev->reply_alg;
+	if (facts->kdc_error == 0 && ev->status.domain == MM_STATUS_KRB5)
+		facts->kdc_error = ev->status.code;
+	/* The reply to a TGT names its client, unless it was obtained for another or the name is hidden. */
+	bool own_name = ev->kind == MM_EV_ISSUE &&
+	                !(ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY | MM_EVF_ANONYMOUS));
+	if (facts->user[0] == '\0' && own_name)
+		mm_name_copy(facts->user, ev->user);
+}
+
+void mm_orphan_look(struct mm_detect *d, const struct mm_detector *detector,
+        const struct mm_look *look, bool tgt)
+{
+	for (size_t i = 0; i < look->n_seen; i++) {
+		const struct mm_sighting *s = &look->seen[i];
+		if (!s->orphan || is_tgt(s->cred->kind) != tgt)
+			continue;
+		struct mm_finding *f = mm_detect_open(d, detector, look, s);
+		if (f == NULL)
+			continue;
+		note(f, look, s);
+		mm_finding_use(f, look->ev, s->cred, mm_event_find_cred(look->ev, MM_ROLE_ISSUED));
+	}
+}
+
+/* The ticket as a credential again, for the scopes of what was learnt. */
+static struct mm_cred as_cred(const struct mm_facts *facts)
+{
+	return (struct mm_cred){ .fp = facts->fp,
+		.kind = facts->kind,
+		.issuer = { facts->issuer, strlen(facts->issuer) },
+		.service = { facts->service, strlen(facts->service) },
+		.kvno = facts->kvno,
+		.alg = facts->alg,
+		.name_type = facts->name_type,
+		.length = facts->length };
+}
+
+struct norm {
+	const struct mm_baseline *baseline;
+	struct mm_cred cred;
+	uint32_t issuer;    /* folded name */
+	uint32_t scopes[3]; /* the service, its machine, all of its kind */
+};
+
+static struct norm norm_of(const struct mm_detect *d, const struct mm_finding *f)
+{
+	struct norm n = { .baseline = &d->ledger->baseline, .cred = as_cred(&f->facts) };
+	n.issuer = mm_names_find_folded(&d->ledger->names, n.cred.issuer);
+	n.scopes[0] = mm_scope_service(d->ledger, &n.cred);
+	n.scopes[1] = mm_scope_machine(d->ledger, &n.cred);
+	n.scopes[2] = mm_scope_kind(&n.cred);
+	return n;
+}
+
+/* The narrowest scope in which this trait was learnt at all; n is 0 when none. */
+static struct mm_share narrowest(
+        const struct norm *n, enum mm_trait trait, int64_t value, size_t widest)
+{
+	struct mm_share share = { 0 };
+	for (size_t i = 0; i <= widest && share.n == 0; i++)
+		if (n->scopes[i] != 0)
+			share = mm_baseline_share(
+			        n->baseline, trait, n->issuer, n->scopes[i], value);
+	return share;
+}
+
+static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current)
+{
+	if (kvno >= 0 && current >= 0 && (kvno - current == 1 || current - kvno == 1))
+		return MM_W_KVNO_NEXT;
+	if (kvno == KVNO_IMPACKET_MIMIKATZ)
+		return MM_W_KVNO_2;
+	return kvno == KVNO_RUBEUS ? MM_W_KVNO_3 : MM_W_KVNO_OTHER;
+}
+
+static const char *number_or_none(int64_t v, char out[24])
+{
+	if (v < 0)
+		return "none";
+	snprintf(out, 24, "%lld", (long long)v);
+	return out;
+}
+
+/* Returns the weight; 0 when the version is one that this issuer uses. */
+static double weigh_kvno(struct mm_finding *f, const struct norm *n)
+{
+	char shown[24], usual[24];
+	/* Versions belong to accounts: other services' tell nothing. */
+	struct mm_share share = narrowest(n, MM_TRAIT_KVNO, f->facts.kvno, 1);
+	if (share.n == 0 || share.k != 0)
+		return 0;
+	enum mm_weight_id id = kvno_weight(f->facts.kvno, share.latest);
+	double db = mm_weigh(id, 0, (double)share.n);
+	mm_finding_add(f, id, db,
+	        "its key version is %s; the %llu seen issued for this account carry %s%s",
+	        number_or_none(f->facts.kvno, shown), (unsigned long long)share.n,
+	        number_or_none(share.latest, usual),
+	        id == MM_W_KVNO_2   ? ", and 2 is what ticketer.py and mimikatz write"
+	        : id == MM_W_KVNO_3 ? ", and 3 is what Rubeus writes"
+	                            : "");
+	return db;
+}
+
+/* The ticket's own etype and that of its session key have one cause: the stronger is counted. */
+static bool weigh_etypes(struct mm_finding *f, const struct norm *n)
+{
+	bool tgt = f->facts.kind == MM_CRED_TGT;
+	struct mm_share ticket = narrowest(n, MM_TRAIT_ETYPE, f->facts.alg, 2);
+	struct mm_share reply = mm_baseline_share(
+	        n->baseline, MM_TRAIT_REPLY_ETYPE, n->issuer, 0, f->facts.reply_alg);
+	enum mm_weight_id ticket_id = tgt ? MM_W_ETYPE_TGT : MM_W_ETYPE_SERVICE;
+	double ticket_db =
+	        ticket.n != 0 ? mm_weigh(ticket_id, (double)ticket.k, (double)ticket.n) : 0;
+	double reply_db = reply.n != 0 && f->facts.reply_alg != 0
+	                          ? mm_weigh(MM_W_REPLY_ETYPE, (double)reply.k, (double)reply.n)
+	                          : 0;
+	if (ticket_db <= 0 && reply_db <= 0)
+		return false;
+	if (ticket_db >= reply_db)
+		mm_finding_add(f, ticket_id, ticket_db,
+		        "it is encrypted with etype %d; %llu of the %llu seen issued like it are",
+		        f->facts.alg, (unsigned long long)ticket.k, (unsigned long long)ticket.n);
+	else
+		mm_finding_add(f, MM_W_REPLY_ETYPE, reply_db,
+		        "the KDC sealed its reply with session-key etype %d; %llu of %llu replies "
+		        "here "
+		        "are",
+		        f->facts.reply_alg, (unsigned long long)reply.k,
+		        (unsigned long long)reply.n);
+	return ticket.n != 0 && ticket.k == 0;
+}
+
+/* Length of the encrypted part, confounder and checksum taken off, so that etypes compare. */
+static bool weigh_length(struct mm_finding *f, const struct norm *n)
+{
+	enum { ENOUGH = 8 }; /* of this very service; else all of its kind */
+	uint32_t length = mm_plain_length(&n->cred);
+	struct mm_length_rank r = { 0 };
+	if (n->scopes[0] != 0)
+		r = mm_baseline_length_rank(n->baseline, n->issuer, n->scopes[0], length);
+	if (r.n < ENOUGH)
+		r = mm_baseline_length_rank(n->baseline, n->issuer, n->scopes[2], length);
+	if (r.n == 0 || !r.outside)
+		return false;
+	/* Two sides on which to be odd. */
+	double db = mm_weigh_p(MM_W_LENGTH, 2 * (r.n_beyond + 0.5) / ((double)r.n + 1));
+	if (db <= 0)
+		return false;
+	mm_finding_add(f, MM_W_LENGTH, db,
+	        "its encrypted part holds %u bytes; the %llu seen issued like it hold %u to %u",
+	        length, (unsigned long long)r.n, r.min, r.max);
+	return true;
+}
+
+static bool weigh_name_type(struct mm_finding *f, const struct norm *n)
+{
+	enum mm_weight_id id =
+	        f->facts.kind == MM_CRED_TGT ? MM_W_NAME_TYPE_TGT : MM_W_NAME_TYPE_SERVICE;
+	struct mm_share share = narrowest(n, MM_TRAIT_NAME_TYPE, f->facts.name_type, 2);
+	if (share.n == 0)
+		return false;
+	double db = mm_weigh(id, (double)share.k, (double)share.n);
+	if (db <= 0)
+		return false;
+	mm_finding_add(f, id, db,
+	        "its sname has name-type %d; %llu of the %llu seen issued like it have",
+	        f->facts.name_type, (unsigned long long)share.k, (unsigned long long)share.n);
+	return true;
+}
+
+static bool weigh_realm_form(const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
+{
+	uint32_t spelled = mm_names_find(&d->ledger->names, n->cred.issuer);
+	struct mm_share share =
+	        mm_baseline_share(n->baseline, MM_TRAIT_REALM_FORM, n->issuer, 0, spelled);
+	if (share.n == 0 || share.k != 0)
+		return false;
+	double db = mm_weigh(MM_W_REALM_FORM, 0, (double)share.n);
+	struct mm_str usual = mm_names_text(&d->ledger->names, (uint32_t)share.latest);
+	char text[MM_NAME_TEXT];
+	mm_name_copy(text, usual);
+	mm_finding_add(f, MM_W_REALM_FORM, db,
+	        "its realm is spelled %s; the %llu seen issued spell it %s", f->facts.issuer,
+	        (unsigned long long)share.n, text);
+	return true;
+}
+
+static bool weigh_service_form(struct mm_finding *f, const struct norm *n)
+{
+	enum {
+		ENOUGH = 5
+	}; /* tickets for that machine, before an unheard-of service on it says anything */
+	struct mm_share share = { 0 };
+	if (n->scopes[1] != 0)
+		share = mm_baseline_share(
+		        n->baseline, MM_TRAIT_SERVICE_FORM, n->issuer, n->scopes[1], n->scopes[0]);
+	if (share.n < ENOUGH || share.k != 0)
+		return false;
+	mm_finding_add(f, MM_W_SERVICE_FORM, mm_weigh(MM_W_SERVICE_FORM, 0, (double)share.n),
+	        "nobody was seen to ask for %s, though %llu tickets for that machine were issued",
+	        f->facts.service, (unsigned long long)share.n);
+	return true;
+}
+
+static bool weigh_stack(struct mm_finding *f, const struct norm *n)
+{
+	struct mm_share share = mm_baseline_share(
+	        n->baseline, MM_TRAIT_STACK, n->issuer, 0, (int64_t)f->facts.stack);
+	if (share.n == 0 || f->facts.stack == 0)
+		return false;
+	double db = mm_weigh(MM_W_STACK, (double)share.k, (double)share.n);
+	if (db <= 0)
+		return false;
+	mm_finding_add(f, MM_W_STACK, db,
+	        "the request that carried it was made by software of which %llu of %llu requests "
+	        "here are",
+	        (unsigned long long)share.k, (unsigned long long)share.n);
+	return true;
+}
+
+static bool weigh_refusal(struct mm_finding *f, const struct norm *n, double kvno_db)
+{
+	if (!kdc_refusal(f->facts.kdc_error))
+		return false;
+	/* A KDC that has no key of that version must refuse: nothing new beyond the version itself. */
+	if (kvno_db > 0 && f->facts.kdc_error == KRB_AP_ERR_BADKEYVER)
+		return false;
+	struct mm_share share = mm_baseline_share(
+	        n->baseline, MM_TRAIT_TGS_ERROR, n->issuer, 0, f->facts.kdc_error);
+	mm_finding_add(f, MM_W_KDC_REFUSED,
+	        mm_weigh(MM_W_KDC_REFUSED, (double)share.k, (double)share.n),
+	        "the KDC refused it with error %u, which %llu of %llu requests here got",
+	        f->facts.kdc_error, (unsigned long long)share.k, (unsigned long long)share.n);
+	return true;
+}
+
+/* Only past the warm-up: before, a host may have obtained everything before the sensor began. */
+static void weigh_never_obtained(
+        const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
+{
+	const struct mm_cell *host = mm_ledger_host(d->ledger, n->issuer, &f->facts.client);
+	if (f->facts.miss.a > 0 || f->facts.role == MM_ROLE_EVIDENCE ||
+	        (host != NULL && host->n_obtained != 0))
+		return;
+	struct mm_share share =
+	        mm_baseline_share(n->baseline, MM_TRAIT_HOST_OBTAINS, n->issuer, 0, 0);
+	double db = mm_weigh(MM_W_NEVER_OBTAINED, (double)share.k, (double)share.n);
+	if (db <= 0)
+		return;
+	char addr[MM_ADDR_TEXT];
+	mm_finding_add(f, MM_W_NEVER_OBTAINED, db,
+	        "%s was never seen to obtain anything from %s; of %llu other hosts that present "
+	        "its "
+	        "tickets %llu were not either",
+	        mm_addr_text(&f->facts.client, addr), f->facts.issuer, (unsigned long long)share.n,
+	        (unsigned long long)share.k);
+}
+
+static void weigh_orphan(struct mm_finding *f)
+{
+	const struct mm_miss *m = &f->facts.miss;
+	double hours = (double)m->watched_ns / 3.6e12;
+	if (f->facts.blind == MM_BLIND_ISSUER) {
+		f->unscored = "issuer-not-in-view";
+		mm_finding_add(f, MM_W_ORPHAN, 0,
+		        "it was never seen issued, but neither was anything "
+		        "else by %s: its KDC is out of sight",
+		        f->facts.issuer);
+		return;
+	}
+	if (f->facts.blind == MM_BLIND_LOCAL) {
+		f->unscored = "issuer-itself";
+		mm_finding_add(f, MM_W_ORPHAN, 0,
+		        "it was never seen issued, but a KDC presents it: what "
+		        "a KDC issues to itself is not on the wire");
+		return;
+	}
+	if (m->a > 0)
+		f->unscored = "warm-up";
+	mm_finding_add(f, MM_W_ORPHAN, mm_weigh_p(MM_W_ORPHAN, m->m),
+	        "it was never seen issued; %s was watched for %.1f h (chance that an honest ticket "
+	        "is older "
+	        "%.2g), %llu other credentials of it were matched to their issuance (chance issued "
+	        "out of "
+	        "sight %.2g), chance lost %.2g: an honest one goes missing with chance %.2g",
+	        f->facts.issuer, hours, m->a, (unsigned long long)m->n_hits, m->c, m->b, m->m);
+}
+
+void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
+{
+	struct norm n = norm_of(d, f);
+	mm_finding_reset(f, MM_W_PRIOR_FORGED);
+	weigh_orphan(f);
+	if (f->facts.blind == MM_BLIND_ISSUER) {
+		f->bare = true;
+		return;
+	}
+	double kvno_db = weigh_kvno(f, &n);
+	bool odd = kvno_db > 0;
+	odd |= weigh_etypes(f, &n);
+	odd |= weigh_length(f, &n);
+	odd |= weigh_name_type(f, &n);
+	odd |= weigh_realm_form(d, f, &n);
+	odd |= weigh_service_form(f, &n);
+	odd |= weigh_refusal(f, &n, kvno_db);
+	odd |= weigh_stack(f, &n);
+	weigh_never_obtained(d, f, &n);
+	mm_finding_sum(f);
+	f->bare = !odd && f->score < 0;
+	if (!f->bare)
+		f->unscored = NULL;
+	else if (f->unscored == NULL)
+		f->unscored = "no-odd-feature";
+}

@@ -1,0 +1,125 @@
+/* The contract between the engine and a dissector.
+ *
+ * One story, from packet to event. A segment arrives on TCP port 88 from a client. flow/ finds its flow,
+ * sees that kerberos claims port 88, and hands the stream's next bytes to kerberos.frame(), which reads the
+ * 4-byte record mark and answers MM_FRAME_DONE with 4 + length once all is there. The engine then calls
+ * kerberos.parse() with exactly that message: an AS-REQ. parse() makes an event with mm_dissect_event(),
+ * fills what the request says and keeps it in the flow's state. When the AS-REP has been framed on the
+ * other direction, parse() completes the same event (kind ISSUE, the ticket's fingerprint) and gives it away
+ * with mm_dissect_emit(). Had the flow ended first, end() would have emitted it with outcome unknown.
+ *
+ * A dissector does no I/O, reads no clock, has no globals but const tables and keeps nothing but the
+ * state the engine allots to the flow (zeroed at the start). It never sees part of a message: what is
+ * short inside a whole message is malformed, and what was read before that is still emitted. */
+#ifndef MM_DISSECT_DISSECT_H
+#define MM_DISSECT_DISSECT_H
+
+#include "event/event.h"
+
+enum mm_dir {
+	MM_TO_SERVER = 0,
+	MM_TO_CLIENT = 1,
+};
+
+enum mm_layer {
+	MM_LAYER_CARRIER,   /* found on a flow: has frame() and parse() */
+	MM_LAYER_MECHANISM, /* found inside a carrier: called by it */
+};
+
+enum mm_frame_verdict {
+	MM_FRAME_MORE, /* n: bytes needed in all before asking again makes sense (0: any more) */
+	MM_FRAME_DONE, /* n: length of the message at the front; parse() gets it */
+	MM_FRAME_SKIP, /* n: bytes without interest, possibly more than are there: passed over unbuffered */
+	MM_FRAME_LOST, /* not a message of this protocol: the engine resynchronises */
+	MM_FRAME_QUIT, /* nothing more of interest in this flow, in both directions */
+};
+
+struct mm_frame {
+	enum mm_frame_verdict verdict;
+	size_t n;
+};
+
+enum mm_transport {
+	MM_TCP = 6, /* IP protocol numbers */
+	MM_UDP = 17,
+};
+
+/** What a flow is. client is who sent the first SYN or, failing that, who has the higher port. */
+struct mm_flow_info {
+	struct mm_endpoint client, server;
+	enum mm_transport transport;
+	char community_id[MM_CID_TEXT];
+};
+
+struct mm_dissector;
+
+/** What parse() and end() are told, and the way to give events away. */
+struct mm_dissect {
+	const struct mm_dissector *self;
+	void *state; /* state_size bytes of this flow */
+	const struct mm_flow_info *flow;
+	enum mm_dir dir;           /* of this message */
+	int64_t time_ns;           /* of the packet with the message's last byte */
+	int64_t now_ns;            /* packet time at which it was known; not before time_ns */
+	struct mm_pkt first, last; /* packets with its first and last byte */
+	bool lossy;                /* bytes of this flow were lost earlier */
+	struct mm_event_pool *pool;
+	void (*emit)(void *sink, struct mm_event *ev); /* takes the event */
+	void *sink;
+};
+
+/** A dissector: a const struct, listed once in dissect/list.c. */
+struct mm_dissector {
+	const char *name; /* as in mintmark.protocol */
+	const char *spec; /* "RFC 4120" */
+	const char *help; /* one line for --list-protocols */
+	enum mm_layer layer;
+	const uint16_t *tcp_ports; /* ended by 0; NULL: none */
+	const uint16_t *udp_ports;
+	const struct mm_attr *attrs;
+	size_t n_attrs;
+	size_t state_size;
+	size_t message_max; /* longer messages are skipped and counted */
+
+	/** Could the first bytes of one direction of a flow on an unclaimed port be this protocol? head holds
+	 * at least one byte. Must be strict: a false yes costs another dissector the flow. NULL: never. */
+	bool (*probe)(struct mm_slice head, enum mm_dir dir, enum mm_transport transport);
+
+	/** How long is the message at the front of a TCP stream? avail holds at least one byte. A datagram is
+	 * one message and is not framed. NULL: UDP only. */
+	struct mm_frame (*frame)(void *state, enum mm_dir dir, struct mm_slice avail);
+
+	/** After MM_FRAME_LOST or a gap: the offset in avail at which a message plausibly starts (0 is a valid
+	 * answer after a gap); avail.len when there is none. NULL: wait for the start of the next segment. */
+	size_t (*resync)(void *state, enum mm_dir dir, struct mm_slice avail);
+
+	/** Read one whole message. */
+	void (*parse)(struct mm_dissect *d, struct mm_slice msg);
+
+	/** Bytes of this direction were lost, or a message was skipped for its size: forget what depended on
+	 * them. NULL: nothing to forget. */
+	void (*gap)(struct mm_dissect *d);
+
+	/** The flow ends: emit or free what state holds. NULL when state owns nothing. */
+	void (*end)(struct mm_dissect *d);
+};
+
+/** All dissectors, ended by NULL. */
+extern const struct mm_dissector *const mm_dissectors[];
+
+/** A new event of this flow: protocol, endpoints, transport, Community ID, loss flag, time and the packets
+ * of the current message are filled in. Owned by the caller until emitted or dropped. NULL: none to be had
+ * (counted by the pool); the dissector then forgets the exchange. */
+struct mm_event *mm_dissect_event(
+        struct mm_dissect *d, enum mm_event_kind kind, const char *action);
+
+/** Add the current message to an event as its response: time, packets. */
+void mm_dissect_response(struct mm_dissect *d, struct mm_event *ev);
+
+/** Give the event away. */
+void mm_dissect_emit(struct mm_dissect *d, struct mm_event *ev);
+
+/** Free an event that will not be emitted; accepts NULL. */
+void mm_dissect_drop(struct mm_dissect *d, struct mm_event *ev);
+
+#endif

@@ -1,0 +1,596 @@
+/* The engine: wires the stages, owns their lifetimes, and is what the public API calls. The only file that knows
+ * all stages. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "capture/capture.h"
+#include "conf/options.h"
+#include "decode/decode.h"
+#include "detect/detect.h"
+#include "dissect/dissect.h"
+#include "event/merge.h"
+#include "flow/flow.h"
+#include "ledger/ledger.h"
+#include "mintmark/mintmark.h"
+#include "output/output.h"
+
+#define NS_PER_S  INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+
+enum {
+	OUTPUTS_MAX = 8,
+	PROGRESS_PACKETS = 65536,
+	STREAMS_MAX = 64, /* connections of mintmark_feed_stream */
+};
+
+struct output {
+	enum mintmark_format format;
+	FILE *stream;
+};
+
+/* A connection made up for mintmark_feed_stream: next sequence number of each direction. */
+struct stream {
+	uint32_t seq[2];
+};
+
+struct mintmark {
+	struct mm_config config;
+	char error[512];
+	bool started, finished;
+	volatile sig_atomic_t stop;
+
+	struct output outputs[OUTPUTS_MAX];
+	size_t n_outputs;
+	mintmark_record_fn *on_record;
+	void *record_arg;
+	mintmark_complaint_fn *on_complaint;
+	void *complaint_arg;
+	mintmark_progress_fn *on_progress;
+	void *progress_arg;
+
+	struct mm_files files;
+	struct mm_source **sources; /* owned by merge */
+	size_t n_sources;
+	struct mm_merge *merge;
+	bool broken; /* an input broke off */
+
+	struct mm_hash_key key;
+	struct mm_event_pool pool;
+	struct mm_decoder *decoder;
+	struct mm_flow_table *flows;
+	struct mm_event_merge waiting;
+	struct mm_ledger *ledger;
+	struct mm_detect detect;
+	struct mm_buf json;
+	uint64_t n_events, n_packets, n_unordered;
+	int64_t first_ns, now_ns;
+	struct stream streams[STREAMS_MAX];
+};
+
+const char *mintmark_version(void)
+{
+	return MINTMARK_VERSION;
+}
+
+static int fail(struct mintmark *m, int err, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static int fail(struct mintmark *m, int err, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(m->error, sizeof m->error, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+const char *mintmark_error(const struct mintmark *m)
+{
+	return m->error;
+}
+
+struct mintmark *mintmark_new(void)
+{
+	struct mintmark *m = calloc(1, sizeof *m);
+	if (m == NULL)
+		return NULL;
+	mm_config_init(&m->config);
+	/* Against floods of colliding keys only: no output depends on it. */
+	if (getrandom(&m->key, sizeof m->key, 0) != (ssize_t)sizeof m->key ||
+	        mm_merge_new(&m->merge) != MM_OK) {
+		mm_config_done(&m->config);
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void mintmark_free(struct mintmark *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->n_outputs; i++)
+		fflush(m->outputs[i].stream);
+	mm_flow_table_free(m->flows);
+	mm_decoder_free(m->decoder);
+	mm_event_merge_done(&m->waiting, &m->pool);
+	mm_event_pool_done(&m->pool);
+	mm_detect_done(&m->detect);
+	mm_ledger_free(m->ledger);
+	mm_merge_free(m->merge);
+	mm_buf_done(&m->json);
+	for (size_t i = 0; i < m->files.n; i++)
+		free(m->files.names[i]);
+	free(m->files.names);
+	free(m->sources);
+	mm_config_done(&m->config);
+	free(m);
+}
+
+int mintmark_set(struct mintmark *m, const char *option, const char *value)
+{
+	m->error[0] = '\0';
+	if (m->started)
+		return fail(m, MM_ERR_USAGE, "%s: the engine has started", option);
+	return mm_config_set(&m->config, option, value, m->error, sizeof m->error);
+}
+
+/* A name in FILE#N; its index, or negative. */
+static int add_name(struct mintmark *m, const char *name)
+{
+	char **names = realloc(m->files.names, (m->files.n + 1) * sizeof *names);
+	char *copy = strdup(name);
+	if (names != NULL)
+		m->files.names = names;
+	if (names == NULL || copy == NULL) {
+		free(copy);
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	}
+	names[m->files.n] = copy;
+	return (int)m->files.n++;
+}
+
+int mintmark_add_source(struct mintmark *m, const char *name)
+{
+	return add_name(m, name);
+}
+
+static int add_file(struct mintmark *m, const char *path)
+{
+	struct mm_source *s;
+	char why[256] = "";
+	uint32_t file = (uint32_t)m->files.n;
+	int r = mm_source_open_file(path, file, m->config.filter, &s, why, sizeof why);
+	if (r != MM_OK)
+		return fail(m, r, "%s: %s", path, why);
+	struct mm_source **sources = realloc(m->sources, (m->n_sources + 1) * sizeof *sources);
+	if (sources == NULL || add_name(m, path) < 0 || mm_merge_add(m->merge, s) != MM_OK) {
+		mm_source_close(s);
+		return fail(m, MM_ERR_NOMEM, "%s: out of memory", path);
+	}
+	m->sources = sources;
+	sources[m->n_sources++] = s;
+	return MM_OK;
+}
+
+int mintmark_add_capture(struct mintmark *m, const char *path)
+{
+	char **paths = NULL;
+	size_t n = 0;
+	m->error[0] = '\0';
+	int r = strcmp(path, "-") == 0 ? MM_OK : mm_capture_expand(path, &paths, &n);
+	if (r != MM_OK)
+		return fail(
+		        m, r, "%s: %s", path, r == MM_ERR_IO ? strerror(errno) : "out of memory");
+	if (paths == NULL && strcmp(path, "-") == 0)
+		return add_file(m, path);
+	if (n == 0)
+		r = fail(m, MM_ERR_FORMAT, "%s: no captures in this directory", path);
+	for (size_t i = 0; i < n; i++) {
+		int each = add_file(m, paths[i]);
+		if (each != MM_OK && m->on_complaint != NULL && n > 1)
+			m->on_complaint(m->complaint_arg, m->error);
+		r = each != MM_OK ? each : r;
+		free(paths[i]);
+	}
+	free(paths);
+	return r;
+}
+
+int mintmark_add_output(struct mintmark *m, enum mintmark_format format, FILE *stream)
+{
+	if (m->n_outputs == OUTPUTS_MAX)
+		return fail(m, MM_ERR_USAGE, "more than %d outputs", OUTPUTS_MAX);
+	m->outputs[m->n_outputs++] = (struct output){ format, stream };
+	return MM_OK;
+}
+
+void mintmark_on_record(struct mintmark *m, mintmark_record_fn *fn, void *arg)
+{
+	m->on_record = fn;
+	m->record_arg = arg;
+}
+
+void mintmark_on_complaint(struct mintmark *m, mintmark_complaint_fn *fn, void *arg)
+{
+	m->on_complaint = fn;
+	m->complaint_arg = arg;
+}
+
+void mintmark_on_progress(struct mintmark *m, mintmark_progress_fn *fn, void *arg)
+{
+	m->on_progress = fn;
+	m->progress_arg = arg;
+}
+
+static void complain(void *arg, const struct mm_source *s)
+{
+	struct mintmark *m = arg;
+	char line[512];
+	m->broken = true;
+	snprintf(line, sizeof line, "%s: %s", s->path, s->why);
+	(void)fail(m, MM_ERR_TRUNCATED, "%s", line);
+	if (m->on_complaint != NULL)
+		m->on_complaint(m->complaint_arg, line);
+}
+
+static double server_loss(void *arg, const struct mm_addr *server)
+{
+	const struct mintmark *m = arg;
+	struct mm_flow_loss loss = mm_flow_server_loss(m->flows, server);
+	uint64_t all = loss.n_segments + loss.n_gaps;
+	return all == 0 ? 0 : (double)loss.n_gaps / (double)all;
+}
+
+/* One record to every NDJSON output and to the callback. */
+static int deliver(struct mintmark *m, struct mintmark_record *record)
+{
+	int r = MM_OK;
+	mm_buf_put(&m->json, "\n", 1);
+	if (m->json.failed)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < m->n_outputs; i++) {
+		FILE *stream = m->outputs[i].stream;
+		if (m->outputs[i].format == MINTMARK_NDJSON &&
+		        fwrite(m->json.p, 1, m->json.len, stream) != m->json.len)
+			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+	}
+	m->json.p[m->json.len - 1] = '\0';
+	record->json = m->json.p;
+	record->json_len = m->json.len - 1;
+	if (m->on_record != NULL)
+		m->on_record(m->record_arg, record);
+	return r;
+}
+
+static bool wants_events(const struct mintmark *m)
+{
+	if (!m->config.output_events)
+		return false;
+	for (size_t i = 0; i < m->n_outputs; i++)
+		if (m->outputs[i].format == MINTMARK_NDJSON)
+			return true;
+	return m->on_record != NULL;
+}
+
+static int deliver_event(struct mintmark *m, const struct mm_event *ev)
+{
+	struct mintmark_record record = { .is_finding = false };
+	if (!wants_events(m))
+		return MM_OK;
+	mm_buf_reset(&m->json);
+	mm_json_event(&m->json, ev, &m->files);
+	return deliver(m, &record);
+}
+
+static int deliver_finding(struct mintmark *m, const struct mm_finding *f)
+{
+	char fp[MM_FP_TEXT];
+	struct mintmark_record record = { .is_finding = true,
+		.rule = f->detector->name,
+		.score = f->score,
+		.band = (enum mintmark_band)f->band,
+		.fingerprint = mm_fp_text(&f->facts.fp, fp) };
+	mm_buf_reset(&m->json);
+	mm_json_finding(&m->json, f, m->ledger, &m->files);
+	return deliver(m, &record);
+}
+
+/* Who acts is often hidden in the ticket; the ledger knows to whom it was issued. */
+static void name_user(const struct mintmark *m, struct mm_event *ev, const struct mm_look *look)
+{
+	if (ev->kind == MM_EV_ISSUE || ev->user.len != 0 || look->proof == NULL)
+		return;
+	const struct mm_row *row = look->proof->row;
+	if (row->principal == 0)
+		return;
+	ev->user = mm_event_str(ev, mm_str_slice(mm_names_text(&m->ledger->names, row->principal)));
+	ev->user_realm = mm_event_str(
+	        ev, mm_str_slice(mm_names_text(&m->ledger->names, row->principal_realm)));
+}
+
+static int analyse(struct mintmark *m, struct mm_event *ev)
+{
+	struct mm_look look;
+	mm_ledger_present(m->ledger, ev, &look);
+	name_user(m, ev, &look);
+	bool trusted = mm_detect_look(&m->detect, &look);
+	mm_ledger_settle(m->ledger, &look, trusted);
+	m->n_events++;
+	int r = deliver_event(m, ev);
+	mm_event_free(&m->pool, ev);
+	return r;
+}
+
+static int analyse_until(struct mintmark *m, int64_t until_ns)
+{
+	int r = MM_OK;
+	struct mm_event *ev;
+	while ((ev = mm_event_merge_take(&m->waiting, until_ns)) != NULL) {
+		int each = analyse(m, ev);
+		r = each != MM_OK ? each : r;
+	}
+	return r;
+}
+
+static void take_event(void *sink, struct mm_event *ev)
+{
+	struct mintmark *m = sink;
+	if (mm_event_merge_put(&m->waiting, ev) != MM_OK) {
+		m->n_unordered++;
+		mm_event_free(&m->pool, ev);
+	}
+}
+
+static int new_stages(struct mintmark *m)
+{
+	int r;
+	const struct mm_config *c = &m->config;
+	struct mm_flow_config flow;
+	struct mm_ledger_config ledger;
+	mm_flow_config_default(&flow);
+	flow.key = m->key;
+	flow.flows_max = c->flow_max;
+	flow.buffer_max = c->flow_buffer_b;
+	flow.buffer_total_max = c->flow_buffer_total_b;
+	flow.udp_timeout_ns = c->flow_udp_timeout_s * NS_PER_S;
+	flow.tcp_timeout_ns = c->flow_tcp_timeout_s * NS_PER_S;
+	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
+	flow.pool = &m->pool;
+	flow.emit = take_event;
+	flow.sink = m;
+	mm_ledger_config_default(&ledger);
+	ledger.key = m->key;
+	ledger.rows_max = c->ledger_rows_max;
+	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
+	ledger.loss = server_loss;
+	ledger.loss_arg = m;
+	if ((r = mm_decoder_new(&m->key, &m->decoder)) != MM_OK ||
+	        (r = mm_flow_table_new(&flow, &m->flows)) != MM_OK ||
+	        (r = mm_ledger_new(&ledger, &m->ledger)) != MM_OK)
+		return r;
+	mm_detect_init(&m->detect, m->ledger, &m->key);
+	return MM_OK;
+}
+
+int mintmark_start(struct mintmark *m)
+{
+	m->error[0] = '\0';
+	if (m->started)
+		return fail(m, MM_ERR_USAGE, "started twice");
+	mm_event_pool_init(&m->pool, m->config.events_max);
+	mm_merge_on_error(m->merge, complain, m);
+	int r = new_stages(m);
+	if (r != MM_OK)
+		return fail(m, r, "out of memory");
+	m->started = true;
+	return MM_OK;
+}
+
+/* Packet time moves on: what waited long enough is in order now. */
+static int advance(struct mintmark *m, int64_t time_ns)
+{
+	if (m->n_packets++ == 0)
+		m->first_ns = m->now_ns = time_ns;
+	m->now_ns = time_ns > m->now_ns ? time_ns : m->now_ns;
+	return analyse_until(m, m->now_ns - m->config.merge_hold_ms * NS_PER_MS);
+}
+
+static int packet(struct mintmark *m, const struct mm_packet *pkt)
+{
+	struct mm_segment seg;
+	int r = advance(m, pkt->time_ns);
+	if (mm_decode(m->decoder, pkt, &seg) == MM_DECODE_SEGMENT)
+		mm_flow_packet(m->flows, pkt, &seg);
+	return r;
+}
+
+static void progress(struct mintmark *m, const struct mm_packet *pkt)
+{
+	struct mintmark_progress p = { .packets = m->n_packets, .time_ns = pkt->time_ns };
+	bool known = true;
+	for (size_t i = 0; i < m->n_sources; i++) {
+		p.bytes += m->sources[i]->offset;
+		p.bytes_total += m->sources[i]->size;
+		known = known && m->sources[i]->size != 0;
+	}
+	p.bytes_total = known ? p.bytes_total : 0;
+	m->on_progress(m->progress_arg, &p);
+}
+
+int mintmark_run(struct mintmark *m)
+{
+	struct mm_packet pkt;
+	int r = MM_OK, more;
+	m->error[0] = '\0';
+	if (!m->started || m->finished)
+		return fail(m, MM_ERR_USAGE, "not started, or finished");
+	while (r == MM_OK && !m->stop && (more = mm_merge_next(m->merge, &pkt)) > 0) {
+		r = packet(m, &pkt);
+		if (m->on_progress != NULL && m->n_packets % PROGRESS_PACKETS == 0)
+			progress(m, &pkt);
+	}
+	return r != MM_OK ? r : m->broken ? MM_ERR_TRUNCATED : MM_OK;
+}
+
+void mintmark_stop(struct mintmark *m)
+{
+	m->stop = 1;
+}
+
+int mintmark_feed(struct mintmark *m, const struct mintmark_packet *p)
+{
+	if (!m->started || m->finished || p->source < 0 || (size_t)p->source >= m->files.n)
+		return fail(m, MM_ERR_USAGE, "not started, or no such source");
+	struct mm_packet pkt = { .time_ns = p->time_ns,
+		.id = { (uint32_t)p->source, p->number },
+		.linktype = p->linktype,
+		.wire_len = p->wire_len > p->len ? p->wire_len : (uint32_t)p->len,
+		.data = { p->data, p->len } };
+	return packet(m, &pkt);
+}
+
+int mintmark_feed_stream(struct mintmark *m, const char *protocol, bool udp, bool to_client,
+        const uint8_t *data, size_t len)
+{
+	size_t i = 0;
+	while (mm_dissectors[i] != NULL && strcmp(mm_dissectors[i]->name, protocol) != 0)
+		i++;
+	const struct mm_dissector *dissector = mm_dissectors[i];
+	const uint16_t *ports = NULL;
+	if (dissector != NULL)
+		ports = udp ? dissector->udp_ports : dissector->tcp_ports;
+	if (!m->started || m->finished || ports == NULL || 2 * i + 1 >= STREAMS_MAX)
+		return fail(m, MM_ERR_USAGE, "not started, or no such protocol there");
+	struct stream *stream = &m->streams[2 * i + udp];
+	/* Documentation addresses, RFC 5737. */
+	struct mm_endpoint client = { { 4, { 192, 0, 2, 1 } }, (uint16_t)(49152 + i) };
+	struct mm_endpoint server = { { 4, { 192, 0, 2, 2 } }, ports[0] };
+	struct mm_packet pkt = { .time_ns = m->now_ns + NS_PER_MS,
+		.id = { 0, m->n_packets + 1 },
+		.wire_len = (uint32_t)len,
+		.data = { data, len } };
+	struct mm_segment seg = { .src = to_client ? server : client,
+		.dst = to_client ? client : server,
+		.ip_proto = udp ? MM_UDP : MM_TCP,
+		.tcp_flags = MM_TCP_ACK,
+		.seq = stream->seq[to_client],
+		.ack = stream->seq[!to_client],
+		.payload = { data, len },
+		.first = pkt.id };
+	stream->seq[to_client] += (uint32_t)len;
+	int r = advance(m, pkt.time_ns);
+	mm_flow_packet(m->flows, &pkt, &seg);
+	return r;
+}
+
+/* All findings, most serious first, in an array of the caller's. */
+static struct mm_finding **sorted_findings(const struct mintmark *m, size_t *n)
+{
+	struct mm_finding **list = calloc(m->detect.findings.n + 1, sizeof(struct mm_finding *));
+	*n = 0;
+	if (list == NULL)
+		return NULL;
+	for (struct mm_finding *f = mm_table_next(&m->detect.findings, NULL); f != NULL;
+	        f = mm_table_next(&m->detect.findings, f))
+		list[(*n)++] = f;
+	qsort(list, *n, sizeof(struct mm_finding *), mm_finding_cmp);
+	return list;
+}
+
+static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
+{
+	int r = MM_OK;
+	struct mm_flow_proto_stats protos[STREAMS_MAX];
+	for (size_t i = 0; mm_dissectors[i] != NULL && i < STREAMS_MAX; i++)
+		protos[i] = *mm_flow_proto_stats(m->flows, i);
+	struct mm_summary summary = { .files = &m->files,
+		.decode = mm_decoder_stats(m->decoder),
+		.flow = mm_flow_stats(m->flows),
+		.protos = protos,
+		.ledger = m->ledger,
+		.findings = findings,
+		.n_findings = n,
+		.n_events = m->n_events,
+		.n_events_refused = m->pool.n_refused + m->n_unordered,
+		.n_findings_evicted = m->detect.findings.n_evicted,
+		.first_ns = m->first_ns,
+		.last_ns = m->now_ns,
+		.text_band = (enum mm_band)m->config.output_min_band };
+	for (size_t i = 0; i < m->n_outputs; i++) {
+		struct output *o = &m->outputs[i];
+		if (o->format == MINTMARK_NDJSON)
+			continue;
+		mm_buf_reset(&m->json);
+		mm_text_report(&m->json, &summary, o->format == MINTMARK_TEXT_COLOR);
+		if (m->json.failed)
+			r = fail(m, MM_ERR_NOMEM, "out of memory");
+		else if (fwrite(m->json.p, 1, m->json.len, o->stream) != m->json.len)
+			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+	}
+	return r;
+}
+
+int mintmark_finish(struct mintmark *m)
+{
+	size_t n;
+	if (!m->started || m->finished)
+		return fail(m, MM_ERR_USAGE, "not started, or finished twice");
+	m->finished = true;
+	mm_flow_finish(m->flows);
+	int r = analyse_until(m, INT64_MAX);
+	mm_detect_weigh_all(&m->detect);
+	struct mm_finding **findings = sorted_findings(m, &n);
+	if (findings == NULL)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		int each = findings[i]->bare ? MM_OK : deliver_finding(m, findings[i]);
+		r = each != MM_OK ? each : r;
+	}
+	int text = report(m, findings, n);
+	free(findings);
+	for (size_t i = 0; i < m->n_outputs; i++)
+		if (fflush(m->outputs[i].stream) != 0)
+			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+	return r != MM_OK ? r : text;
+}
+
+void mintmark_list(enum mintmark_list what, FILE *stream)
+{
+	switch (what) {
+	case MINTMARK_LIST_DETECTORS:
+		fprintf(stream, "name\tid\ttechnique\tdescription\n");
+		for (size_t i = 0; mm_detectors[i] != NULL; i++)
+			fprintf(stream, "%s\t%s\t%s\t%s\n", mm_detectors[i]->name,
+			        mm_detectors[i]->id, mm_detectors[i]->technique,
+			        mm_detectors[i]->help);
+		break;
+	case MINTMARK_LIST_PROTOCOLS:
+		fprintf(stream, "name\tspecification\tdescription\n");
+		for (size_t i = 0; mm_dissectors[i] != NULL; i++)
+			fprintf(stream, "%s\t%s\t%s\n", mm_dissectors[i]->name,
+			        mm_dissectors[i]->spec, mm_dissectors[i]->help);
+		break;
+	case MINTMARK_LIST_FIELDS:
+		fprintf(stream, "name\ttype\tdescription\n");
+		for (const struct mm_field *f = mm_fields; f->name != NULL; f++)
+			fprintf(stream, "%s\t%s\t%s\n", f->name, f->type, f->help);
+		for (size_t i = 0; mm_dissectors[i] != NULL; i++)
+			for (size_t j = 0; j < mm_dissectors[i]->n_attrs; j++)
+				fprintf(stream, "%s\t%s\t%s\n", mm_dissectors[i]->attrs[j].name,
+				        mm_attr_type_name(mm_dissectors[i]->attrs[j].type),
+				        mm_dissectors[i]->attrs[j].help);
+		break;
+	case MINTMARK_LIST_OPTIONS:
+		fprintf(stream, "name\ttype\tdefault\tdescription\n");
+		for (const struct mm_option *o = mm_options; o->name != NULL; o++)
+			fprintf(stream, "%s\t%s\t%s\t%s\n", o->name, mm_option_type_name(o->type),
+			        o->value != NULL ? o->value : "-", o->help);
+		break;
+	}
+}

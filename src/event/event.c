@@ -1,0 +1,271 @@
+/* Events: where bytes of a packet become values that may outlive it. */
+#include "event/event.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s)
+{
+	size_t room = sizeof ev->text - ev->n_text;
+	size_t len = s.len < MM_STR_MAX ? s.len : MM_STR_MAX;
+	if (len > room)
+		len = room;
+	if (len < s.len)
+		ev->flags |= MM_EVF_TRUNCATED;
+	struct mm_str str = { ev->text + ev->n_text, len };
+	if (len != 0)
+		memcpy(ev->text + ev->n_text, s.p, len);
+	ev->n_text += len;
+	return str;
+}
+
+struct mm_str mm_event_join(struct mm_event *ev, struct mm_str a, char sep, struct mm_slice b)
+{
+	if (a.len == 0)
+		return mm_event_str(ev, b);
+	/* Joining onto the last string written extends it in place. */
+	struct mm_str str = a;
+	if (a.p + a.len != ev->text + ev->n_text)
+		str = mm_event_str(ev, mm_str_slice(a));
+	struct mm_str s1 = mm_event_str(ev, mm_slice(&sep, 1));
+	struct mm_str s2 = mm_event_str(ev, b);
+	str.len += s1.len + s2.len;
+	return str;
+}
+
+static struct mm_attr_value *put(struct mm_event *ev, const struct mm_attr *attr)
+{
+	if (ev->n_attrs == MM_EVENT_ATTRS) {
+		ev->flags |= MM_EVF_TRUNCATED;
+		return NULL;
+	}
+	struct mm_attr_value *v = &ev->attrs[ev->n_attrs++];
+	*v = (struct mm_attr_value){ .attr = attr };
+	return v;
+}
+
+void mm_event_put_int(struct mm_event *ev, const struct mm_attr *attr, int64_t n)
+{
+	struct mm_attr_value *v = put(ev, attr);
+	if (v != NULL)
+		v->number = n;
+}
+
+void mm_event_put_bool(struct mm_event *ev, const struct mm_attr *attr, bool b)
+{
+	mm_event_put_int(ev, attr, b);
+}
+
+void mm_event_put_str(struct mm_event *ev, const struct mm_attr *attr, struct mm_slice s)
+{
+	struct mm_attr_value *v = put(ev, attr);
+	if (v != NULL)
+		v->str = mm_event_str(ev, s);
+}
+
+void mm_event_put_ints(
+        struct mm_event *ev, const struct mm_attr *attr, const int64_t *n, size_t count)
+{
+	struct mm_attr_value *v = put(ev, attr);
+	if (v == NULL)
+		return;
+	size_t room = MM_EVENT_NUMBERS - ev->n_numbers;
+	if (count > room) {
+		count = room;
+		ev->flags |= MM_EVF_TRUNCATED;
+	}
+	v->numbers = ev->numbers + ev->n_numbers;
+	v->n_numbers = count;
+	if (count != 0)
+		memcpy(ev->numbers + ev->n_numbers, n, count * sizeof *n);
+	ev->n_numbers += count;
+}
+
+const struct mm_attr_value *mm_event_get(const struct mm_event *ev, const struct mm_attr *attr)
+{
+	for (size_t i = 0; i < ev->n_attrs; i++)
+		if (ev->attrs[i].attr == attr)
+			return &ev->attrs[i];
+	return NULL;
+}
+
+struct mm_cred *mm_event_cred(struct mm_event *ev, enum mm_cred_role role)
+{
+	if (ev->n_creds == MM_EVENT_CREDS) {
+		ev->flags |= MM_EVF_TRUNCATED;
+		return NULL;
+	}
+	struct mm_cred *cred = &ev->creds[ev->n_creds++];
+	*cred = (struct mm_cred){ .role = role, .kvno = -1 };
+	return cred;
+}
+
+const struct mm_cred *mm_event_find_cred(const struct mm_event *ev, enum mm_cred_role role)
+{
+	for (size_t i = 0; i < ev->n_creds; i++)
+		if (ev->creds[i].role == role)
+			return &ev->creds[i];
+	return NULL;
+}
+
+static int pkt_cmp(struct mm_pkt a, struct mm_pkt b)
+{
+	if (a.file != b.file)
+		return a.file < b.file ? -1 : 1;
+	return a.number < b.number ? -1 : a.number > b.number;
+}
+
+static void add_pkt(struct mm_event *ev, struct mm_pkt pkt)
+{
+	size_t i = ev->n_pkts;
+	while (i > 0 && pkt_cmp(pkt, ev->pkts[i - 1]) < 0)
+		i--;
+	if (pkt.number == 0 || (i > 0 && pkt_cmp(pkt, ev->pkts[i - 1]) == 0))
+		return;
+	if (ev->n_pkts == MM_EVENT_PKTS) {
+		ev->flags |= MM_EVF_TRUNCATED;
+		return;
+	}
+	memmove(ev->pkts + i + 1, ev->pkts + i, (ev->n_pkts - i) * sizeof ev->pkts[0]);
+	ev->pkts[i] = pkt;
+	ev->n_pkts++;
+}
+
+void mm_event_add_pkts(struct mm_event *ev, struct mm_pkt first, struct mm_pkt last)
+{
+	add_pkt(ev, first);
+	add_pkt(ev, last);
+}
+
+bool mm_str_eq(struct mm_str a, struct mm_str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+bool mm_str_ieq(struct mm_str a, struct mm_str b)
+{
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
+}
+
+void mm_event_pool_init(struct mm_event_pool *pool, size_t max_live)
+{
+	*pool = (struct mm_event_pool){ .max_live = max_live };
+}
+
+void mm_event_pool_done(struct mm_event_pool *pool)
+{
+	struct mm_event *ev = pool->free_list;
+	while (ev != NULL) {
+		struct mm_event *next = ev->next;
+		free(ev);
+		ev = next;
+	}
+	pool->free_list = NULL;
+}
+
+struct mm_event *mm_event_alloc(struct mm_event_pool *pool)
+{
+	if (pool->n_live >= pool->max_live) {
+		pool->n_refused++;
+		return NULL;
+	}
+	struct mm_event *ev = pool->free_list;
+	if (ev != NULL)
+		pool->free_list = ev->next;
+	else if ((ev = malloc(sizeof *ev)) == NULL) {
+		pool->n_refused++;
+		return NULL;
+	}
+	/* The arrays behind the counts are written before they are read: not worth clearing. */
+	memset(ev, 0, offsetof(struct mm_event, creds));
+	ev->n_creds = ev->n_attrs = ev->n_text = ev->n_numbers = 0;
+	ev->next = NULL;
+	ev->reply_kvno = -1;
+	pool->n_live++;
+	return ev;
+}
+
+void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev)
+{
+	if (ev == NULL)
+		return;
+	pool->n_live--;
+	ev->next = pool->free_list;
+	pool->free_list = ev;
+}
+
+static struct mm_str moved(struct mm_str s, const struct mm_event *from, struct mm_event *to)
+{
+	return s.len == 0 ? (struct mm_str){ to->text, 0 }
+	                  : (struct mm_str){ to->text + (s.p - from->text), s.len };
+}
+
+struct mm_event *mm_event_copy(struct mm_event_pool *pool, const struct mm_event *src)
+{
+	struct mm_event *ev = mm_event_alloc(pool);
+	if (ev == NULL)
+		return NULL;
+	memcpy(ev, src, offsetof(struct mm_event, creds));
+	ev->n_creds = src->n_creds;
+	ev->n_attrs = src->n_attrs;
+	ev->n_text = src->n_text;
+	ev->n_numbers = src->n_numbers;
+	memcpy(ev->creds, src->creds, src->n_creds * sizeof src->creds[0]);
+	memcpy(ev->attrs, src->attrs, src->n_attrs * sizeof src->attrs[0]);
+	memcpy(ev->text, src->text, src->n_text);
+	memcpy(ev->numbers, src->numbers, src->n_numbers * sizeof src->numbers[0]);
+	ev->user = moved(src->user, src, ev);
+	ev->user_realm = moved(src->user_realm, src, ev);
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		struct mm_cred *c = &ev->creds[i];
+		c->issuer = moved(c->issuer, src, ev);
+		c->service = moved(c->service, src, ev);
+		c->principal = moved(c->principal, src, ev);
+		c->principal_realm = moved(c->principal_realm, src, ev);
+	}
+	for (size_t i = 0; i < ev->n_attrs; i++) {
+		struct mm_attr_value *v = &ev->attrs[i];
+		v->str = moved(v->str, src, ev);
+		if (v->numbers != NULL)
+			v->numbers = ev->numbers + (v->numbers - src->numbers);
+	}
+	return ev;
+}
+
+const char *mm_event_kind_name(enum mm_event_kind kind)
+{
+	static const char *const names[] = { "request", "challenge", "issue", "present", "result",
+		"key", "action" };
+	return names[kind];
+}
+
+const char *mm_outcome_name(enum mm_outcome outcome)
+{
+	static const char *const names[] = { "unknown", "success", "failure" };
+	return names[outcome];
+}
+
+const char *mm_cred_kind_name(enum mm_cred_kind kind)
+{
+	static const char *const names[] = { "none", "tgt", "referral", "service" };
+	return names[kind];
+}
+
+const char *mm_cred_role_name(enum mm_cred_role role)
+{
+	static const char *const names[] = { "issued", "presented", "armor", "evidence" };
+	return names[role];
+}
+
+const char *mm_attr_type_name(enum mm_attr_type type)
+{
+	static const char *const names[] = { "long", "keyword", "long[]", "boolean" };
+	return names[type];
+}
+
+const char *mm_status_domain_name(enum mm_status_domain domain)
+{
+	static const char *const names[] = { "none", "kerberos", "ntstatus", "ldap", "http",
+		"dcerpc", "gss" };
+	return names[domain];
+}

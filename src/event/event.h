@@ -1,0 +1,221 @@
+/* Events: the one vocabulary that all protocols share, and the attributes that each declares.
+ *
+ * A dissector makes an event with mm_event_new(), fills the common fields, puts protocol detail into
+ * attributes, and emits it once what it speaks of is known. Strings are copied into the event here and
+ * nowhere else, so an event outlives the packet. The ledger and the detectors read the common fields. */
+#ifndef MM_EVENT_EVENT_H
+#define MM_EVENT_EVENT_H
+
+#include "base/addr.h"
+#include "base/cursor.h"
+#include "base/hash.h"
+
+enum mm_event_kind {
+	MM_EV_REQUEST,   /* a credential was asked for, and none was given (yet) */
+	MM_EV_CHALLENGE, /* the verifier asks for proof */
+	MM_EV_ISSUE,     /* an issuer handed out a credential */
+	MM_EV_PRESENT,   /* a credential was shown to a verifier */
+	MM_EV_RESULT,    /* a verdict that stands alone */
+	MM_EV_KEY,       /* a key was published */
+	MM_EV_ACTION,    /* something done inside an authenticated session */
+};
+
+enum mm_outcome {
+	MM_UNKNOWN, /* the answer was not seen, or says nothing */
+	MM_SUCCESS,
+	MM_FAILURE,
+};
+
+/** A string inside an event: its bytes as they were on the wire, not NUL-terminated. */
+struct mm_str {
+	const char *p;
+	size_t len;
+};
+
+enum mm_cred_kind {
+	MM_CRED_NONE,
+	MM_CRED_TGT,      /* krbtgt/R@R: presented to the KDC that issued it */
+	MM_CRED_REFERRAL, /* krbtgt/S@R, S not R: presented to the KDC of S (RFC 6806 section 8) */
+	MM_CRED_SERVICE,  /* any other ticket */
+};
+
+enum mm_cred_role {
+	MM_ROLE_ISSUED,    /* handed to the client */
+	MM_ROLE_PRESENTED, /* the client proves possession: the ticket of an AP-REQ */
+	MM_ROLE_ARMOR,     /* the same, protecting a request (FAST armor, RFC 6113 section 5.4.1) */
+	MM_ROLE_EVIDENCE, /* somebody else's credential, shown without its key: additional-tickets */
+};
+
+/** A credential as the wire shows it: what is outside its encryption. */
+struct mm_cred {
+	struct mm_fp fp;
+	enum mm_cred_kind kind;
+	enum mm_cred_role role;
+	struct mm_str issuer;    /* Ticket.realm, as spelled */
+	struct mm_str service;   /* Ticket.sname, components joined by '/', as spelled */
+	struct mm_str principal; /* KDC-REP.cname; empty when the wire hides it */
+	struct mm_str principal_realm;
+	int64_t kvno;      /* EncryptedData.kvno; -1 when absent */
+	int32_t alg;       /* EncryptedData.etype */
+	int32_t name_type; /* Ticket.sname.name-type */
+	uint32_t length;   /* bytes of EncryptedData.cipher */
+};
+
+/* Facts about an exchange, enum bits of mm_event.flags. */
+enum {
+	MM_EVF_RENEWAL = 1u << 0, /* kdc-options renew */
+	MM_EVF_FORWARDED =
+	        1u << 1, /* kdc-options forwarded: the ticket will appear from another host */
+	MM_EVF_S4U_SELF =
+	        1u << 2, /* PA-FOR-USER or PA-S4U-X509-USER: the reply names another client */
+	MM_EVF_S4U_PROXY = 1u << 3,  /* kdc-options cname-in-addl-tkt */
+	MM_EVF_U2U = 1u << 4,        /* kdc-options enc-tkt-in-skey */
+	MM_EVF_ARMORED = 1u << 5,    /* FAST: inner padata and parts of the answer are hidden */
+	MM_EVF_ANONYMOUS = 1u << 6,  /* the client's name is hidden on purpose */
+	MM_EVF_MALFORMED = 1u << 7,  /* part of the message could not be read */
+	MM_EVF_ONE_SIDED = 1u << 8,  /* only one direction of the exchange was seen */
+	MM_EVF_LOSSY = 1u << 9,      /* bytes of this flow were lost before this event */
+	MM_EVF_TRUNCATED = 1u << 10, /* a list or text did not fit and was cut */
+};
+
+enum mm_status_domain {
+	MM_STATUS_NONE,
+	MM_STATUS_KRB5,   /* RFC 4120 section 7.5.9 */
+	MM_STATUS_NT,     /* MS-ERREF section 2.3.1 */
+	MM_STATUS_LDAP,   /* RFC 4511 section 4.1.9 */
+	MM_STATUS_HTTP,   /* RFC 9110 section 15 */
+	MM_STATUS_DCERPC, /* C706 chapter 12: fault status or provider reject reason */
+	MM_STATUS_GSS,    /* SPNEGO negState, RFC 4178 section 4.2.2 */
+};
+
+struct mm_status {
+	enum mm_status_domain domain;
+	uint32_t code;
+};
+
+enum mm_attr_type {
+	MM_ATTR_INT,
+	MM_ATTR_STR,
+	MM_ATTR_INTS, /* list of int64_t */
+	MM_ATTR_BOOL,
+};
+
+/** A declared attribute of a protocol. Events refer to it by address. */
+struct mm_attr {
+	const char *name; /* as it leaves the program: "mintmark.kerberos.msg_type" */
+	enum mm_attr_type type;
+	const char *help; /* one line, with the specification's name and section */
+};
+
+struct mm_attr_value {
+	const struct mm_attr *attr;
+	int64_t number;
+	struct mm_str str;
+	const int64_t *numbers;
+	size_t n_numbers;
+};
+
+enum {
+	MM_EVENT_CREDS = 6,
+	MM_EVENT_ATTRS = 32,
+	MM_EVENT_PKTS = 8,
+	MM_EVENT_TEXT = 2048,  /* bytes of all strings of one event */
+	MM_EVENT_NUMBERS = 96, /* numbers of all lists of one event */
+	MM_STR_MAX = 512,      /* longer strings are cut and MM_EVF_TRUNCATED set */
+	MM_CID_TEXT = 31,      /* "1:" + base64 of 20 bytes + NUL */
+};
+
+struct mm_event {
+	int64_t time_ns; /* of the packet that ended the message which made the event, since 1970 UTC */
+	int64_t key_ns; /* order of events: packet time at which it was known, then seq; set at emit */
+	uint64_t seq;
+	enum mm_event_kind kind;
+	enum mm_outcome outcome;
+	const char *protocol;        /* name of the dissector that made it */
+	const char *action;          /* "as-exchange", "tgs-exchange", "smb2-session-setup", ... */
+	struct mm_endpoint src, dst; /* client and server of the flow */
+	const char *transport;       /* "tcp" or "udp" */
+	char community_id[MM_CID_TEXT];
+	struct mm_str user; /* the principal who acts, as best known */
+	struct mm_str user_realm;
+	struct mm_status status;
+	uint32_t flags;
+	uint64_t
+	        stack; /* hash of the client's habits in this request; 0: none. Same software, same value */
+	int32_t reply_alg; /* etype of the reply's own enc-part; 0: none */
+	int64_t reply_kvno; /* kvno of the same; -1: none. In an AS-REP: the client account's key version */
+	int64_t request_ns; /* packet time of the request; 0: not seen */
+	int64_t response_ns;
+	struct mm_pkt request_pkt,
+	        response_pkt; /* packets that complete each message; number 0: not seen */
+	struct mm_pkt pkts[MM_EVENT_PKTS]; /* all packets of both messages, ascending, no repeats */
+	size_t n_pkts;
+	struct mm_cred creds[MM_EVENT_CREDS];
+	size_t n_creds;
+	struct mm_attr_value attrs[MM_EVENT_ATTRS];
+	size_t n_attrs;
+	struct mm_event *next; /* for whoever holds it */
+	size_t n_text, n_numbers;
+	int64_t numbers[MM_EVENT_NUMBERS];
+	char text[MM_EVENT_TEXT];
+};
+
+/** Copy bytes into the event; cut at MM_STR_MAX or when its text is full (then MM_EVF_TRUNCATED). */
+struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s);
+
+/** Copy the concatenation a, sep, b (no sep when a is empty). */
+struct mm_str mm_event_join(struct mm_event *ev, struct mm_str a, char sep, struct mm_slice b);
+
+void mm_event_put_int(struct mm_event *ev, const struct mm_attr *attr, int64_t v);
+void mm_event_put_bool(struct mm_event *ev, const struct mm_attr *attr, bool v);
+void mm_event_put_str(struct mm_event *ev, const struct mm_attr *attr, struct mm_slice s);
+void mm_event_put_ints(struct mm_event *ev, const struct mm_attr *attr, const int64_t *v, size_t n);
+
+/** The value of an attribute; NULL when the event has none. Borrowed. */
+const struct mm_attr_value *mm_event_get(const struct mm_event *ev, const struct mm_attr *attr);
+
+/** A new credential slot in this role, or NULL when all are taken (then MM_EVF_TRUNCATED). */
+struct mm_cred *mm_event_cred(struct mm_event *ev, enum mm_cred_role role);
+
+/** The first credential in this role; NULL when there is none. */
+const struct mm_cred *mm_event_find_cred(const struct mm_event *ev, enum mm_cred_role role);
+
+/** Note the packets first..last of a message as part of this event's evidence. */
+void mm_event_add_pkts(struct mm_event *ev, struct mm_pkt first, struct mm_pkt last);
+
+bool mm_str_eq(struct mm_str a, struct mm_str b);
+/** ASCII case-insensitive: realms, host names and Windows account names. */
+bool mm_str_ieq(struct mm_str a, struct mm_str b);
+
+static inline struct mm_slice mm_str_slice(struct mm_str s)
+{
+	return mm_slice(s.p, s.len);
+}
+
+/* A pool of events: no allocation on the packet path once it is warm. */
+struct mm_event_pool {
+	struct mm_event *free_list;
+	size_t n_live, max_live;
+	uint64_t n_refused; /* how often max_live was hit */
+};
+
+void mm_event_pool_init(struct mm_event_pool *pool, size_t max_live);
+void mm_event_pool_done(struct mm_event_pool *pool);
+
+/** A cleared event, owned by the caller until mm_event_free or until it is emitted; NULL when max_live
+ * events are out or memory is. */
+struct mm_event *mm_event_alloc(struct mm_event_pool *pool);
+void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev);
+
+/** A deep copy of src from the pool; NULL as for mm_event_alloc. */
+struct mm_event *mm_event_copy(struct mm_event_pool *pool, const struct mm_event *src);
+
+/* Names as they leave the program. */
+const char *mm_event_kind_name(enum mm_event_kind kind);
+const char *mm_outcome_name(enum mm_outcome outcome);
+const char *mm_cred_kind_name(enum mm_cred_kind kind);
+const char *mm_cred_role_name(enum mm_cred_role role);
+const char *mm_attr_type_name(enum mm_attr_type type);
+const char *mm_status_domain_name(enum mm_status_domain domain);
+
+#endif

@@ -1,0 +1,720 @@
+/* The flow table: which flow a packet belongs to, and when a flow ends. */
+#include "flow/internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+	FLOWS_MAX_DEFAULT = 262144,
+	BUFFER_MAX_DEFAULT = 1024 * 1024,
+	BUFFER_TOTAL_DEFAULT = 256 * 1024 * 1024,
+	UDP_PROBE_DATAGRAMS = 4, /* datagrams shown to probe() before the flow is shunted */
+	REFRESH_SHARE = 16,      /* part of the time-out by which the order of last use may be stale */
+};
+
+#define NS_PER_S  INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+
+void
+mm_flow_config_default(struct mm_flow_config *config)
+{
+	*config = (struct mm_flow_config){
+		.flows_max = FLOWS_MAX_DEFAULT,
+		.buffer_max = BUFFER_MAX_DEFAULT,
+		.buffer_total_max = BUFFER_TOTAL_DEFAULT,
+		.udp_timeout_ns = 30 * NS_PER_S,
+		.tcp_timeout_ns = 3600 * NS_PER_S,
+		.closed_timeout_ns = 10 * NS_PER_S,
+		.gap_patience_ns = 250 * NS_PER_MS,
+	};
+}
+
+static int64_t
+later(int64_t time_ns, int64_t by_ns)
+{
+	int64_t sum;
+	return __builtin_add_overflow(time_ns, by_ns, &sum) ? INT64_MAX : sum;
+}
+
+/* --- hash index ------------------------------------------------------------------------------------ */
+
+static inline uint64_t
+rotl(uint64_t x, unsigned n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static inline void
+sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotl(v[1], 13) ^ v[0];
+	v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] = rotl(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotl(v[1], 17) ^ v[2];
+	v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] = rotl(v[2], 32);
+}
+
+static inline void
+sip_word(uint64_t v[4], uint64_t m)
+{
+	v[3] ^= m;
+	sip_round(v);
+	v[0] ^= m;
+}
+
+/* SipHash-1-3 over the key's words, as mm_siphash() but without its reading byte by byte: this runs for every packet
+ * of the line. IPv4 needs two words. */
+static inline uint32_t
+hash_key(const struct mm_hash_key *key, const struct mm_flow_key *k)
+{
+	uint64_t v[4] = { key->k0 ^ UINT64_C(0x736f6d6570736575),
+		key->k1 ^ UINT64_C(0x646f72616e646f6d), key->k0 ^ UINT64_C(0x6c7967656e657261),
+		key->k1 ^ UINT64_C(0x7465646279746573) };
+	uint64_t w[4];
+	memcpy(w, k->addr, sizeof w);
+	if (k->family == 4) {
+		uint32_t a, b;
+		memcpy(&a, k->addr[0], sizeof a);
+		memcpy(&b, k->addr[1], sizeof b);
+		sip_word(v, (uint64_t)a << 32 | b);
+	} else {
+		for (size_t i = 0; i < 4; i++)
+			sip_word(v, w[i]);
+	}
+	sip_word(v, (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 |
+			(uint64_t)k->proto << 8 | k->family);
+	v[2] ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		sip_round(v);
+	uint64_t h = v[0] ^ v[1] ^ v[2] ^ v[3];
+	return (uint32_t)(h ^ h >> 32);
+}
+
+/* The key with the lower endpoint first; the result is the side of src. */
+static inline unsigned
+make_key(const struct mm_segment *seg, struct mm_flow_key *k)
+{
+	const struct mm_endpoint *a = &seg->src, *b = &seg->dst;
+	int order = memcmp(a->addr.b, b->addr.b, sizeof a->addr.b);
+	unsigned side = order > 0 || (order == 0 && a->port > b->port);
+	memcpy(k->addr[side], a->addr.b, sizeof k->addr[0]);
+	memcpy(k->addr[!side], b->addr.b, sizeof k->addr[0]);
+	k->port[side] = a->port;
+	k->port[!side] = b->port;
+	k->proto = seg->ip_proto;
+	k->family = a->addr.family;
+	memset(k->pad, 0, sizeof k->pad);
+	return side;
+}
+
+static inline struct mm_flow *
+find(const struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash)
+{
+	for (uint32_t i = hash & t->mask; t->slots[i].flow != 0; i = (i + 1) & t->mask) {
+		if (t->slots[i].hash != hash)
+			continue;
+		struct mm_flow *f = &t->flows[t->slots[i].flow - 1];
+		if (memcmp(&f->key, k, sizeof *k) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+static void
+index_add(struct mm_flow_table *t, uint32_t flow, uint32_t hash)
+{
+	uint32_t i = hash & t->mask;
+	while (t->slots[i].flow != 0)
+		i = (i + 1) & t->mask;
+	t->slots[i] = (struct mm_slot){ hash, flow + 1 };
+}
+
+static void
+index_remove(struct mm_flow_table *t, uint32_t flow, uint32_t hash)
+{
+	uint32_t i = hash & t->mask;
+	while (t->slots[i].flow != flow + 1)
+		i = (i + 1) & t->mask;
+	/* Close the hole: move up what may stand there. */
+	for (uint32_t j = (i + 1) & t->mask; t->slots[j].flow != 0; j = (j + 1) & t->mask) {
+		uint32_t home = t->slots[j].hash & t->mask;
+		if (((j - home) & t->mask) >= ((j - i) & t->mask)) {
+			t->slots[i] = t->slots[j];
+			i = j;
+		}
+	}
+	t->slots[i] = (struct mm_slot){ 0, 0 };
+}
+
+/* --- order of last use ----------------------------------------------------------------------------- */
+
+static inline uint32_t
+index_of(const struct mm_flow_table *t, const struct mm_flow *f)
+{
+	return (uint32_t)(f - t->flows);
+}
+
+static void
+lru_remove(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_lru *l = &t->lru[f->list];
+	if (f->prev != MM_NONE)
+		t->flows[f->prev].next = f->next;
+	else
+		l->head = f->next;
+	if (f->next != MM_NONE)
+		t->flows[f->next].prev = f->prev;
+	else
+		l->tail = f->prev;
+}
+
+/* The flow certainly ran out by then: it may have been used until refresh_ns after it came to the head. */
+static int64_t
+surely_out_ns(const struct mm_lru *l, const struct mm_flow *f)
+{
+	return later(f->used_ns, later(l->timeout_ns, l->refresh_ns));
+}
+
+static void
+lru_add(struct mm_flow_table *t, struct mm_flow *f, unsigned list)
+{
+	struct mm_lru *l = &t->lru[list];
+	f->list = (uint8_t)list;
+	f->used_ns = f->last_ns;
+	f->prev = MM_NONE;
+	f->next = l->head;
+	if (l->head != MM_NONE)
+		t->flows[l->head].prev = index_of(t, f);
+	else
+		l->tail = index_of(t, f);
+	l->head = index_of(t, f);
+	if (l->tail == index_of(t, f)) {
+		int64_t out = surely_out_ns(l, f);
+		if (out < t->next_expiry_ns)
+			t->next_expiry_ns = out;
+	}
+}
+
+static void
+lru_move(struct mm_flow_table *t, struct mm_flow *f)
+{
+	unsigned class = MM_LIST_TCP;
+	const unsigned fins = MM_FIN_SEEN | MM_FIN_SEEN << 1, seen = MM_SEEN | MM_SEEN << 1;
+	unsigned fin_sides = (f->bits & fins) / MM_FIN_SEEN, seen_sides = (f->bits & seen) / MM_SEEN;
+	if (f->key.proto == MM_UDP)
+		class = MM_LIST_UDP;
+	else if ((f->bits & MM_RST_SEEN) != 0 || (fin_sides & seen_sides) == seen_sides)
+		class = MM_LIST_CLOSED; /* with one side seen, its FIN is all there will be */
+	lru_remove(t, f);
+	lru_add(t, f, class + (f->track != NULL ? MM_LIST_TRACKED : 0));
+}
+
+/* --- tracks ---------------------------------------------------------------------------------------- */
+
+struct mm_track *
+mm_track_new(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_track *tr = t->free_track;
+	if (tr != NULL)
+		t->free_track = tr->newer;
+	else if ((tr = malloc(sizeof *tr)) == NULL)
+		return NULL;
+	memset(tr, 0, offsetof(struct mm_track, s));
+	for (unsigned side = 0; side < 2; side++) {
+		mm_stream_init(&tr->s[side]);
+		tr->n_recent[side] = 0;
+	}
+	memset(tr->recent, 0, sizeof tr->recent);
+	tr->flow = index_of(t, f);
+	f->track = tr;
+	f->mode = MM_FLOW_TRACKED;
+	lru_move(t, f);
+	return tr;
+}
+
+void
+mm_track_free_state(struct mm_flow_table *t, struct mm_track *tr)
+{
+	if (tr->state == NULL)
+		return;
+	memcpy(tr->state, &t->free_state[tr->proto], sizeof t->free_state[0]);
+	t->free_state[tr->proto] = tr->state;
+	tr->state = NULL;
+}
+
+static size_t
+state_bytes(const struct mm_dissector *d)
+{
+	return d->state_size < sizeof(void *) ? sizeof(void *) : d->state_size;
+}
+
+bool
+mm_track_claim(struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self,
+	size_t proto)
+{
+	struct mm_track *tr = f->track;
+	void *state = t->free_state[proto];
+	if (state != NULL)
+		memcpy(&t->free_state[proto], state, sizeof t->free_state[0]);
+	else if ((state = malloc(state_bytes(self))) == NULL)
+		return false;
+	memset(state, 0, state_bytes(self));
+	tr->self = self;
+	tr->proto = proto;
+	tr->state = state;
+	tr->mode = MM_TRACK_CLAIMED;
+	if (self != tr->fallback)
+		t->proto[proto].n_flows++;
+
+	const struct mm_flow_key *k = &f->key;
+	struct mm_endpoint *ends[2] = { &tr->info.client, &tr->info.server };
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned side = i == 0 ? f->client : !f->client;
+		ends[i]->addr.family = k->family;
+		memcpy(ends[i]->addr.b, k->addr[side], sizeof ends[i]->addr.b);
+		ends[i]->port = k->port[side];
+	}
+	tr->info.transport = k->proto == MM_TCP ? MM_TCP : MM_UDP;
+	tr->info.community_id[0] = '\0';
+	tr->server_hash = mm_loss_hash(t->loss, &tr->info.server.addr);
+	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+		&(struct mm_flow_loss){ .n_segments = tr->n_held });
+	tr->n_held = 0;
+	return true;
+}
+
+void
+mm_track_probe_stop(struct mm_flow_table *t, struct mm_track *tr)
+{
+	if (tr->older != NULL)
+		tr->older->newer = tr->newer;
+	else
+		t->probing_oldest = tr->newer;
+	if (tr->newer != NULL)
+		tr->newer->older = tr->older;
+	else
+		t->probing_newest = tr->older;
+	tr->older = tr->newer = NULL;
+	tr->mode = MM_TRACK_HOLD;
+	t->n_probing--;
+}
+
+void
+mm_track_probe(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_track *tr = f->track;
+	if (t->n_probing == MM_FLOW_PROBING_MAX)
+		mm_flow_shunt(t, &t->flows[t->probing_oldest->flow]);
+	tr->mode = MM_TRACK_PROBE;
+	tr->newer = NULL;
+	tr->older = t->probing_newest;
+	if (tr->older != NULL)
+		tr->older->newer = tr;
+	else
+		t->probing_oldest = tr;
+	t->probing_newest = tr;
+	t->n_probing++;
+}
+
+static void
+free_track(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_track *tr = f->track;
+	if (tr->mode == MM_TRACK_PROBE)
+		mm_track_probe_stop(t, tr);
+	for (unsigned side = 0; side < 2; side++)
+		mm_stream_release(&tr->s[side], &t->pool);
+	mm_track_free_state(t, tr);
+	tr->newer = t->free_track;
+	t->free_track = tr;
+	f->track = NULL;
+}
+
+void
+mm_flow_shunt(struct mm_flow_table *t, struct mm_flow *f)
+{
+	free_track(t, f);
+	f->mode = MM_FLOW_SHUNTED;
+	lru_move(t, f);
+}
+
+/* --- life of a flow -------------------------------------------------------------------------------- */
+
+static void
+end_flow(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
+{
+	const unsigned payload = MM_PAYLOAD | MM_PAYLOAD << 1, syn = MM_SYN_SEEN | MM_SYN_SEEN << 1;
+	if (f->mode == MM_FLOW_TRACKED && f->key.proto == MM_TCP)
+		mm_tcp_flush(t, f, now_ns);
+	if (f->mode == MM_FLOW_TRACKED) {
+		mm_frame_end(t, f, now_ns);
+		free_track(t, f);
+	}
+	if (f->key.proto == MM_TCP && (f->bits & syn) == 0)
+		t->stats.n_midstream++;
+	if ((f->bits & payload) == MM_PAYLOAD || (f->bits & payload) == MM_PAYLOAD << 1)
+		t->stats.n_one_way++;
+	t->stats.n_live--;
+	lru_remove(t, f);
+	index_remove(t, index_of(t, f), f->hash);
+	f->next = t->free_flow;
+	t->free_flow = index_of(t, f);
+}
+
+static int64_t
+runs_out_ns(const struct mm_flow_table *t, const struct mm_flow *f)
+{
+	return later(f->last_ns, t->lru[f->list].timeout_ns);
+}
+
+static void
+expire(struct mm_flow_table *t)
+{
+	t->next_expiry_ns = INT64_MAX;
+	for (unsigned i = 0; i < MM_LISTS; i++) {
+		struct mm_lru *l = &t->lru[i];
+		while (l->tail != MM_NONE) {
+			struct mm_flow *f = &t->flows[l->tail];
+			int64_t out = surely_out_ns(l, f);
+			if (out > t->now_ns) {
+				if (out < t->next_expiry_ns)
+					t->next_expiry_ns = out;
+				break;
+			}
+			end_flow(t, f, runs_out_ns(t, f));
+		}
+	}
+}
+
+/* The table is full: flows that nobody reads first, then closed ones, then the least recently used. */
+static void
+evict(struct mm_flow_table *t)
+{
+	static const uint8_t order[][MM_LIST_CLASSES] = {
+		{ MM_LIST_TCP, MM_LIST_CLOSED, MM_LIST_UDP },
+		{ MM_LIST_TRACKED + MM_LIST_CLOSED, MM_LIST_TRACKED + MM_LIST_CLOSED,
+			MM_LIST_TRACKED + MM_LIST_CLOSED },
+		{ MM_LIST_TRACKED + MM_LIST_TCP, MM_LIST_TRACKED + MM_LIST_UDP,
+			MM_LIST_TRACKED + MM_LIST_UDP },
+	};
+	struct mm_flow *oldest = NULL;
+	for (size_t i = 0; i < 3 && oldest == NULL; i++) {
+		for (size_t k = 0; k < MM_LIST_CLASSES; k++) {
+			uint32_t tail = t->lru[order[i][k]].tail;
+			if (tail == MM_NONE)
+				continue;
+			if (oldest == NULL || t->flows[tail].used_ns < oldest->used_ns)
+				oldest = &t->flows[tail];
+		}
+	}
+	assert(oldest != NULL);
+	t->stats.n_evicted++;
+	end_flow(t, oldest, t->now_ns);
+}
+
+static struct mm_flow *
+new_flow(struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash, unsigned side,
+	int64_t time_ns)
+{
+	if (t->free_flow == MM_NONE && t->n_used == t->conf.flows_max)
+		evict(t);
+	uint32_t i = t->free_flow;
+	if (i != MM_NONE)
+		t->free_flow = t->flows[i].next;
+	else
+		i = t->n_used++;
+	struct mm_flow *f = &t->flows[i];
+	*f = (struct mm_flow){ .key = *k, .hash = hash, .last_ns = time_ns, .mode = MM_FLOW_NEW };
+	f->client = mm_class_client(&t->class, k, side);
+	index_add(t, i, hash);
+	lru_add(t, f, k->proto == MM_TCP ? MM_LIST_TCP : MM_LIST_UDP);
+	t->stats.n_flows++;
+	t->stats.n_live++;
+	if (k->proto == MM_TCP)
+		t->stats.n_flows_tcp++;
+	else
+		t->stats.n_flows_udp++;
+	return f;
+}
+
+/* --- packets --------------------------------------------------------------------------------------- */
+
+/* Does this SYN begin another connection between the same ports? */
+static bool
+is_next_connection(const struct mm_flow *f, unsigned side, const struct mm_segment *seg)
+{
+	if ((f->bits & MM_SYN_SEEN << side) != 0)
+		return seg->seq != f->isn[side];
+	/* It may be this connection's own SYN, overtaken by what followed. */
+	if (f->mode == MM_FLOW_TRACKED && !f->track->settled)
+		return false;
+	return f->mode == MM_FLOW_TRACKED || f->list % MM_LIST_CLASSES == MM_LIST_CLOSED;
+}
+
+static void
+note_flags(struct mm_flow_table *t, struct mm_flow *f, unsigned side, const struct mm_segment *seg)
+{
+	uint16_t before = f->bits;
+	bool settled = f->mode == MM_FLOW_TRACKED && f->track->settled;
+	if ((seg->tcp_flags & MM_TCP_SYN) != 0 && (before & MM_SYN_SEEN << side) == 0) {
+		f->bits |= (uint16_t)(MM_SYN_SEEN << side);
+		f->isn[side] = seg->seq;
+		if (!f->client_sure && !settled) {
+			f->client_sure = true;
+			f->client = (uint8_t)((seg->tcp_flags & MM_TCP_ACK) != 0 ? !side : side);
+		}
+	}
+	if ((seg->tcp_flags & MM_TCP_FIN) != 0)
+		f->bits |= (uint16_t)(MM_FIN_SEEN << side);
+	if ((seg->tcp_flags & MM_TCP_RST) != 0)
+		f->bits |= MM_RST_SEEN;
+	/* A flow is no longer one-way, and so perhaps no longer closed, when the other side shows. */
+	f->bits |= (uint16_t)(MM_SEEN << side);
+	if (f->bits != before)
+		lru_move(t, f);
+}
+
+/* A SPAN port shows a datagram twice at the same time; a client that asks again does so later. */
+static bool
+is_copy(const struct mm_flow_table *t, struct mm_track *tr, unsigned side,
+	const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	struct mm_recent now = { pkt->time_ns,
+		mm_siphash(&t->conf.key, seg->payload.p, seg->payload.len), seg->payload.len + 1 };
+	for (size_t i = 0; i < MM_FLOW_RECENT; i++) {
+		const struct mm_recent *r = &tr->recent[side][i];
+		if (r->len == now.len && r->time_ns == now.time_ns && r->hash == now.hash)
+			return true;
+	}
+	tr->recent[side][tr->n_recent[side]++ % MM_FLOW_RECENT] = now;
+	return false;
+}
+
+static void
+take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+	const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	f->bits |= (uint16_t)(MM_SEEN << side);
+	if (f->mode == MM_FLOW_SHUNTED || seg->payload.len + seg->missing == 0)
+		return;
+	f->bits |= (uint16_t)(MM_PAYLOAD << side);
+	if (f->mode == MM_FLOW_NEW) {
+		size_t proto;
+		const struct mm_dissector *self = mm_class_flow(&t->class, f, &proto);
+		if (self == NULL && seg->payload.len != 0)
+			self = mm_class_probe(&t->class, seg->payload, mm_flow_dir(f, side), MM_UDP,
+				NULL, &proto);
+		if (self == NULL) {
+			if (++f->n_probed >= UDP_PROBE_DATAGRAMS)
+				f->mode = MM_FLOW_SHUNTED;
+			return;
+		}
+		if (mm_track_new(t, f) == NULL)
+			return;
+		if (!mm_track_claim(t, f, self, proto)) {
+			mm_flow_shunt(t, f);
+			return;
+		}
+	}
+	struct mm_track *tr = f->track;
+	if (is_copy(t, tr, side, pkt, seg)) {
+		t->stats.n_retransmitted++;
+		return;
+	}
+	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+		&(struct mm_flow_loss){ 1, seg->missing != 0, seg->missing });
+	mm_frame_datagram(t, f, side, pkt, seg);
+}
+
+void
+mm_flow_packet(struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	if (seg->ip_proto != MM_TCP && seg->ip_proto != MM_UDP)
+		return;
+	int64_t time_ns = pkt->time_ns;
+	if (time_ns > t->now_ns) {
+		t->now_ns = time_ns;
+		if (time_ns >= t->next_expiry_ns)
+			expire(t);
+	}
+	struct mm_flow_key k;
+	unsigned side = make_key(seg, &k);
+	uint32_t hash = hash_key(&t->conf.key, &k);
+	struct mm_flow *f = find(t, &k, hash);
+	if (f != NULL && time_ns >= runs_out_ns(t, f)) {
+		end_flow(t, f, runs_out_ns(t, f));
+		f = NULL;
+	}
+	bool tcp = seg->ip_proto == MM_TCP;
+	if (f != NULL && tcp && (seg->tcp_flags & MM_TCP_SYN) != 0 &&
+		is_next_connection(f, side, seg)) {
+		end_flow(t, f, time_ns > f->last_ns ? time_ns : f->last_ns);
+		f = NULL;
+	}
+	if (f == NULL)
+		f = new_flow(t, &k, hash, side, time_ns);
+	if (time_ns > f->last_ns) {
+		f->last_ns = time_ns;
+		if (time_ns - f->used_ns > t->lru[f->list].refresh_ns) {
+			lru_remove(t, f);
+			lru_add(t, f, f->list);
+		}
+	}
+	if (!tcp) {
+		take_datagram(t, f, side, pkt, seg);
+		return;
+	}
+	note_flags(t, f, side, seg);
+	if (seg->payload.len + seg->missing != 0)
+		f->bits |= (uint16_t)(MM_PAYLOAD << side);
+	if (f->mode != MM_FLOW_SHUNTED)
+		mm_tcp_segment(t, f, side, pkt, seg);
+}
+
+/* --- the table ------------------------------------------------------------------------------------- */
+
+static void
+lru_init(struct mm_flow_table *t)
+{
+	const int64_t timeouts[MM_LIST_CLASSES] = { t->conf.tcp_timeout_ns,
+		t->conf.closed_timeout_ns, t->conf.udp_timeout_ns };
+	for (unsigned i = 0; i < MM_LISTS; i++) {
+		int64_t timeout = timeouts[i % MM_LIST_CLASSES];
+		int64_t refresh = timeout / REFRESH_SHARE;
+		t->lru[i] = (struct mm_lru){ MM_NONE, MM_NONE, timeout,
+			refresh < NS_PER_S ? refresh : NS_PER_S };
+	}
+}
+
+int
+mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table **out)
+{
+	if (config->flows_max == 0 || config->flows_max > UINT32_MAX / 4)
+		return MM_ERR_USAGE;
+	struct mm_flow_table *t = calloc(1, sizeof *t);
+	if (t == NULL)
+		return MM_ERR_NOMEM;
+	t->conf = *config;
+	t->free_flow = MM_NONE;
+	t->now_ns = INT64_MIN;
+	t->next_expiry_ns = INT64_MAX;
+	t->pool.max = config->buffer_total_max;
+	lru_init(t);
+	uint32_t n_slots = 4;
+	while (n_slots < 2 * config->flows_max)
+		n_slots *= 2;
+	t->mask = n_slots - 1;
+	int r = mm_class_init(&t->class);
+	if (r == MM_OK)
+		r = mm_loss_new(&config->key, &t->loss);
+	t->slots = calloc(n_slots, sizeof *t->slots);
+	t->flows = calloc(config->flows_max, sizeof *t->flows);
+	t->proto = calloc(t->class.n + 1, sizeof *t->proto);
+	t->free_state = calloc(t->class.n + 1, sizeof *t->free_state);
+	if (r == MM_OK && (t->slots == NULL || t->flows == NULL || t->proto == NULL || t->free_state == NULL))
+		r = MM_ERR_NOMEM;
+	if (r != MM_OK) {
+		mm_flow_table_free(t);
+		return r;
+	}
+	for (size_t i = 0; i < t->class.n; i++)
+		if (mm_dissectors[i]->message_max > t->conf.buffer_max)
+			t->conf.buffer_max = mm_dissectors[i]->message_max;
+	*out = t;
+	return MM_OK;
+}
+
+void
+mm_flow_table_free(struct mm_flow_table *t)
+{
+	if (t == NULL)
+		return;
+	/* What was not finished is freed without being told; its dissectors would emit. */
+	for (unsigned i = 0; i < MM_LISTS && t->flows != NULL; i++)
+		for (uint32_t k = t->lru[i].head; k != MM_NONE; k = t->flows[k].next)
+			if (t->flows[k].track != NULL)
+				free_track(t, &t->flows[k]);
+	while (t->free_track != NULL) {
+		struct mm_track *tr = t->free_track;
+		t->free_track = tr->newer;
+		free(tr);
+	}
+	for (size_t i = 0; i < t->class.n && t->free_state != NULL; i++) {
+		void *state = t->free_state[i];
+		while (state != NULL) {
+			void *next;
+			memcpy(&next, state, sizeof next);
+			free(state);
+			state = next;
+		}
+	}
+	mm_pool_done(&t->pool);
+	mm_loss_free(t->loss);
+	free(t->free_state);
+	free(t->proto);
+	free(t->flows);
+	free(t->slots);
+	free(t);
+}
+
+struct last_use {
+	int64_t last_ns;
+	uint32_t flow;
+};
+
+static int
+by_last_use(const void *a, const void *b)
+{
+	const struct last_use *x = a, *y = b;
+	if (x->last_ns != y->last_ns)
+		return x->last_ns < y->last_ns ? -1 : 1;
+	return x->flow < y->flow ? -1 : x->flow > y->flow;
+}
+
+void
+mm_flow_finish(struct mm_flow_table *t)
+{
+	size_t n = 0;
+	struct last_use *all = malloc((size_t)t->stats.n_live * sizeof *all + 1);
+	for (unsigned i = 0; i < MM_LISTS; i++) {
+		if (all == NULL) { /* the lists' own order will have to do */
+			while (t->lru[i].tail != MM_NONE) {
+				struct mm_flow *f = &t->flows[t->lru[i].tail];
+				end_flow(t, f, runs_out_ns(t, f));
+			}
+			continue;
+		}
+		for (uint32_t k = t->lru[i].tail; k != MM_NONE; k = t->flows[k].prev)
+			all[n++] = (struct last_use){ t->flows[k].last_ns, k };
+	}
+	if (all != NULL)
+		qsort(all, n, sizeof *all, by_last_use);
+	for (size_t i = 0; i < n; i++) {
+		struct mm_flow *f = &t->flows[all[i].flow];
+		end_flow(t, f, runs_out_ns(t, f));
+	}
+	free(all);
+}
+
+const struct mm_flow_stats *
+mm_flow_stats(const struct mm_flow_table *t)
+{
+	return &t->stats;
+}
+
+const struct mm_flow_proto_stats *
+mm_flow_proto_stats(const struct mm_flow_table *t, size_t i)
+{
+	return &t->proto[i];
+}
+
+struct mm_flow_loss
+mm_flow_server_loss(const struct mm_flow_table *t, const struct mm_addr *server)
+{
+	return mm_loss_get(t->loss, server);
+}

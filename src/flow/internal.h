@@ -1,0 +1,210 @@
+/* What the files of flow/ share: the flow entry, the track of a flow that is looked at, the table. */
+#ifndef MM_FLOW_INTERNAL_H
+#define MM_FLOW_INTERNAL_H
+
+#include "flow/flow.h"
+#include "flow/loss.h"
+#include "flow/pool.h"
+#include "flow/stream.h"
+
+enum {
+	/* A decision for want of packets (a hole is lost, a SYN will not come) waits for gap_patience_ns and for this
+	 * many packets of the flow with ascending times: packets that only changed places within a window of that
+	 * size then decide nothing, however far apart their times are. */
+	MM_FLOW_WINDOW = 16,
+	MM_FLOW_SETTLE_MAX = 64,      /* this many packets settle a flow whatever the time */
+	MM_FLOW_PROBE_PACKETS = 3,    /* packets with payload shown to probe() */
+	MM_FLOW_PROBING_MAX = 8192,   /* flows being probed; the oldest is shunted first */
+	MM_FLOW_RESYNC_KEEP = 512,    /* bytes kept for the next resync(): a message header may be cut by a segment */
+	MM_FLOW_LOST_MAX = 256,       /* MM_FRAME_LOST without a message between, and the flow is left */
+	MM_FLOW_RECENT = 4,           /* datagrams remembered per direction, to know copies */
+};
+
+enum mm_flow_mode {
+	MM_FLOW_NEW,     /* no payload yet */
+	MM_FLOW_TRACKED, /* has a track */
+	MM_FLOW_SHUNTED, /* of no interest: later packets cost one look-up */
+};
+
+/* Lists in order of last use, by time-out class; flows with a track and flows without apart. */
+enum mm_flow_list {
+	MM_LIST_TCP,
+	MM_LIST_CLOSED,
+	MM_LIST_UDP,
+	MM_LIST_CLASSES,
+	MM_LIST_TRACKED = MM_LIST_CLASSES, /* added for flows with a track */
+	MM_LISTS = 2 * MM_LIST_CLASSES,
+};
+
+enum mm_track_mode {
+	MM_TRACK_PROBE,   /* nobody claims the ports: waiting for a probe() to say yes */
+	MM_TRACK_HOLD,    /* buffered until it is known where the streams start */
+	MM_TRACK_CLAIMED, /* a dissector reads it */
+};
+
+/* Per side s of the flow: bit << s. */
+enum {
+	MM_SEEN = 1u << 0,    /* packets */
+	MM_SYN_SEEN = 1u << 2,
+	MM_FIN_SEEN = 1u << 4,
+	MM_PAYLOAD = 1u << 6, /* packets with payload */
+	MM_RST_SEEN = 1u << 8, /* either side */
+};
+
+struct mm_flow_key {
+	uint8_t addr[2][16]; /* the lower endpoint first */
+	uint16_t port[2];
+	uint8_t proto;
+	uint8_t family;
+	uint8_t pad[2]; /* zero, so that keys compare by memcmp */
+};
+
+struct mm_track;
+
+struct mm_flow {
+	struct mm_flow_key key;
+	uint32_t hash;
+	uint32_t prev, next; /* of its list; next: of the free list */
+	uint32_t isn[2];
+	int64_t last_ns; /* latest packet */
+	int64_t used_ns; /* last_ns when it was put at the head of its list */
+	struct mm_track *track;
+	uint16_t bits;
+	uint8_t mode, list;
+	uint8_t client;      /* side of the client, as far as known */
+	bool client_sure;    /* by a SYN */
+	uint8_t n_probed;    /* datagrams shown to probe() */
+};
+
+/* A datagram seen, to know its copies. */
+struct mm_recent {
+	int64_t time_ns;
+	uint64_t hash;
+	size_t len;
+};
+
+/* Of a flow that a dissector reads or may read. */
+struct mm_track {
+	enum mm_track_mode mode;
+	const struct mm_dissector *self; /* MM_TRACK_CLAIMED; else the one that will have it, or NULL */
+	size_t proto;                    /* its index */
+	const struct mm_dissector *fallback; /* MM_TRACK_PROBE: claimed the port, but it is not its protocol */
+	size_t fallback_proto;
+	void *state;
+	bool lossy, settled, tried; /* tried: other dissectors were asked already */
+	bool read_any;              /* something was framed */
+	uint32_t n_lost_run;
+	uint32_t n_ticks;           /* packets with ascending times */
+	int64_t first_ns, now_ns;   /* flow time: of the first packet of the track, latest of all */
+	uint64_t server_hash;
+	uint64_t n_held;            /* segments with new bytes that came before the server was known */
+	struct mm_flow_info info;
+	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
+	struct mm_stream s[2];          /* TCP */
+	struct mm_recent recent[2][MM_FLOW_RECENT];
+	uint8_t n_recent[2];
+	uint32_t flow; /* index of its flow */
+};
+
+struct mm_slot {
+	uint32_t hash;
+	uint32_t flow; /* index + 1; 0: free */
+};
+
+struct mm_lru {
+	uint32_t head, tail; /* most and least recently used; MM_NONE */
+	int64_t timeout_ns;
+	int64_t refresh_ns; /* a flow is moved to the head when it was put there longer ago than this */
+};
+
+#define MM_NONE UINT32_MAX
+
+struct mm_class {
+	const struct mm_dissector *const *list;
+	size_t n;
+	uint8_t tcp[65536], udp[65536]; /* by port: index in list + 1; 0: unclaimed */
+};
+
+struct mm_flow_table {
+	struct mm_flow_config conf;
+	struct mm_flow_stats stats;
+	struct mm_flow_proto_stats *proto;
+	struct mm_class class;
+	struct mm_slot *slots;
+	uint32_t mask;
+	struct mm_flow *flows;
+	uint32_t n_used, free_flow;
+	struct mm_lru lru[MM_LISTS];
+	int64_t now_ns, next_expiry_ns;
+	struct mm_pool pool;
+	struct mm_track *free_track;
+	void **free_state; /* per dissector; the first bytes of a free state link to the next */
+	struct mm_track *probing_oldest, *probing_newest;
+	size_t n_probing;
+	struct mm_loss_table *loss;
+	uint64_t seq;
+};
+
+static inline enum mm_dir
+mm_flow_dir(const struct mm_flow *f, unsigned side)
+{
+	return side == f->client ? MM_TO_SERVER : MM_TO_CLIENT;
+}
+
+/* classify.c */
+
+int mm_class_init(struct mm_class *c) MM_MUST_CHECK;
+/** The dissector that claims the port; NULL and untouched *proto when none does. */
+const struct mm_dissector *mm_class_port(
+	const struct mm_class *c, uint8_t ip_proto, uint16_t port, size_t *proto);
+/** The dissector that claims the flow by the server's port, else by the client's. */
+const struct mm_dissector *mm_class_flow(
+	const struct mm_class *c, const struct mm_flow *f, size_t *proto);
+/** The first dissector other than except whose probe() says yes. */
+const struct mm_dissector *mm_class_probe(const struct mm_class *c, struct mm_slice head,
+	enum mm_dir dir, enum mm_transport transport, const struct mm_dissector *except, size_t *proto);
+/** Decide who is the client when no SYN told. first: side of the first packet. */
+uint8_t mm_class_client(const struct mm_class *c, const struct mm_flow_key *key, unsigned first);
+
+/* framing.c: what a claimed flow's streams are fed to. */
+
+/** Fill in what is the same for all calls of the flow's dissector. */
+void mm_frame_context(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_dissect *d);
+/** Run frame() and parse() over bytes at the stream's start, of which deliv is the end. direct: their mark, when
+ * they are not in the stream's buffer. */
+void mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice avail,
+	const struct mm_mark *direct);
+/** The stream's bytes [deliv, to) are lost. */
+void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t to);
+/** Tell the dissector of a loss, without moving. */
+void mm_frame_tell_gap(
+	struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns);
+/** A whole datagram. */
+void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+	const struct mm_packet *pkt, const struct mm_segment *seg);
+/** Call end(). */
+void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
+
+/* tcp.c */
+
+void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+	const struct mm_packet *pkt, const struct mm_segment *seg);
+/** Deliver everything that is buffered, giving up all holes. */
+void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
+
+/* flow.c */
+
+/** Give the flow a track; NULL when memory is out. */
+struct mm_track *mm_track_new(struct mm_flow_table *t, struct mm_flow *f);
+/** Let the dissector have the flow. False when memory for its state is out. */
+bool mm_track_claim(struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self,
+	size_t proto);
+/** Free the dissector's state, without calling end(). */
+void mm_track_free_state(struct mm_flow_table *t, struct mm_track *tr);
+/** Start or stop counting the flow among those that are probed. */
+void mm_track_probe(struct mm_flow_table *t, struct mm_flow *f);
+void mm_track_probe_stop(struct mm_flow_table *t, struct mm_track *tr);
+/** Drop the flow's track: later packets cost a look-up. end() is the caller's. */
+void mm_flow_shunt(struct mm_flow_table *t, struct mm_flow *f);
+
+#endif

@@ -1,0 +1,543 @@
+/* TCP reassembly: segments in, bytes in order to the dissector.
+ *
+ * Two orders are kept. Inside a direction bytes are handed on by sequence number. Between the directions a
+ * byte is handed on after those that its packet acknowledges: a response never comes before its request, however
+ * the two were swapped on the way to us. Where a capture lacks packets either order waits for ever; give_up() ends
+ * that, after gap_patience_ns and MM_FLOW_WINDOW packets.
+ *
+ * Without its SYN a direction starts at the lowest byte that was seen until the flow is settled: until both SYNs
+ * were seen or the same patience is over. Nothing is handed on before. Lower bytes that come later are not used. */
+#include "flow/internal.h"
+
+static bool
+patience_over(const struct mm_flow_table *t, const struct mm_track *tr, int64_t since_ns,
+	uint32_t since_tick)
+{
+	return tr->n_ticks - since_tick >= MM_FLOW_WINDOW &&
+		tr->now_ns - since_ns >= t->conf.gap_patience_ns;
+}
+
+/* May bytes of this mark go before what the peer sends next? */
+static bool
+gate_open(const struct mm_mark *m, const struct mm_stream *peer)
+{
+	if (!m->has_ack || !peer->based || peer->deliv > peer->max_end)
+		return true;
+	uint64_t reach = peer->deliv;
+	if (peer->has_fin && reach == peer->fin)
+		reach++;
+	if (peer->forgiven > reach)
+		reach = peer->forgiven;
+	return (int32_t)(m->ack - (peer->base + (uint32_t)reach)) <= 0;
+}
+
+static enum mm_blocked
+advance(struct mm_stream *s, const struct mm_stream *peer)
+{
+	size_t i = mm_stream_find(s, s->deliv);
+	for (; i < s->n_marks; i++) {
+		const struct mm_mark *m = &s->marks[i];
+		if (m->off > s->deliv)
+			return MM_BLOCKED_HOLE;
+		if (m->lost)
+			return MM_BLOCKED_CUT;
+		if (!gate_open(m, peer))
+			return MM_BLOCKED_PEER;
+		s->deliv = m->end;
+	}
+	return MM_BLOCKED_NOT;
+}
+
+static bool
+claimed(const struct mm_flow *f)
+{
+	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_CLAIMED;
+}
+
+/* Hand on what one direction has. True when it got further. */
+static bool
+pump_side(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+{
+	struct mm_track *tr = f->track;
+	struct mm_stream *s = &tr->s[side];
+	uint64_t before = s->deliv, last;
+	enum mm_blocked why;
+	do {
+		last = s->deliv;
+		why = advance(s, &tr->s[!side]);
+		/* mm_frame_run() reads no more than lies before deliv, and may skip beyond it. */
+		mm_frame_run(t, f, side, mm_stream_slice(s, s->start, s->deliv), NULL);
+		if (!claimed(f))
+			return false;
+		size_t i = mm_stream_find(s, s->deliv);
+		if (i < s->n_marks && s->marks[i].lost && s->marks[i].off <= s->deliv)
+			mm_frame_gap(t, f, side, s->marks[i].end);
+		mm_stream_trim(s, &t->pool);
+	} while (s->deliv != last);
+	if (why != s->blocked || s->deliv != s->blocked_at) {
+		s->blocked = why;
+		s->blocked_at = s->deliv;
+		s->blocked_ns = tr->now_ns;
+		s->blocked_tick = tr->n_ticks;
+	}
+	return s->deliv != before;
+}
+
+static void
+pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+{
+	bool moved = true;
+	while (moved && claimed(f)) {
+		moved = pump_side(t, f, side);
+		if (claimed(f) && pump_side(t, f, !side))
+			moved = true;
+	}
+}
+
+/* Is the hole before the mark one that nobody will fill? */
+static bool
+hole_is_lost(const struct mm_flow_table *t, const struct mm_flow *f, unsigned side, uint64_t end)
+{
+	const struct mm_track *tr = f->track;
+	const struct mm_stream *s = &tr->s[side];
+	if (s->forgiven >= end)
+		return true;
+	bool one_way = (f->bits & MM_SEEN << !side) == 0;
+	return (one_way || s->acked >= end) &&
+		patience_over(t, tr, s->blocked_ns, s->blocked_tick);
+}
+
+/* Give up one thing that a direction waits for: a hole before a wait for the peer, the earlier packet first. force:
+ * whether patience is over or not. False when there is nothing to give up. */
+static bool
+give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
+{
+	struct mm_track *tr = f->track;
+	const struct mm_mark *best = NULL;
+	unsigned best_side = 0;
+	for (unsigned side = 0; side < 2; side++) {
+		const struct mm_stream *s = &tr->s[side];
+		if (s->blocked != MM_BLOCKED_HOLE && s->blocked != MM_BLOCKED_PEER)
+			continue;
+		const struct mm_mark *m = &s->marks[mm_stream_find(s, s->deliv)];
+		bool over = s->blocked == MM_BLOCKED_HOLE ? hole_is_lost(t, f, side, m->off)
+			: patience_over(t, tr, s->blocked_ns, s->blocked_tick);
+		if (!force && !over)
+			continue;
+		bool hole = s->blocked == MM_BLOCKED_HOLE;
+		bool best_hole = best != NULL && tr->s[best_side].blocked == MM_BLOCKED_HOLE;
+		if (best == NULL || (hole && !best_hole) ||
+			(hole == best_hole && m->time_ns < best->time_ns)) {
+			best = m;
+			best_side = side;
+		}
+	}
+	if (best == NULL)
+		return false;
+	struct mm_stream *peer = &tr->s[!best_side];
+	if (tr->s[best_side].blocked == MM_BLOCKED_HOLE) {
+		mm_frame_gap(t, f, best_side, best->off);
+	} else {
+		/* The peer received what we did not see. It is counted when the hole shows, or at the end. */
+		peer->forgiven = (uint64_t)((int64_t)peer->deliv +
+			(int32_t)(best->ack - (peer->base + (uint32_t)peer->deliv)));
+		mm_frame_tell_gap(t, f, !best_side, best->time_ns);
+	}
+	pump(t, f, best_side);
+	return claimed(f);
+}
+
+static bool
+is_settled(const struct mm_flow_table *t, const struct mm_flow *f)
+{
+	const struct mm_track *tr = f->track;
+	const unsigned both = MM_SYN_SEEN | MM_SYN_SEEN << 1;
+	return (f->bits & both) == both || tr->n_ticks >= MM_FLOW_SETTLE_MAX ||
+		patience_over(t, tr, tr->first_ns, 0);
+}
+
+/* From now on it is known where the streams start, and who is the client. */
+static void
+settle(struct mm_flow *f)
+{
+	struct mm_track *tr = f->track;
+	tr->settled = true;
+	for (unsigned side = 0; side < 2; side++) {
+		struct mm_stream *s = &tr->s[side];
+		if (s->syn || !s->based)
+			continue;
+		s->start = mm_stream_empty(s) ? s->max_end : s->marks[s->m0].off;
+		s->deliv = s->start;
+	}
+}
+
+/* Let the dissector have the flow if both are known. */
+static void
+start(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_track *tr = f->track;
+	if (tr->mode != MM_TRACK_HOLD || !tr->settled)
+		return;
+	if (tr->self == NULL)
+		tr->self = mm_class_flow(&t->class, f, &tr->proto);
+	if (!mm_track_claim(t, f, tr->self, tr->proto)) {
+		mm_flow_shunt(t, f);
+		return;
+	}
+	for (unsigned side = 0; side < 2; side++)
+		tr->s[side].sync = tr->s[side].syn ? MM_SYNC_OK : MM_SYNC_SEARCH;
+}
+
+/* Nobody knows the flow's first bytes: back to whom the port belongs, or out. */
+static void
+stop_probing(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_track *tr = f->track;
+	mm_track_probe_stop(t, tr);
+	if (tr->fallback == NULL) {
+		mm_flow_shunt(t, f);
+		return;
+	}
+	tr->self = tr->fallback;
+	tr->proto = tr->fallback_proto;
+	tr->mode = MM_TRACK_HOLD;
+	start(t, f);
+}
+
+static void
+probe(struct mm_flow_table *t, struct mm_flow *f)
+{
+	struct mm_track *tr = f->track;
+	size_t n = 0;
+	for (unsigned side = 0; side < 2; side++)
+		n += tr->s[side].n_marks - tr->s[side].m0;
+	if (n > MM_FLOW_PROBE_PACKETS) {
+		stop_probing(t, f);
+		return;
+	}
+	for (unsigned side = 0; side < 2; side++) {
+		struct mm_stream *s = &tr->s[side];
+		if (mm_stream_empty(s))
+			continue;
+		uint64_t from = s->syn || tr->settled ? s->start : s->marks[s->m0].off, to = from;
+		for (size_t i = s->m0; i < s->n_marks; i++)
+			if (s->marks[i].off <= to && !s->marks[i].lost)
+				to = s->marks[i].end;
+		if (to - from <= s->probed)
+			continue;
+		s->probed = to - from;
+		const struct mm_dissector *self = mm_class_probe(&t->class,
+			mm_stream_slice(s, from, to), mm_flow_dir(f, side), MM_TCP, tr->fallback,
+			&tr->proto);
+		if (self == NULL)
+			continue;
+		mm_track_probe_stop(t, tr);
+		tr->self = self;
+		tr->mode = MM_TRACK_HOLD;
+		start(t, f);
+		return;
+	}
+}
+
+/* Make room for bytes up to end. False when they shall not be taken in: no peer acknowledged what lies before
+ * them, and it is more than a sender may have under way. */
+static bool
+make_room(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t off, uint64_t end)
+{
+	struct mm_track *tr = f->track;
+	struct mm_stream *s = &tr->s[side];
+	uint64_t max = t->conf.buffer_max;
+	t->stats.n_buffer_limit++;
+	bool one_way = (f->bits & MM_SEEN << !side) == 0;
+	if (!one_way && off > s->max_end && off - s->max_end > max && s->acked < off)
+		return false;
+	if (tr->mode == MM_TRACK_PROBE)
+		stop_probing(t, f);
+	if (f->mode == MM_FLOW_TRACKED && !tr->settled) {
+		settle(f);
+		start(t, f);
+	}
+	if (claimed(f))
+		pump(t, f, side);
+	while (claimed(f) && end > s->start + max && give_up(t, f, true))
+		;
+	if (claimed(f) && end > s->start + max && off > s->deliv)
+		mm_frame_gap(t, f, side, off);
+	return claimed(f) && end <= s->start + max;
+}
+
+/* Put what cannot be handed on at once into the stream. */
+static uint64_t
+buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice data,
+	const struct mm_mark *mark)
+{
+	struct mm_stream *s = &f->track->s[side];
+	struct mm_insert_result r = { 0, 0 };
+	if (mark->end > s->start + t->conf.buffer_max && !make_room(t, f, side, mark->off, mark->end))
+		return 0;
+	if (mm_stream_insert(s, &t->pool, data, mark, &r) == MM_INSERT_NO_ROOM) {
+		/* Other flows hold the memory. What this one holds is handed on now. */
+		t->stats.n_buffer_limit++;
+		if (claimed(f))
+			pump(t, f, side);
+		while (claimed(f) && give_up(t, f, true))
+			;
+		if (claimed(f))
+			(void)mm_stream_insert(s, &t->pool, data, mark, &r);
+	}
+	t->stats.n_overlap_conflict += r.conflict;
+	return r.fresh;
+}
+
+static void
+count_segment(struct mm_flow_table *t, struct mm_track *tr)
+{
+	if (tr->mode != MM_TRACK_CLAIMED) {
+		tr->n_held++;
+		return;
+	}
+	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+		&(struct mm_flow_loss){ .n_segments = 1 });
+}
+
+/* Bytes below start were skipped, not read: whether they were seen only counts. */
+static void
+count_skipped(struct mm_stream *s, uint64_t off, uint64_t end)
+{
+	uint64_t to = end < s->start ? end : s->start;
+	if (off > s->max_end && s->max_end < s->start) {
+		s->skip_missing += (off < s->start ? off : s->start) - s->max_end;
+	} else if (s->skip_missing != 0 && off < to) {
+		uint64_t filled = (to < s->max_end ? to : s->max_end) - off;
+		s->skip_missing -= filled < s->skip_missing ? filled : s->skip_missing;
+	}
+}
+
+/* Bytes in order, nothing buffered, nothing to wait for: read them where they are. False when it is not so. */
+static bool
+read_in_place(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice data,
+	struct mm_mark *mark)
+{
+	struct mm_track *tr = f->track;
+	struct mm_stream *s = &tr->s[side], *peer = &tr->s[!side];
+	if (tr->mode != MM_TRACK_CLAIMED || mark->off != s->start || s->deliv != s->start ||
+		!mm_stream_empty(s) || data.len == 0 || !gate_open(mark, peer))
+		return false;
+	count_segment(t, tr);
+	s->deliv = mark->end;
+	if (mark->end > s->max_end)
+		s->max_end = mark->end;
+	mm_frame_run(t, f, side, data, mark);
+	if (f->mode != MM_FLOW_TRACKED)
+		return true;
+	if (s->start < mark->end) {
+		struct mm_slice rest = mm_after(data, (size_t)(s->start - mark->off));
+		mark->off = s->start;
+		(void)buffer(t, f, side, rest, mark);
+	}
+	if (claimed(f) && !mm_stream_empty(peer))
+		pump(t, f, !side);
+	return true;
+}
+
+static void
+take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side, const struct mm_packet *pkt,
+	const struct mm_segment *seg, int64_t at)
+{
+	struct mm_track *tr = f->track;
+	struct mm_stream *s = &tr->s[side];
+	struct mm_slice data = seg->payload;
+	size_t missing = seg->missing;
+	int64_t end = at + (int64_t)(data.len + missing);
+	if (end <= (int64_t)s->start) {
+		if (end > (int64_t)s->max_end)
+			count_segment(t, tr);
+		else
+			t->stats.n_retransmitted++;
+		if (at >= 0)
+			count_skipped(s, (uint64_t)at, (uint64_t)end);
+		if (end > (int64_t)s->max_end)
+			s->max_end = (uint64_t)end;
+		return;
+	}
+	if (at >= 0 && ((uint64_t)at < s->start || s->max_end < s->start))
+		count_skipped(s, (uint64_t)at, (uint64_t)end);
+	if (at < (int64_t)s->start) {
+		size_t old = (size_t)((int64_t)s->start - at);
+		missing -= old > data.len ? old - data.len : 0;
+		data = mm_after(data, old);
+		at = (int64_t)s->start;
+	}
+	struct mm_mark mark = { .off = (uint64_t)at, .end = (uint64_t)at + data.len,
+		.time_ns = pkt->time_ns, .pkt = pkt->id, .ack = seg->ack,
+		.has_ack = (seg->tcp_flags & MM_TCP_ACK) != 0 };
+	if (missing == 0 && read_in_place(t, f, side, data, &mark))
+		return;
+
+	uint64_t max_end = s->max_end, off = mark.off, fresh = 0;
+	if (data.len != 0)
+		fresh = buffer(t, f, side, data, &mark);
+	if (missing != 0 && f->mode == MM_FLOW_TRACKED) {
+		mark.off = mark.end;
+		mark.end += missing;
+		mark.lost = true;
+		fresh += buffer(t, f, side, mm_slice(NULL, 0), &mark);
+	}
+	if (f->mode != MM_FLOW_TRACKED)
+		return;
+	if (fresh == 0)
+		t->stats.n_retransmitted++;
+	else if (off != max_end && tr->settled)
+		t->stats.n_out_of_order++;
+	if (fresh != 0)
+		count_segment(t, tr);
+	if (tr->mode == MM_TRACK_CLAIMED)
+		pump(t, f, side);
+}
+
+static void
+note_syn(struct mm_track *tr, struct mm_stream *s, uint32_t isn)
+{
+	if (s->syn || (s->based && tr->settled))
+		return;
+	if (s->based)
+		mm_stream_rebase(s, isn + 1);
+	s->base = isn + 1;
+	s->based = s->syn = true;
+}
+
+static void
+note_ack(struct mm_stream *s, uint32_t ack)
+{
+	if (!s->based)
+		return;
+	int64_t off = mm_stream_offset(s, ack);
+	if (off > (int64_t)s->acked && off <= (int64_t)(s->max_end + MM_STREAM_AHEAD_MAX))
+		s->acked = (uint64_t)off;
+}
+
+static struct mm_track *
+new_track(struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns)
+{
+	struct mm_track *tr = mm_track_new(t, f);
+	if (tr == NULL)
+		return NULL;
+	tr->first_ns = tr->now_ns = time_ns;
+	tr->n_ticks = 1;
+	for (unsigned side = 0; side < 2; side++)
+		if ((f->bits & MM_SYN_SEEN << side) != 0)
+			note_syn(tr, &tr->s[side], f->isn[side]);
+	size_t ignored;
+	if (mm_class_flow(&t->class, f, &ignored) != NULL)
+		tr->mode = MM_TRACK_HOLD;
+	else
+		mm_track_probe(t, f);
+	return tr;
+}
+
+static bool
+probing(const struct mm_flow *f)
+{
+	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_PROBE;
+}
+
+/* Show what there is to those who may know it; whoever does reads it, and may find that it is not his (once). */
+static void
+probe_and_pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+{
+	while (probing(f)) {
+		probe(t, f);
+		if (!claimed(f))
+			return;
+		pump(t, f, side);
+	}
+}
+
+void
+mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+	const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	struct mm_track *tr = f->track;
+	bool syn = (seg->tcp_flags & MM_TCP_SYN) != 0;
+	bool payload = seg->payload.len + seg->missing != 0 && (seg->tcp_flags & MM_TCP_RST) == 0;
+	if (tr == NULL && (!payload || (tr = new_track(t, f, pkt->time_ns)) == NULL))
+		return;
+	if (pkt->time_ns > tr->now_ns) {
+		tr->now_ns = pkt->time_ns;
+		tr->n_ticks++;
+	}
+	struct mm_stream *s = &tr->s[side];
+	if (syn)
+		note_syn(tr, s, seg->seq);
+	if ((seg->tcp_flags & MM_TCP_ACK) != 0)
+		note_ack(&tr->s[!side], seg->ack);
+	if (!tr->settled && is_settled(t, f)) {
+		settle(f);
+		start(t, f);
+		if (claimed(f))
+			pump(t, f, f->client);
+	}
+	uint32_t seq = seg->seq + (syn ? 1 : 0);
+	if (f->mode == MM_FLOW_TRACKED && payload) {
+		if (!s->based) {
+			s->based = true;
+			s->max_end = tr->settled ? 0 : MM_STREAM_SLACK;
+			s->base = seq - (uint32_t)s->max_end;
+		}
+		take_data(t, f, side, pkt, seg, mm_stream_offset(s, seq));
+	}
+	if (f->mode == MM_FLOW_TRACKED && (seg->tcp_flags & MM_TCP_FIN) != 0 && s->based) {
+		int64_t fin = mm_stream_offset(s, seq) + (int64_t)(seg->payload.len + seg->missing);
+		s->has_fin = fin >= 0;
+		s->fin = (uint64_t)fin;
+		if (claimed(f) && !mm_stream_empty(&tr->s[!side]))
+			pump(t, f, !side);
+	}
+	probe_and_pump(t, f, side);
+	while (claimed(f) && give_up(t, f, false))
+		;
+}
+
+/* What the numbers of FIN and ACK say was sent, and was not seen. */
+static void
+lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t now_ns)
+{
+	struct mm_track *tr = f->track;
+	struct mm_stream *s = &tr->s[side];
+	uint64_t n_bytes = s->skip_missing, n_gaps = n_bytes != 0, tail = 0;
+	if (s->has_fin && s->fin > s->max_end)
+		tail = s->fin - s->max_end;
+	else if (!s->has_fin && s->acked > s->max_end + 1) /* 1: a FIN that was not seen */
+		tail = s->acked - s->max_end;
+	if (tail != 0 && s->based && tail <= MM_STREAM_AHEAD_MAX) {
+		n_bytes += tail;
+		n_gaps++;
+		mm_frame_tell_gap(t, f, side, now_ns);
+	}
+	t->stats.n_gaps += n_gaps;
+	t->stats.n_gap_bytes += n_bytes;
+	t->proto[tr->proto].n_gaps += n_gaps;
+	if (n_gaps != 0)
+		mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+			&(struct mm_flow_loss){ .n_gaps = n_gaps, .n_gap_bytes = n_bytes });
+}
+
+void
+mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
+{
+	do {
+		probe_and_pump(t, f, f->client);
+		if (probing(f))
+			stop_probing(t, f);
+		if (f->mode == MM_FLOW_TRACKED && !f->track->settled) {
+			settle(f);
+			start(t, f);
+		}
+		if (claimed(f))
+			pump(t, f, f->client);
+		while (claimed(f) && give_up(t, f, true))
+			;
+	} while (probing(f));
+	for (unsigned side = 0; side < 2 && claimed(f); side++)
+		lost_at_end(t, f, side, now_ns);
+}

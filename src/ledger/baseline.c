@@ -1,0 +1,108 @@
+/* What is ordinary here. */
+#include "ledger/baseline.h"
+
+struct total_key {
+	uint32_t trait, issuer, scope;
+};
+
+struct total {
+	struct total_key key;
+	uint32_t unused;
+	uint64_t n;
+	int64_t latest;
+};
+
+struct count_key {
+	uint32_t trait, issuer, scope, unused;
+	int64_t value;
+};
+
+struct count {
+	struct count_key key;
+	uint64_t n;
+};
+
+struct lengths {
+	uint32_t key[2]; /* issuer, scope */
+	uint64_t n;
+	uint32_t min, max;
+	uint32_t samples[MM_LENGTH_SAMPLES]; /* the latest, as a ring */
+};
+
+void mm_baseline_init(struct mm_baseline *b, const struct mm_hash_key *key, size_t max)
+{
+	mm_table_init(&b->counts, key, sizeof(struct count_key), sizeof(struct count), max);
+	mm_table_init(&b->totals, key, sizeof(struct total_key), sizeof(struct total), max);
+	mm_table_init(&b->lengths, key, sizeof(uint32_t[2]), sizeof(struct lengths), max);
+}
+
+void mm_baseline_done(struct mm_baseline *b)
+{
+	mm_table_done(&b->counts);
+	mm_table_done(&b->totals);
+	mm_table_done(&b->lengths);
+}
+
+void mm_baseline_count(
+        struct mm_baseline *b, enum mm_trait trait, uint32_t issuer, uint32_t scope, int64_t value)
+{
+	struct total_key total_key = { trait, issuer, scope };
+	struct count_key count_key = { trait, issuer, scope, 0, value };
+	struct total *total = mm_table_put(&b->totals, &total_key, NULL);
+	struct count *count = mm_table_put(&b->counts, &count_key, NULL);
+	if (total == NULL || count == NULL)
+		return;
+	total->n++;
+	total->latest = value;
+	count->n++;
+}
+
+struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait trait, uint32_t issuer,
+        uint32_t scope, int64_t value)
+{
+	struct total_key total_key = { trait, issuer, scope };
+	struct count_key count_key = { trait, issuer, scope, 0, value };
+	const struct total *total = mm_table_find(&b->totals, &total_key);
+	const struct count *count = mm_table_find(&b->counts, &count_key);
+	struct mm_share share = { 0 };
+	if (total != NULL)
+		share = (struct mm_share){ count != NULL ? count->n : 0, total->n, total->latest };
+	return share;
+}
+
+void mm_baseline_length(struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length)
+{
+	uint32_t key[2] = { issuer, scope };
+	struct lengths *l = mm_table_put(&b->lengths, key, NULL);
+	if (l == NULL)
+		return;
+	if (l->n == 0 || length < l->min)
+		l->min = length;
+	if (length > l->max)
+		l->max = length;
+	l->samples[l->n++ % MM_LENGTH_SAMPLES] = length;
+}
+
+struct mm_length_rank mm_baseline_length_rank(
+        const struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length)
+{
+	/* Names, groups and padding make honest tickets of one kind differ by a few dozen bytes even where the
+	 * few seen so far do not: half the spread, and never less than this. */
+	enum { MARGIN_MIN = 16 };
+	uint32_t key[2] = { issuer, scope };
+	const struct lengths *l = mm_table_find(&b->lengths, key);
+	struct mm_length_rank r = { 0 };
+	if (l == NULL)
+		return r;
+	r.n = l->n;
+	r.min = l->min;
+	r.max = l->max;
+	r.margin = (l->max - l->min) / 2 > MARGIN_MIN ? (l->max - l->min) / 2 : MARGIN_MIN;
+	r.n_samples = l->n < MM_LENGTH_SAMPLES ? (uint32_t)l->n : MM_LENGTH_SAMPLES;
+	bool low = (uint64_t)length * 2 < (uint64_t)l->min + l->max;
+	for (uint32_t i = 0; i < r.n_samples; i++)
+		if (low ? l->samples[i] <= length : l->samples[i] >= length)
+			r.n_beyond++;
+	r.outside = (uint64_t)length + r.margin < l->min || length > (uint64_t)l->max + r.margin;
+	return r;
+}

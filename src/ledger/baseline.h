@@ -1,0 +1,59 @@
+/* What is ordinary here: counts of what issuers put into credentials and how clients ask for them.
+ *
+ * Learnt from issued credentials only, so that what a forger presents never becomes the norm. A count stands
+ * for distinct credentials. */
+#ifndef MM_LEDGER_BASELINE_H
+#define MM_LEDGER_BASELINE_H
+
+#include "base/table.h"
+
+enum mm_trait {
+	MM_TRAIT_KVNO,
+	MM_TRAIT_ETYPE,
+	MM_TRAIT_NAME_TYPE,
+	MM_TRAIT_REALM_FORM,   /* the issuer's name as spelled */
+	MM_TRAIT_REPLY_ETYPE,  /* etype of the reply's own enc-part */
+	MM_TRAIT_STACK,        /* habits of the client in TGS-REQs */
+	MM_TRAIT_SERVICE_FORM, /* a host's services as spelled */
+	MM_TRAIT_TGS_ERROR,    /* code of a KDC's error to a TGS-REQ; 0: none */
+	MM_TRAIT_HOST_OBTAINS, /* of hosts that present: 1 those seen to obtain, 0 the others */
+};
+
+struct mm_baseline {
+	struct mm_table counts;  /* (trait, issuer, scope, value) */
+	struct mm_table totals;  /* (trait, issuer, scope) */
+	struct mm_table lengths; /* (issuer, scope) */
+};
+
+/** How often a value was seen, out of how many. */
+struct mm_share {
+	uint64_t k, n;
+	int64_t latest; /* the value seen last; 0 when n is 0 */
+};
+
+enum { MM_LENGTH_SAMPLES = 64 };
+
+/** Where a length lies among those seen. */
+struct mm_length_rank {
+	uint64_t n;        /* lengths seen */
+	uint32_t min, max; /* of them */
+	uint32_t margin;   /* how far outside [min, max] is still ordinary, from their spread */
+	uint32_t n_beyond; /* of the kept samples: as far out on the same side */
+	uint32_t n_samples;
+	bool outside; /* beyond min or max by more than margin */
+};
+
+void mm_baseline_init(struct mm_baseline *b, const struct mm_hash_key *key, size_t max);
+void mm_baseline_done(struct mm_baseline *b);
+
+/** Count one more value. issuer: number of its name; scope: what the trait belongs to (a name's number, a class). */
+void mm_baseline_count(
+        struct mm_baseline *b, enum mm_trait trait, uint32_t issuer, uint32_t scope, int64_t value);
+struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait trait, uint32_t issuer,
+        uint32_t scope, int64_t value);
+
+void mm_baseline_length(struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length);
+struct mm_length_rank mm_baseline_length_rank(
+        const struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length);
+
+#endif

@@ -1,0 +1,424 @@
+/* The ledger of credentials. */
+#include "ledger/ledger.h"
+
+#include <stdlib.h>
+
+#define HOURS_NS (INT64_C(3600) * 1000000000)
+
+enum {
+	ISSUERS_MAX = 4096,
+	CELLS_MAX = 262144,
+	/* Scopes that are no names: numbers no name gets. */
+	SCOPE_KIND = 0xfffffff0,
+	REPLY_SEGMENTS = 2, /* a reply with a PAC spans two segments: either lost loses it */
+};
+
+void mm_ledger_config_default(struct mm_ledger_config *config)
+{
+	*config = (struct mm_ledger_config){ .rows_max = 1000000,
+		.names_max = 1000000,
+		.baseline_max = 262144,
+		.lifetime_ns = 10 * HOURS_NS };
+}
+
+int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
+{
+	struct mm_ledger *l = calloc(1, sizeof *l);
+	if (l == NULL)
+		return MM_ERR_NOMEM;
+	const struct mm_hash_key *key = &config->key;
+	l->config = *config;
+	mm_table_init(&l->rows, key, sizeof(struct mm_fp), sizeof(struct mm_row), config->rows_max);
+	mm_table_init(&l->issuers, key, sizeof(uint32_t), sizeof(struct mm_issuer), ISSUERS_MAX);
+	mm_table_init(&l->cells, key, sizeof(((struct mm_cell *)0)->key), sizeof(struct mm_cell),
+	        CELLS_MAX);
+	mm_names_init(&l->names, key, config->names_max);
+	mm_baseline_init(&l->baseline, key, config->baseline_max);
+	*out = l;
+	return MM_OK;
+}
+
+void mm_ledger_free(struct mm_ledger *l)
+{
+	if (l == NULL)
+		return;
+	mm_table_done(&l->rows);
+	mm_table_done(&l->issuers);
+	mm_table_done(&l->cells);
+	mm_names_done(&l->names);
+	mm_baseline_done(&l->baseline);
+	free(l);
+}
+
+const struct mm_row *mm_ledger_find(const struct mm_ledger *l, const struct mm_fp *fp)
+{
+	return mm_table_find(&l->rows, fp);
+}
+
+const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t issuer_folded)
+{
+	return mm_table_find(&l->issuers, &issuer_folded);
+}
+
+static struct mm_cell cell_key(uint32_t issuer, const struct mm_addr *addr, bool host)
+{
+	struct mm_cell cell = { .key = { issuer, host, *addr, { 0 } } };
+	if (!host)
+		cell.key.addr = mm_addr_network(addr);
+	return cell;
+}
+
+const struct mm_cell *mm_ledger_host(
+        const struct mm_ledger *l, uint32_t issuer_folded, const struct mm_addr *host)
+{
+	struct mm_cell key = cell_key(issuer_folded, host, true);
+	return mm_table_find(&l->cells, &key);
+}
+
+static const struct mm_cell *find_network(
+        const struct mm_ledger *l, uint32_t issuer, const struct mm_addr *addr)
+{
+	struct mm_cell key = cell_key(issuer, addr, false);
+	return mm_table_find(&l->cells, &key);
+}
+
+static struct mm_cell *put_cell(
+        struct mm_ledger *l, uint32_t issuer, const struct mm_addr *addr, bool host)
+{
+	struct mm_cell key = cell_key(issuer, addr, host);
+	return mm_table_put(&l->cells, &key, NULL);
+}
+
+/* The first label of the name's second component, marked so that no service is called the same. */
+static struct mm_str machine_text(const struct mm_cred *cred, char out[MM_STR_MAX])
+{
+	size_t n = 0;
+	const char *slash = memchr(cred->service.p, '/', cred->service.len);
+	if (cred->kind != MM_CRED_SERVICE || slash == NULL)
+		return (struct mm_str){ out, 0 };
+	out[n++] = '@';
+	const char *end = cred->service.p + cred->service.len;
+	for (const char *p = slash + 1; p < end && *p != '.' && *p != '/' && n < MM_STR_MAX; p++)
+		out[n++] = *p;
+	return (struct mm_str){ out, n };
+}
+
+uint32_t mm_scope_service(const struct mm_ledger *l, const struct mm_cred *cred)
+{
+	return cred->kind == MM_CRED_TGT ? mm_scope_kind(cred)
+					 : mm_names_find_folded(&l->names, cred->service);
+}
+
+uint32_t mm_scope_machine(const struct mm_ledger *l, const struct mm_cred *cred)
+{
+	char text[MM_STR_MAX];
+	return mm_names_find_folded(&l->names, machine_text(cred, text));
+}
+
+uint32_t mm_scope_kind(const struct mm_cred *cred)
+{
+	return (uint32_t)SCOPE_KIND + (uint32_t)cred->kind;
+}
+
+uint32_t mm_plain_length(const struct mm_cred *cred)
+{
+	/* Confounder and checksum of each etype: RFC 3962 and 8009 section 4, 5; RFC 4757 section 5;
+	 * RFC 3961 section 6.3 (des3). */
+	static const struct {
+		int32_t etype;
+		uint32_t overhead;
+	} overheads[] = { { 16, 28 }, { 17, 28 }, { 18, 28 }, { 19, 32 }, { 20, 40 }, { 23, 24 } };
+	for (size_t i = 0; i < sizeof overheads / sizeof overheads[0]; i++)
+		if (overheads[i].etype == cred->alg && cred->length > overheads[i].overhead)
+			return cred->length - overheads[i].overhead;
+	return cred->length;
+}
+
+static bool is_kdc(const struct mm_issuer *issuer, const struct mm_addr *addr)
+{
+	for (size_t i = 0; i < issuer->n_kdcs; i++)
+		if (mm_addr_eq(&issuer->kdcs[i], addr))
+			return true;
+	return false;
+}
+
+/* Mean of a Beta posterior over the chance of a miss: strength prior observations of prior_mean. */
+static double posterior(double misses, double hits, double prior_mean, double strength)
+{
+	return (misses + strength * prior_mean) / (misses + hits + strength);
+}
+
+/* Issued out of sight: the issuer as a whole, sharpened by the client's network, then by the host. */
+static double out_of_sight(
+        const struct mm_ledger *l, const struct mm_issuer *issuer, const struct mm_addr *client)
+{
+	const double jeffreys = 0.5, strength = 1.0;
+	double c = posterior(issuer->misses, (double)issuer->hits, jeffreys, strength);
+	const struct mm_cell *net = find_network(l, issuer->name, client);
+	const struct mm_cell *host = mm_ledger_host(l, issuer->name, client);
+	if (net != NULL)
+		c = posterior(net->misses, (double)net->hits, c, strength);
+	if (host != NULL)
+		c = posterior(host->misses, (double)host->hits, c, strength);
+	return c;
+}
+
+/* Lost: replies whose request stood unanswered, or segments known to be missing, whichever says more. */
+static double lost(const struct mm_ledger *l, const struct mm_issuer *issuer)
+{
+	double unanswered = (double)issuer->n_unanswered / (double)(issuer->n_exchanges + 1);
+	double worst = 0;
+	for (size_t i = 0; i < issuer->n_kdcs && l->config.loss != NULL; i++) {
+		double loss = l->config.loss(l->config.loss_arg, &issuer->kdcs[i]);
+		worst = loss > worst ? loss : worst;
+	}
+	double kept = 1.0;
+	for (int i = 0; i < REPLY_SEGMENTS; i++)
+		kept *= 1.0 - worst;
+	return unanswered > 1.0 - kept ? unanswered : 1.0 - kept;
+}
+
+struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
+        const struct mm_addr *client, int64_t now_ns)
+{
+	const double floor = 1e-5; /* SCORING: no tap is better than this */
+	const struct mm_issuer *issuer = mm_ledger_issuer(l, issuer_folded);
+	struct mm_miss miss = { .a = 1, .b = 0, .c = 1, .m = 1 };
+	if (issuer == NULL || issuer->n_issued == 0)
+		return miss;
+	miss.watched_ns = now_ns > issuer->first_ns ? now_ns - issuer->first_ns : 0;
+	miss.a = 1.0 - (double)miss.watched_ns / (double)l->config.lifetime_ns;
+	miss.a = miss.a > 0 ? miss.a : 0;
+	miss.b = lost(l, issuer);
+	miss.c = out_of_sight(l, issuer, client);
+	miss.m = 1.0 - (1.0 - miss.a) * (1.0 - miss.b) * (1.0 - miss.c);
+	miss.m = miss.m > floor ? miss.m : floor;
+	miss.n_hits = issuer->hits;
+	miss.misses = issuer->misses;
+	return miss;
+}
+
+static enum mm_blind blindness(const struct mm_issuer *issuer, const struct mm_addr *client)
+{
+	if (issuer == NULL || issuer->n_issued == 0)
+		return MM_BLIND_ISSUER;
+	return is_kdc(issuer, client) ? MM_BLIND_LOCAL : MM_SEEING;
+}
+
+static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_cred *cred)
+{
+	row->issuer = mm_names_put(&l->names, cred->issuer);
+	row->service = mm_names_put(&l->names, cred->service);
+	row->kvno = cred->kvno;
+	row->alg = cred->alg;
+	row->length = cred->length;
+	row->kind = (uint8_t)cred->kind;
+}
+
+static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
+        struct mm_sighting *s)
+{
+	bool fresh;
+	*s = (struct mm_sighting){ .cred = cred };
+	s->row = mm_table_put(&l->rows, &cred->fp, &fresh);
+	if (s->row == NULL)
+		return;
+	struct mm_row *row = s->row;
+	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
+	if (fresh) {
+		fill_row(l, row, cred);
+		row->client = ev->src.addr;
+	}
+	s->orphan = !(row->flags & MM_ROW_ISSUED);
+	s->first = row->n_presented == 0;
+	if (row->n_presented++ == 0)
+		row->first_ns = at;
+	row->last_ns = at;
+	if (ev->outcome == MM_SUCCESS && cred->role == MM_ROLE_PRESENTED)
+		row->flags |= MM_ROW_ACCEPTED;
+	l->n_presented++;
+	uint32_t issuer_name = mm_names_put_folded(&l->names, cred->issuer);
+	struct mm_issuer *issuer = mm_table_find(&l->issuers, &issuer_name);
+	if (issuer != NULL) {
+		issuer->n_presented++;
+		issuer->n_matched += s->orphan ? 0 : 1;
+		issuer->n_orphans += s->orphan && s->first ? 1 : 0;
+	}
+	if (s->orphan) {
+		s->blind = blindness(issuer, &ev->src.addr);
+		s->miss = mm_ledger_miss(l, issuer_name, &ev->src.addr, at);
+	}
+}
+
+void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm_look *look)
+{
+	*look = (struct mm_look){ .ev = ev };
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		if (ev->creds[i].role == MM_ROLE_ISSUED)
+			continue;
+		struct mm_sighting *s = &look->seen[look->n_seen];
+		sight(l, ev, &ev->creds[i], s);
+		if (s->row == NULL)
+			continue;
+		look->n_seen++;
+		if (s->cred->role == MM_ROLE_PRESENTED && look->proof == NULL)
+			look->proof = s;
+	}
+}
+
+/* The realm whose KDC this event speaks with; NULL when it is no exchange with a KDC. */
+static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look *look)
+{
+	const struct mm_event *ev = look->ev;
+	const struct mm_cred *issued = mm_event_find_cred(ev, MM_ROLE_ISSUED);
+	bool fresh;
+	if (issued == NULL && (ev->reply_alg != 0 || ev->stack == 0))
+		return NULL; /* stack: only requests to an issuer have one */
+	struct mm_str realm = issued != NULL ? issued->issuer : ev->user_realm;
+	uint32_t name = mm_names_put_folded(&l->names, realm);
+	/* A realm that was only asked for is no issuer: made-up realms would fill the table. */
+	struct mm_issuer *issuer = issued != NULL ? mm_table_put(&l->issuers, &name, &fresh)
+	                                          : mm_table_find(&l->issuers, &name);
+	if (issuer == NULL)
+		return NULL;
+	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
+	if (issued != NULL && fresh) {
+		issuer->first_ns = at;
+		issuer->name_spelled = mm_names_put(&l->names, realm);
+	}
+	issuer->last_ns = ev->time_ns;
+	issuer->n_exchanges++;
+	if (ev->response_ns == 0)
+		issuer->n_unanswered++;
+	if (issued != NULL && !is_kdc(issuer, &ev->dst.addr) &&
+	        issuer->n_kdcs < sizeof issuer->kdcs / sizeof issuer->kdcs[0])
+		issuer->kdcs[issuer->n_kdcs++] = ev->dst.addr;
+	return issuer;
+}
+
+/* A first presentation tells how well this issuer is covered. A miss counts by the chance that it was issued
+ * out of sight, given the other reasons for which it can be missing. */
+static void learn_coverage(
+        struct mm_ledger *l, const struct mm_look *look, const struct mm_sighting *s)
+{
+	const struct mm_addr *client = &look->ev->src.addr;
+	uint32_t name = mm_names_put_folded(&l->names, s->cred->issuer);
+	struct mm_issuer *issuer = mm_table_find(&l->issuers, &name);
+	if (issuer == NULL || !s->first || s->blind != MM_SEEING || is_kdc(issuer, client))
+		return;
+	if (s->orphan && look->ev->outcome == MM_FAILURE)
+		return; /* anybody can present garbage: it must not lower coverage */
+	double miss = s->orphan ? s->miss.c * (1 - s->miss.a) * (1 - s->miss.b) / s->miss.m : 0;
+	struct mm_cell *cells[2] = { put_cell(l, name, client, false),
+		put_cell(l, name, client, true) };
+	issuer->hits += s->orphan ? 0 : 1;
+	issuer->misses += miss;
+	for (size_t i = 0; i < 2; i++) {
+		if (cells[i] == NULL)
+			continue;
+		cells[i]->hits += s->orphan ? 0 : 1;
+		cells[i]->misses += miss;
+	}
+	/* Of hosts that present, how many are never seen to obtain? Counted once a host's caches must have been
+	 * renewed in view. */
+	struct mm_cell *host = cells[1];
+	if (host != NULL && host->counted_host == 0 &&
+	        (host->n_obtained != 0 || (s->orphan && s->miss.a == 0))) {
+		host->counted_host = host->n_obtained != 0 ? 1 : 2;
+		mm_baseline_count(
+		        &l->baseline, MM_TRAIT_HOST_OBTAINS, name, 0, host->n_obtained != 0);
+	}
+}
+
+static void learn_traits(
+        struct mm_ledger *l, const struct mm_look *look, const struct mm_cred *cred)
+{
+	struct mm_baseline *b = &l->baseline;
+	const struct mm_event *ev = look->ev;
+	char machine[MM_STR_MAX];
+	uint32_t issuer = mm_names_put_folded(&l->names, cred->issuer);
+	(void)mm_names_put_folded(&l->names, cred->service);
+	(void)mm_names_put_folded(&l->names, machine_text(cred, machine));
+	uint32_t scopes[3] = { mm_scope_service(l, cred), mm_scope_machine(l, cred),
+		mm_scope_kind(cred) };
+	for (size_t i = 0; i < 3; i++) {
+		if (scopes[i] == 0 || (i == 2 && scopes[0] == scopes[2]))
+			continue;
+		mm_baseline_count(b, MM_TRAIT_KVNO, issuer, scopes[i], cred->kvno);
+		mm_baseline_count(b, MM_TRAIT_ETYPE, issuer, scopes[i], cred->alg);
+		mm_baseline_count(b, MM_TRAIT_NAME_TYPE, issuer, scopes[i], cred->name_type);
+		mm_baseline_length(b, issuer, scopes[i], mm_plain_length(cred));
+	}
+	mm_baseline_count(b, MM_TRAIT_REALM_FORM, issuer, 0, mm_names_put(&l->names, cred->issuer));
+	if (scopes[1] != 0)
+		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1],
+		        mm_names_put_folded(&l->names, cred->service));
+	if (look->proof != NULL) {
+		mm_baseline_count(b, MM_TRAIT_REPLY_ETYPE, issuer, 0, ev->reply_alg);
+		mm_baseline_count(b, MM_TRAIT_STACK, issuer, 0, (int64_t)ev->stack);
+	}
+}
+
+static void issue(struct mm_ledger *l, const struct mm_look *look, const struct mm_cred *cred,
+        struct mm_issuer *issuer)
+{
+	const struct mm_event *ev = look->ev;
+	bool fresh;
+	struct mm_row *row = mm_table_put(&l->rows, &cred->fp, &fresh);
+	if (row == NULL)
+		return;
+	if (row->flags & MM_ROW_ISSUED) {
+		l->n_reissued++;
+		return;
+	}
+	fill_row(l, row, cred);
+	row->flags |= MM_ROW_ISSUED;
+	row->issued_ns = ev->time_ns;
+	row->issued_pkt = ev->response_pkt;
+	row->client = ev->src.addr;
+	row->principal = mm_names_put(&l->names, cred->principal);
+	row->principal_realm = mm_names_put(&l->names, cred->principal_realm);
+	row->flags |= ev->flags & MM_EVF_FORWARDED ? MM_ROW_FORWARDED : 0;
+	row->flags |= ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY) ? MM_ROW_S4U : 0;
+	row->flags |= ev->flags & MM_EVF_ANONYMOUS ? MM_ROW_HIDDEN : 0;
+	if (look->proof != NULL) {
+		const struct mm_row *parent = look->proof->row;
+		row->parent = parent->fp;
+		row->root = mm_fp_is_set(&parent->root) ? parent->root : row->root;
+		if (look->proof->orphan)
+			row->root = parent->fp;
+		if (row->principal == 0) { /* FAST hid the name: it is the parent's */
+			row->principal = parent->principal;
+			row->principal_realm = parent->principal_realm;
+		}
+	}
+	l->n_issued++;
+	issuer->n_issued++;
+	struct mm_cell *host = put_cell(l, issuer->name, &ev->src.addr, true);
+	if (host != NULL) {
+		host->n_obtained++;
+		struct mm_str who = cred->principal;
+		if (cred->kind == MM_CRED_TGT && who.len > 1 && who.p[who.len - 1] == '$')
+			host->machine = row->principal;
+	}
+}
+
+void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted)
+{
+	const struct mm_event *ev = look->ev;
+	struct mm_issuer *issuer = note_exchange(l, look);
+	if (trusted)
+		for (size_t i = 0; i < look->n_seen; i++)
+			if (look->seen[i].cred->role != MM_ROLE_EVIDENCE)
+				learn_coverage(l, look, &look->seen[i]);
+	if (issuer != NULL && trusted && look->proof != NULL && ev->response_ns != 0)
+		mm_baseline_count(&l->baseline, MM_TRAIT_TGS_ERROR, issuer->name, 0,
+		        ev->status.domain == MM_STATUS_KRB5 ? (int64_t)ev->status.code : 0);
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		if (ev->creds[i].role != MM_ROLE_ISSUED || issuer == NULL)
+			continue;
+		if (trusted)
+			learn_traits(l, look, &ev->creds[i]);
+		issue(l, look, &ev->creds[i], issuer);
+	}
+}

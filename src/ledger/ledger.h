@@ -1,0 +1,155 @@
+/* The ledger: every credential seen issued, every one seen presented, what was obtained with what, and how
+ * much of an issuer's life the sensor really sees.
+ *
+ * For each event the engine calls mm_ledger_present(), lets the detectors look, then mm_ledger_settle().
+ * Detectors read the ledger and never change it. */
+#ifndef MM_LEDGER_LEDGER_H
+#define MM_LEDGER_LEDGER_H
+
+#include "base/err.h"
+#include "event/event.h"
+#include "ledger/baseline.h"
+#include "ledger/names.h"
+
+enum {
+	MM_ROW_ISSUED = 1u << 0,    /* its issuance was seen */
+	MM_ROW_FORWARDED = 1u << 1, /* issued to be used from another host */
+	MM_ROW_S4U = 1u << 2,       /* its client was named by the requester (MS-SFU) */
+	MM_ROW_HIDDEN = 1u << 3,    /* FAST hid the client's name when it was issued */
+	MM_ROW_ACCEPTED = 1u << 4,  /* a verifier took it */
+};
+
+/** One credential. Found by fingerprint. */
+struct mm_row {
+	struct mm_fp fp;     /* key */
+	struct mm_fp parent; /* shown to obtain it; zero: none seen */
+	struct mm_fp root;   /* the orphan its lineage begins with; zero: no orphan in it */
+	struct mm_addr
+	        client; /* to whom it was issued; who presented it first when that was not seen */
+	int64_t issued_ns;         /* 0: never seen issued */
+	int64_t first_ns, last_ns; /* presentations; 0: none */
+	struct mm_pkt issued_pkt;
+	uint32_t issuer, service, principal,
+	        principal_realm; /* numbers of names, as spelled when issued */
+	uint32_t n_presented;
+	uint32_t length;
+	int64_t kvno;
+	int32_t alg;
+	uint8_t kind; /* enum mm_cred_kind */
+	uint8_t flags;
+};
+
+/** Why an orphan can be honest: the chances that make up m (SCORING: 1 - m = (1 - a)(1 - b)(1 - c)). */
+struct mm_miss {
+	double a, b, c, m;
+	int64_t watched_ns; /* how long this issuer has been watched */
+	uint64_t
+	        n_hits; /* credentials of this issuer presented with their issuance in the ledger */
+	double misses;  /* credentials that are held to have been issued out of sight */
+};
+
+/** Why an orphan can not be judged at all. */
+enum mm_blind {
+	MM_SEEING,
+	MM_BLIND_ISSUER, /* this issuer was never seen to issue anything */
+	MM_BLIND_LOCAL, /* presented by the issuer's own host: what it issues to itself is not on the wire */
+};
+
+/** One credential shown in an event, and what the ledger knows of it. */
+struct mm_sighting {
+	const struct mm_cred *cred;
+	struct mm_row *row;
+	bool orphan; /* never seen issued */
+	bool first;  /* this is its first presentation */
+	enum mm_blind blind;
+	struct mm_miss miss; /* as of now; for orphans */
+};
+
+/** What detectors are shown of one event. */
+struct mm_look {
+	const struct mm_event *ev;
+	struct mm_sighting
+	        seen[MM_EVENT_CREDS]; /* one per credential shown, in the event's order */
+	size_t n_seen;
+	const struct mm_sighting
+	        *proof; /* the one the client proved to hold (presented); NULL: none */
+};
+
+/** One issuer: a Kerberos realm. */
+struct mm_issuer {
+	uint32_t name;         /* key: number of its name in lower case */
+	uint32_t name_spelled; /* as first seen on an issued credential */
+	int64_t first_ns, last_ns;
+	uint64_t n_exchanges, n_unanswered, n_issued, n_presented, n_matched, n_orphans;
+	uint64_t hits;
+	double misses;
+	struct mm_addr kdcs[8];
+	size_t n_kdcs;
+};
+
+/** Coverage of one issuer towards one network or one host. */
+struct mm_cell {
+	struct {
+		uint32_t issuer;
+		uint32_t host; /* 1: addr is a host, 0: a network */
+		struct mm_addr addr;
+		uint8_t unused[3];
+	} key;
+	uint64_t hits, n_obtained;
+	double misses;
+	uint32_t counted_host; /* as MM_TRAIT_HOST_OBTAINS: 0 not yet, 1 as obtaining, 2 as not */
+	uint32_t
+	        machine; /* number of the name of the machine account that obtained a TGT from here */
+};
+
+/** A credential presented without issuance and too bare to be judged: kept to be told at the end. */
+struct mm_ledger_config {
+	struct mm_hash_key key;
+	size_t rows_max;     /* default 1,000,000 */
+	size_t names_max;    /* default 1,000,000 */
+	size_t baseline_max; /* default 262,144 values */
+	int64_t lifetime_ns; /* longest life of a ticket: default 10 h */
+	/** Share of segments to and from this server that were lost, 0 to 1. */
+	double (*loss)(void *arg, const struct mm_addr *server);
+	void *loss_arg;
+};
+
+struct mm_ledger {
+	struct mm_ledger_config config;
+	struct mm_table rows, issuers, cells;
+	struct mm_names names;
+	struct mm_baseline baseline;
+	uint64_t n_issued, n_presented, n_reissued;
+};
+
+void mm_ledger_config_default(struct mm_ledger_config *config);
+int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out) MM_MUST_CHECK;
+void mm_ledger_free(struct mm_ledger *l);
+
+/** Take down what the event shows; *look is valid until the next call that changes the ledger. */
+void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm_look *look);
+
+/** Take down what the event issues, and learn from it. trusted: no finding stands against the credential it
+ * was obtained with; only then does it change what is ordinary and what coverage is. */
+void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
+
+/** Coverage as it is now, for a credential of this issuer presented by this client. */
+struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
+        const struct mm_addr *client, int64_t now_ns);
+
+const struct mm_row *mm_ledger_find(const struct mm_ledger *l, const struct mm_fp *fp);
+const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t issuer_folded);
+/** Coverage cell of one host; NULL when it never presented or obtained anything of this issuer. */
+const struct mm_cell *mm_ledger_host(
+        const struct mm_ledger *l, uint32_t issuer_folded, const struct mm_addr *host);
+
+/** The scopes of traits: the service itself, the machine it names ("cifs/ws1.corp.test" and "HOST/WS1": "ws1"),
+ * and all credentials of a kind. Numbers that name the same scope in learning and in judging; 0: none. */
+uint32_t mm_scope_service(const struct mm_ledger *l, const struct mm_cred *cred);
+uint32_t mm_scope_machine(const struct mm_ledger *l, const struct mm_cred *cred);
+uint32_t mm_scope_kind(const struct mm_cred *cred);
+
+/** Length of what is encrypted: cipher less the overhead of its etype (RFC 3961, 3962, 4757, 8009). */
+uint32_t mm_plain_length(const struct mm_cred *cred);
+
+#endif

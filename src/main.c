@@ -1,0 +1,491 @@
+/* The command line: options in, an exit status out. All else is libmintmark's, used through its public header. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mintmark/mintmark.h>
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_FOUND = 3, /* --fail-on */
+};
+
+/* Options without a letter. */
+enum {
+	OPT_CAPTURE = 1, /* getopt's own value for an argument that is no option */
+	OPT_JSON = 256,
+	OPT_MIN_BAND,
+	OPT_FAIL_ON,
+	OPT_LIST_DETECTORS,
+	OPT_LIST_PROTOCOLS,
+	OPT_LIST_FIELDS,
+	OPT_LIST_OPTIONS,
+	OPT_VERSION,
+};
+
+/* The one table of options: getopt and --help are made from it. */
+static const struct option_row {
+	const char *name;
+	int value;       /* its letter, or one of the above */
+	const char *arg; /* NULL: takes none */
+	const char *help;
+} option_rows[] = {
+	{ "read", 'r', "FILE...", "read captures; a directory: all in it; -: standard input" },
+	{ "filter", 'f', "EXPR", "only packets that match this pcap-filter(7) expression" },
+	{ "write", 'w', "FILE", "write events and findings as NDJSON to FILE; -: as --json" },
+	{ "json", OPT_JSON, NULL,
+	        "write events and findings as NDJSON to standard output, no text" },
+	{ "option", 'o', "SECTION.KEY=VALUE", "set an option; --list-options shows them" },
+	{ "min-band", OPT_MIN_BAND, "BAND",
+	        "text: show findings from BAND up (low, medium, high, critical)" },
+	{ "fail-on", OPT_FAIL_ON, "BAND", "exit with 3 when a finding reaches BAND" },
+	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
+	{ "list-detectors", OPT_LIST_DETECTORS, NULL, "print the detectors" },
+	{ "list-protocols", OPT_LIST_PROTOCOLS, NULL, "print the protocols" },
+	{ "list-fields", OPT_LIST_FIELDS, NULL, "print the fields of the NDJSON output" },
+	{ "list-options", OPT_LIST_OPTIONS, NULL, "print the options of -o" },
+	{ "version", OPT_VERSION, NULL, "print the version" },
+	{ "help", 'h', NULL, "print this" },
+};
+
+enum { N_OPTIONS = sizeof option_rows / sizeof option_rows[0] };
+
+static const char *const band_names[] = { "low", "medium", "high", "critical" };
+
+enum { N_BANDS = sizeof band_names / sizeof band_names[0] };
+
+struct setting {
+	const char *option, *value;
+	const char *from; /* how the user gave it, for the error */
+};
+
+/* What the command line says. */
+struct args {
+	const char **captures;
+	size_t n_captures;
+	struct setting *settings;
+	size_t n_settings;
+	const char *write_path; /* NULL: none */
+	bool json, quiet;
+	bool fail_on_set;
+	enum mintmark_band fail_on;
+};
+
+/* What is going on; told to the library's callbacks. */
+struct run {
+	struct mintmark *m;
+	const struct args *args;
+	FILE *file; /* of -w; NULL: none */
+	bool failed, complained, show_progress, progress_shown;
+	struct timespec start, shown;
+	uint64_t n_events, n_findings[N_BANDS];
+	bool reached; /* --fail-on */
+};
+
+static struct mintmark *running; /* for the signal handler */
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stopped = 1;
+	mintmark_stop(running);
+}
+
+/* The first one ends the run cleanly, the second one kills. */
+static void catch_signals(struct mintmark *m)
+{
+	struct sigaction stop = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	running = m;
+	sigemptyset(&stop.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static void print_help(void)
+{
+	enum { HELP_COLUMN = 32 };
+	printf("Usage: mintmark [OPTION]... [-r] FILE...\n"
+	       "Finds forged Kerberos tickets in captures of network traffic.\n\n");
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *row = &option_rows[i];
+		char letter[8] = "    ";
+		if (row->value < OPT_JSON)
+			snprintf(letter, sizeof letter, "-%c, ", row->value);
+		int n = printf("  %s--%s%s%s", letter, row->name, row->arg != NULL ? " " : "",
+		        row->arg != NULL ? row->arg : "");
+		if (n >= HELP_COLUMN)
+			n = printf("\n") - 1;
+		printf("%*s%s\n", HELP_COLUMN - n, "", row->help);
+	}
+	printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 found (--fail-on).\n"
+	       "More in mintmark(1), mintmark-events(5) and libmintmark(3).\n");
+}
+
+/* Data were printed to standard output: did they get there? */
+static int finish_stdout(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_DONE;
+	if (errno != EPIPE)
+		fprintf(stderr, "mintmark: standard output: %s\n", strerror(errno));
+	return EXIT_FAILED;
+}
+
+/* Print one of the tables and be done. */
+static int list(enum mintmark_list what)
+{
+	mintmark_list(what, stdout);
+	return finish_stdout();
+}
+
+static bool parse_band(const char *text, enum mintmark_band *band)
+{
+	for (size_t i = 0; i < N_BANDS; i++) {
+		if (strcmp(text, band_names[i]) == 0) {
+			*band = (enum mintmark_band)i;
+			return true;
+		}
+	}
+	fprintf(stderr, "mintmark: %s: not a band: low, medium, high or critical\n", text);
+	return false;
+}
+
+static void add_setting(struct args *args, const char *option, const char *value, const char *from)
+{
+	args->settings[args->n_settings++] = (struct setting){ option, value, from };
+}
+
+/* "section.key=value"; cut in place, as argv may be. */
+static bool parse_setting(struct args *args, char *text)
+{
+	char *eq = strchr(text, '=');
+	if (eq == NULL || eq == text) {
+		fprintf(stderr, "mintmark: -o %s: not SECTION.KEY=VALUE\n", text);
+		return false;
+	}
+	*eq = '\0';
+	add_setting(args, text, eq + 1, "-o ");
+	return true;
+}
+
+/* One option. Returns -1 to go on, else the exit status. */
+static int take_option(struct args *args, int value)
+{
+	enum mintmark_band band;
+	switch (value) {
+	case OPT_CAPTURE:
+	case 'r':
+		args->captures[args->n_captures++] = optarg;
+		return -1;
+	case 'f':
+		add_setting(args, "capture.filter", optarg, "-f: ");
+		return -1;
+	case 'w':
+		if (strcmp(optarg, "-") == 0)
+			args->json = true;
+		else
+			args->write_path = optarg;
+		return -1;
+	case OPT_JSON:
+		args->json = true;
+		return -1;
+	case 'o':
+		return parse_setting(args, optarg) ? -1 : EXIT_USAGE;
+	case OPT_MIN_BAND:
+		if (!parse_band(optarg, &band))
+			return EXIT_USAGE;
+		add_setting(args, "output.min_band", optarg, "--min-band: ");
+		return -1;
+	case OPT_FAIL_ON:
+		args->fail_on_set = true;
+		return parse_band(optarg, &args->fail_on) ? -1 : EXIT_USAGE;
+	case 'q':
+		args->quiet = true;
+		return -1;
+	case OPT_LIST_DETECTORS:
+		return list(MINTMARK_LIST_DETECTORS);
+	case OPT_LIST_PROTOCOLS:
+		return list(MINTMARK_LIST_PROTOCOLS);
+	case OPT_LIST_FIELDS:
+		return list(MINTMARK_LIST_FIELDS);
+	case OPT_LIST_OPTIONS:
+		return list(MINTMARK_LIST_OPTIONS);
+	case OPT_VERSION:
+		printf("mintmark %s\n", mintmark_version());
+		return finish_stdout();
+	case 'h':
+		print_help();
+		return finish_stdout();
+	default: /* getopt has said why */
+		fprintf(stderr, "Try 'mintmark --help'.\n");
+		return EXIT_USAGE;
+	}
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse_args(int argc, char **argv, struct args *args)
+{
+	struct option longs[N_OPTIONS + 1] = { 0 };
+	char letters[1 + 2 * N_OPTIONS + 1] = "-"; /* captures come in their place */
+	size_t n = 1;
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *row = &option_rows[i];
+		longs[i] = (struct option){ row->name,
+			row->arg != NULL ? required_argument : no_argument, NULL, row->value };
+		if (row->value >= OPT_JSON)
+			continue;
+		letters[n++] = (char)row->value;
+		if (row->arg != NULL)
+			letters[n++] = ':';
+	}
+	int value;
+	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		int status = take_option(args, value);
+		if (status >= 0)
+			return status;
+	}
+	while (optind < argc)
+		args->captures[args->n_captures++] = argv[optind++];
+	if (args->n_captures != 0)
+		return -1;
+	fprintf(stderr, "mintmark: no capture to read: mintmark FILE..., or - for standard input\n"
+	                "Try 'mintmark --help'.\n");
+	return EXIT_USAGE;
+}
+
+static void erase_progress(struct run *run)
+{
+	if (run->progress_shown)
+		fputs("\r\033[K", stderr);
+	run->progress_shown = false;
+}
+
+static void on_complaint(void *arg, const char *line)
+{
+	struct run *run = arg;
+	erase_progress(run);
+	fprintf(stderr, "mintmark: %s\n", line);
+	run->complained = true;
+}
+
+static void on_record(void *arg, const struct mintmark_record *record)
+{
+	struct run *run = arg;
+	if (!record->is_finding) {
+		run->n_events++;
+		return;
+	}
+	run->n_findings[record->band]++;
+	run->reached |= run->args->fail_on_set && record->band >= run->args->fail_on;
+}
+
+static int64_t ms_since(const struct timespec *then, const struct timespec *now)
+{
+	return ((int64_t)now->tv_sec - then->tv_sec) * 1000 +
+	       (now->tv_nsec - then->tv_nsec) / 1000000;
+}
+
+static void print_progress(const struct mintmark_progress *p)
+{
+	time_t s = (time_t)(p->time_ns / 1000000000);
+	struct tm tm;
+	char when[32] = "";
+	if (gmtime_r(&s, &tm) != NULL)
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &tm);
+	fprintf(stderr, "\r\033[K%" PRIu64 " packets, %.1f MB", p->packets, (double)p->bytes / 1e6);
+	if (p->bytes_total != 0)
+		fprintf(stderr, " of %.1f MB (%.0f %%)", (double)p->bytes_total / 1e6,
+		        100.0 * (double)p->bytes / (double)p->bytes_total);
+	fprintf(stderr, ", at %s", when);
+	fflush(stderr);
+}
+
+static void on_progress(void *arg, const struct mintmark_progress *p)
+{
+	enum { FIRST_MS = 1000, EVERY_MS = 200 };
+	struct run *run = arg;
+	/* Nobody reads any more, or the disk is full: stop working for nothing. */
+	if ((run->args->json && ferror(stdout)) || (run->file != NULL && ferror(run->file)))
+		mintmark_stop(run->m);
+	if (!run->show_progress)
+		return;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (ms_since(&run->start, &now) < FIRST_MS || ms_since(&run->shown, &now) < EVERY_MS)
+		return;
+	run->shown = now;
+	run->progress_shown = true;
+	print_progress(p);
+}
+
+/* Why the last call failed; false, so that callers can return it. */
+static bool complain(struct run *run, const char *before)
+{
+	erase_progress(run);
+	fprintf(stderr, "mintmark: %s%s\n", before, mintmark_error(run->m));
+	run->failed = true;
+	return false;
+}
+
+/* A slip of the keyboard shall not overwrite the evidence. */
+static bool is_capture(const struct args *args, const char *path)
+{
+	struct stat out, in;
+	if (stat(path, &out) != 0 || !S_ISREG(out.st_mode))
+		return false;
+	for (size_t i = 0; i < args->n_captures; i++)
+		if (stat(args->captures[i], &in) == 0 && in.st_dev == out.st_dev &&
+		        in.st_ino == out.st_ino)
+			return true;
+	return false;
+}
+
+static bool open_outputs(struct run *run)
+{
+	const struct args *args = run->args;
+	if (args->write_path != NULL) {
+		bool same = is_capture(args, args->write_path);
+		if (!same)
+			run->file = fopen(args->write_path, "we");
+		if (run->file == NULL) {
+			fprintf(stderr, "mintmark: %s: %s\n", args->write_path,
+			        same ? "is one of the captures, not overwritten" : strerror(errno));
+			run->failed = true;
+			return false;
+		}
+		if (mintmark_add_output(run->m, MINTMARK_NDJSON, run->file) != 0)
+			return complain(run, "");
+	}
+	enum mintmark_format format = args->json ? MINTMARK_NDJSON : MINTMARK_TEXT;
+	if (mintmark_add_output(run->m, format, stdout) != 0)
+		return complain(run, "");
+	return true;
+}
+
+/* Options, outputs, captures. False when the run can not begin. */
+static bool configure(struct run *run, bool *usage)
+{
+	const struct args *args = run->args;
+	if (mintmark_set(run->m, "output.color",
+	            isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL ? "yes" : "no") != 0)
+		return complain(run, "");
+	for (size_t i = 0; i < args->n_settings; i++) {
+		const struct setting *s = &args->settings[i];
+		if (mintmark_set(run->m, s->option, s->value) != 0) {
+			*usage = true;
+			return complain(run, s->from);
+		}
+	}
+	/* Whatever is missing is told; the others are read. */
+	size_t n_open = 0;
+	for (size_t i = 0; i < args->n_captures; i++) {
+		if (mintmark_add_capture(run->m, args->captures[i]) == 0)
+			n_open++;
+		else
+			(void)complain(run, "");
+	}
+	return n_open != 0 && open_outputs(run);
+}
+
+static void analyse(struct run *run)
+{
+	mintmark_on_complaint(run->m, on_complaint, run);
+	mintmark_on_progress(run->m, on_progress, run);
+	if (run->args->fail_on_set || run->args->json)
+		mintmark_on_record(run->m, on_record, run);
+	run->show_progress = !run->args->quiet && isatty(STDERR_FILENO) &&
+	                     !(run->args->json && isatty(STDOUT_FILENO));
+	clock_gettime(CLOCK_MONOTONIC, &run->start);
+	if (mintmark_start(run->m) != 0) {
+		(void)complain(run, "");
+		return;
+	}
+	catch_signals(run->m);
+	if (mintmark_run(run->m) != 0) {
+		if (!run->complained)
+			(void)complain(run, "");
+		run->failed = true;
+	}
+	erase_progress(run);
+	if (mintmark_finish(run->m) != 0)
+		(void)complain(run, "");
+	if (stopped && !run->args->quiet)
+		fprintf(stderr, "mintmark: stopped early; what was read until then is analysed\n");
+}
+
+/* Did all that was written get there? A reader that went away is no news. */
+static bool flushed(FILE *f, const char *name)
+{
+	errno = 0;
+	bool bad = ferror(f) != 0;
+	if (fflush(f) == 0 && !bad)
+		return true;
+	if (errno != EPIPE)
+		fprintf(stderr, "mintmark: %s: %s\n", name,
+		        errno != 0 ? strerror(errno) : "write error");
+	return false;
+}
+
+static void print_counts(const struct run *run)
+{
+	fprintf(stderr, "mintmark: %" PRIu64 " events; findings:", run->n_events);
+	for (size_t i = N_BANDS; i > 0; i--)
+		fprintf(stderr, " %" PRIu64 " %s%s", run->n_findings[i - 1], band_names[i - 1],
+		        i > 1 ? "," : "\n");
+}
+
+static int run_all(const struct args *args)
+{
+	bool usage = false;
+	struct run run = { .args = args, .m = mintmark_new() };
+	if (run.m == NULL) {
+		fprintf(stderr, "mintmark: out of memory\n");
+		return EXIT_FAILED;
+	}
+	if (configure(&run, &usage)) {
+		analyse(&run);
+		run.failed |= !flushed(stdout, "standard output");
+		if (args->json && !args->quiet)
+			print_counts(&run);
+	}
+	mintmark_free(run.m);
+	if (run.file != NULL) {
+		run.failed |= !flushed(run.file, args->write_path);
+		if (fclose(run.file) != 0 && !run.failed) {
+			fprintf(stderr, "mintmark: %s: %s\n", args->write_path, strerror(errno));
+			run.failed = true;
+		}
+	}
+	if (usage)
+		return EXIT_USAGE;
+	if (run.failed)
+		return EXIT_FAILED;
+	return run.reached ? EXIT_FOUND : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	struct args args = { .captures = calloc((size_t)argc, sizeof *args.captures),
+		.settings = calloc((size_t)argc, sizeof *args.settings) };
+	int status = EXIT_FAILED;
+	if (args.captures == NULL || args.settings == NULL)
+		fprintf(stderr, "mintmark: out of memory\n");
+	else if ((status = parse_args(argc, argv, &args)) < 0)
+		status = run_all(&args);
+	free(args.captures);
+	free(args.settings);
+	return status;
+}

@@ -1,0 +1,65 @@
+/* The numbers of the house: priors, what forgers do, and how honest life is bounded. No detector holds one.
+ *
+ * The weight of a piece of evidence is 10 log10(P(E|F) / P(E|H)) decibans. P(E|F) stands in this table. P(E|H)
+ * is learnt from the traffic; before much is learnt it is held between h_min and h_max, which say
+ * what the protocol itself makes rare. */
+#ifndef MM_SCORE_WEIGHTS_H
+#define MM_SCORE_WEIGHTS_H
+
+#include <stddef.h>
+
+enum mm_weight_id {
+	MM_W_PRIOR_FORGED,
+	MM_W_ORPHAN,
+	MM_W_KVNO_2,
+	MM_W_KVNO_3,
+	MM_W_KVNO_OTHER,
+	MM_W_KVNO_NEXT,
+	MM_W_ETYPE_TGT,
+	MM_W_ETYPE_SERVICE,
+	MM_W_LENGTH,
+	MM_W_NAME_TYPE_TGT,
+	MM_W_NAME_TYPE_SERVICE,
+	MM_W_REALM_FORM,
+	MM_W_SERVICE_FORM,
+	MM_W_REPLY_ETYPE,
+	MM_W_STACK,
+	MM_W_NEVER_OBTAINED,
+	MM_W_KDC_REFUSED,
+	MM_W_SPN_SUBSTITUTION,
+	MM_W_CNAME_BREAK,
+	MM_W_CNAME_BREAK_ARMORED,
+	MM_W_N,
+};
+
+struct mm_weight {
+	const char *id;      /* stable name, as printed */
+	double p_f;          /* P(E|F) */
+	double h_min, h_max; /* bounds of P(E|H) */
+	double max_db; /* most it may weigh: what it shares with other evidence is not counted twice */
+	const char *source; /* where the numbers come from */
+};
+
+/** A row of the table. For a prior, max_db is the prior itself. */
+const struct mm_weight *mm_weight(enum mm_weight_id id);
+
+/** Decibans of evidence seen k times among n honest ones: (k + 0.5) / (n + 1), within the row's bounds. */
+double mm_weigh(enum mm_weight_id id, double k, double n);
+
+/** Decibans for a P(E|H) that was worked out otherwise. */
+double mm_weigh_p(enum mm_weight_id id, double p_h);
+
+/** 1 / (1 + 10^(-score / 10)). */
+double mm_probability(double score_db);
+
+enum mm_band {
+	MM_BAND_LOW,      /* below 0 */
+	MM_BAND_MEDIUM,   /* 0 to 10 */
+	MM_BAND_HIGH,     /* 10 to 20 */
+	MM_BAND_CRITICAL, /* above 20 */
+};
+
+enum mm_band mm_band_of(double score_db);
+const char *mm_band_name(enum mm_band band);
+
+#endif

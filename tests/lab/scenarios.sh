@@ -1,0 +1,347 @@
+# What happens in the lab: each scenario is one capture. Sourced by run.
+
+cc() { echo "$LAB/cc/$1.$2"; }
+
+# keep HOST WHO: the ccache as it is now goes into the lab's record
+keep() {
+	[ -e "$(cc "$1" "$2")" ] || return 0
+	cp "$(cc "$1" "$2")" "$LAB/snap/$(date +%s%N).$1.$2.cc"
+}
+
+# with HOST WHO CMD...: run a client on a host with a user's ccache, then keep the ccache
+with() {
+	local h=$1 who=$2; shift 2
+	on "$h" env KRB5CCNAME="$(cc "$h" "$who")" KDC="$(ip4 "$DC")" timeout 20 "$@" \
+		</dev/null >>"$LAB/log/clients" 2>&1
+	local rc=$?
+	keep "$h" "$who"
+	echo "rc=$rc $h $who: $*" >>"$LAB/log/clients"
+	return $rc
+}
+
+# Honest things to do. HOST WHO ...
+login() { # login HOST WHO [KINIT OPTIONS]; the password is USER_PW unless PW says otherwise
+	local h=$1 who=$2; shift 2
+	on "$h" env KRB5_CONFIG="${CONF:-/etc/krb5.conf}" timeout 20 bash -c \
+		'pw=$1; shift; echo "$pw" | kinit "$@"' kinit "${PW:-$USER_PW}" \
+		-c "$(cc "$h" "$who")" "$@" "$who" >>"$LAB/log/clients" 2>&1
+	local rc=$?
+	keep "$h" "$who"
+	echo "rc=$rc login $h $who $*" >>"$LAB/log/clients"
+	return $rc
+}
+machine() { # the host's own account, by keytab
+	local h=$1; shift
+	with "$h" "${h^^}\$" env KRB5_CONFIG="${CONF:-/etc/krb5.conf}" \
+		kinit "$@" -k -t "$LAB/keys/dc.keytab" "${h^^}\$"
+}
+smb() { # smb HOST WHO SERVER [sign|encrypt]
+	local share=team; [ "$3" = "$DC" ] && share=sysvol
+	with "$1" "$2" smbclient "//$3.$DOMAIN/$share" --use-kerberos=required \
+		--use-krb5-ccache="$(cc "$1" "$2")" --client-protection="${4:-sign}" -c 'ls'
+}
+web() {
+	with "$1" "$2" curl -sS -f --negotiate -u : ${4:-} "http://${3:-intra.$DOMAIN}/index.html"
+}
+ldap() { # ldap HOST WHO GSSAPI|GSS-SPNEGO
+	with "$1" "$2" ldapsearch -Q -N -Y "$3" -H "ldap://$DC.$DOMAIN" -b "" -s base dnsHostName
+}
+rpc() { # DCE/RPC over TCP
+	with "$1" "$2" rpcclient "ncacn_ip_tcp:$DC.$DOMAIN[krb5,${3:-seal}]" \
+		--use-krb5-ccache="$(cc "$1" "$2")" -c getdompwinfo
+}
+dns() { # DNS administration: DCE/RPC again, other interface
+	with "$1" "$2" samba-tool dns serverinfo "$DC.$DOMAIN" \
+		--use-krb5-ccache="$(cc "$1" "$2")"
+}
+renew() { with "$1" "$2" kinit -R; }
+ask() { local h=$1 who=$2; shift 2; with "$h" "$who" kvno -q "$@"; }
+chpw() { # chpw HOST WHO: changes the password and changes it back
+	local h=$1 who=$2 a=$USER_PW b="Bramble-$NETBIOS-9" pair
+	for pair in "$a $b" "$b $a"; do
+		# shellcheck disable=SC2086
+		on "$h" timeout 20 bash -c 'printf "%s\n%s\n%s\n" "$2" "$3" "$3" | kpasswd "$1"' \
+			kpasswd "$who" $pair >>"$LAB/log/clients" 2>&1
+		echo "rc=$? kpasswd $h $who" >>"$LAB/log/clients"
+	done
+}
+rc4() { # an honest client whose configuration knows RC4 first
+	CONF=/etc/krb5-rc4.conf login "$1" "$2"
+	with "$1" "$2" env KRB5_CONFIG=/etc/krb5-rc4.conf kvno -q "cifs/$FS.$DOMAIN"
+	smb "$1" "$2" "$FS"
+	with "$1" "$2" env KRB5_CONFIG=/etc/krb5-rc4.conf kvno -q "app/legacy.$DOMAIN"
+}
+s4u() { # svc-front acts for a user towards the web service
+	local h=$1 user=$2
+	with "$h" svc-front kinit -k -t "$LAB/keys/dc.keytab" -f svc-front
+	with "$h" svc-front kvno -q -k "$LAB/keys/dc.keytab" -U "$user" svc-front
+	with "$h" svc-front kvno -q -k "$LAB/keys/dc.keytab" -U "$user" -P "HTTP/intra.$DOMAIN"
+}
+u2u() { # u2u HOST WHO PEER: a ticket under the session key of the peer's TGT
+	with "$1" "$2" kvno -q --u2u "$(cc "$1" "$3")" "$3"
+}
+fast() {
+	machine "$1" -f
+	login "$1" "$2" -T "$(cc "$1" "${1^^}\$")"
+}
+user() { # user N: the n-th user
+	local u; read -ra u <<<"$USERS"; echo "${u[$1 % ${#u[@]}]}"
+}
+
+# Captures
+start() { # start NAME [TCPDUMP OPTIONS]
+	local name=$1; shift
+	echo "== $name" >>"$LAB/log/clients"
+	ip netns exec "$PFX-span" tcpdump -q -Z root -i br0 -s0 -U -B 16384 "$@" \
+		-w "$LAB/raw/$name.pcap" 2>"$LAB/log/$name.tcpdump" &
+	echo $! >"$LAB/pid/$name.cap"
+	wait_for 5 test -s "$LAB/raw/$name.pcap"
+}
+stop() {
+	local pid; pid=$(<"$LAB/pid/$1.cap")
+	sleep 0.7
+	kill -INT "$pid"; wait "$pid" 2>/dev/null
+	rm "$LAB/pid/$1.cap"
+	grep -h 'dropped by kernel' "$LAB/log/$1.tcpdump" | grep -v '^0 ' >&2
+	sleep 0.2
+}
+truth() { /usr/bin/python3 "$HERE/truth" "$1" "$LAB" "$HOSTS"; }
+
+session() { # session HOST WHO SEED: a working session, its length and content from the seed
+	local h=$1 who=$2 r=$3 i
+	if ((r % 3 == 0)); then CONF=/etc/krb5-tcp.conf login "$h" "$who"
+	elif ((r % 7 == 1)); then fast "$h" "$who"
+	else login "$h" "$who"; fi
+	smb "$h" "$who" "$FS" "$( ((r % 2)) && echo encrypt || echo sign)"
+	web "$h" "$who"
+	case $((r % 4)) in
+	0) ldap "$h" "$who" GSSAPI; rpc "$h" "$who" ;;
+	1) ldap "$h" "$who" GSS-SPNEGO; smb "$h" "$who" "$DC" ;;
+	2) rpc "$h" "$who" sign; web "$h" "$who"; ldap "$h" "$who" GSSAPI ;;
+	3) smb "$h" "$who" "$DC" encrypt; ldap "$h" "$who" GSS-SPNEGO ;;
+	esac
+	case $((r % 9)) in
+	0) renew "$h" "$who"; smb "$h" "$who" "$FS" ;;
+	2) web "$h" "$who" "$GATE.$MIT_DOMAIN" ;;
+	4) web "$h" "$who" "intra.$DOMAIN" '--delegation always' ;;
+	5) PW=not-it login "$h" "$who"; login "$h" "$who"; web "$h" "$who" ;;
+	7) with "$h" "$who" "$HERE/client" smb "$FS.$DOMAIN" ;;
+	esac
+}
+
+desk_day() { # desk_day HOST INDEX SESSIONS
+	local h=$1 n=$2 i
+	machine "$h"; smb "$h" "${h^^}\$" "$DC"; ldap "$h" "${h^^}\$" GSSAPI
+	for ((i = 0; i < $3; i++)); do
+		session "$h" "$(user $((n * 3 + i)))" $((n * 5 + i * 7))
+	done
+}
+
+day() { # day SESSIONS: all desks at once, then the rarer things one after the other
+	local n=0 h pids=""
+	for h in $DESKS; do desk_day "$h" $n "$1" & pids+=" $!"; n=$((n + 1)); done
+	# shellcheck disable=SC2086
+	wait $pids
+}
+
+rare() {
+	chpw desk1 "$(user 8)"
+	rc4 desk2 "$(user 9)"
+	s4u desk4 "$(user 1)"
+	login desk1 "$(user 0)"; login desk1 "$(user 1)"; u2u desk1 "$(user 0)" "$(user 1)"
+	PW=$ADMIN_PW login desk2 administrator; dns desk2 administrator
+	login desk4 "brina@$MIT_REALM"; web desk4 "brina@$MIT_REALM" "$GATE.$MIT_DOMAIN"
+	PW=wrong login desk3 "$(user 2)"; PW=wrong login desk3 "$(user 2)"
+	login desk3 "$(user 2)"; smb desk3 "$(user 2)" "$FS"; web desk3 "$(user 2)"
+	machine desk1 -f; login desk1 "$(user 4)" -T "$(cc desk1 'DESK1$')"
+	ask desk1 "$(user 4)" "host/desk2.$DOMAIN" "app/legacy.$DOMAIN"
+}
+
+# Honest colleagues of an attack: everybody fetches tickets anew, the member server too.
+colleagues() { # colleagues FROM TO
+	local i h=(desk1 desk2 desk3 desk4)
+	for ((i = $1; i < $2; i++)); do
+		local d=${h[$i % 4]} u; u=$(user $((i + 2)))
+		login "$d" "$u"
+		smb "$d" "$u" "$FS" "$( ((i % 2)) && echo encrypt || echo sign)"
+		web "$d" "$u"
+		((i % 2)) && ldap "$d" "$u" GSSAPI || rpc "$d" "$u"
+	done
+}
+morning() { winbind_up; colleagues 0 4; }
+evening() { colleagues 4 6; }
+
+sid() { cat "$LAB/log/populate" | grep -m1 '^S-1-5'; }
+forge() { # forge VERB NAME OPTIONS: makes $LAB/forged/NAME.ccache
+	local verb=$1 name=$2; shift 2
+	(cd "$HERE" && /usr/bin/python3 ./forge "$verb" "$LAB/forged/$name.ccache" \
+		--domain "$DOMAIN" --netbios "$NETBIOS" --sid "$(sid)" \
+		--keytab "$LAB/keys/dc.keytab" "$@") >>"$LAB/log/forge" 2>&1 || say "forge $name failed"
+}
+pocket() { # pocket NAME: the rogue host takes a forged ccache as its own
+	cp "$LAB/forged/$1.ccache" "$(cc "$ROGUE" "$1")"; keep "$ROGUE" "$1"
+}
+KRBTGT() { echo krbtgt; }
+kvno_now() { echo $((KRBTGT_ROT + 1)); }
+
+use_tgt() { # use_tgt NAME: what a golden ticket is for
+	pocket "$1"
+	ask "$ROGUE" "$1" "cifs/$FS.$DOMAIN" || true
+	with "$ROGUE" "$1" "$HERE/client" smb "$FS.$DOMAIN"
+	ask "$ROGUE" "$1" "cifs/$DC.$DOMAIN" || true
+	with "$ROGUE" "$1" "$HERE/client" smb "$DC.$DOMAIN"
+	ldap "$ROGUE" "$1" GSSAPI
+}
+
+# The scenarios. Each function name is "s_" and the capture's name with _ for -.
+s_benign_day() { start benign-day; winbind_up; day "${MM_SESSIONS:-9}"; rare; stop benign-day; }
+s_benign_hour() { # small, for the derived forms
+	start benign-hour --time-stamp-precision=nano
+	login desk1 "$(user 3)"; smb desk1 "$(user 3)" "$FS"; web desk1 "$(user 3)"
+	login desk3 "$(user 5)"; smb desk3 "$(user 5)" "$DC" encrypt; ldap desk3 "$(user 5)" GSSAPI
+	CONF=/etc/krb5-tcp.conf login desk2 "$(user 6)"; rpc desk2 "$(user 6)"
+	web desk2 "$(user 6)" "$GATE.$MIT_DOMAIN"; PW=wrong login desk4 "$(user 7)"
+	login desk4 "brina@$MIT_REALM"; web desk4 "brina@$MIT_REALM" "$GATE.$MIT_DOMAIN"
+	fast desk4 "$(user 7)"; ldap desk4 "$(user 7)" GSS-SPNEGO
+	stop benign-hour
+}
+s_golden_aes() {
+	forge stock golden-aes --key-of "$(KRBTGT)" --requestor --kvno "$(kvno_now)"
+	start golden-aes; morning; use_tgt golden-aes; evening; stop golden-aes
+}
+s_golden_rc4() {
+	forge stock golden-rc4 --nthash "$(on "$DC" "$HERE/populate" nthash krbtgt)" --requestor
+	start golden-rc4; morning; use_tgt golden-rc4; evening; stop golden-rc4
+}
+s_golden_refused() { # stock kvno; no requestor in the PAC; a user who does not exist
+	forge stock refused-kvno --key-of "$(KRBTGT)" --requestor
+	forge stock refused-pac --key-of "$(KRBTGT)" --kvno "$(kvno_now)"
+	forge stock refused-user --key-of "$(KRBTGT)" --kvno "$(kvno_now)" --requestor \
+		--user phantom --rid 4711
+	start golden-refused; morning
+	local n; for n in refused-kvno refused-pac refused-user; do
+		pocket $n; ask "$ROGUE" $n "cifs/$FS.$DOMAIN"
+	done
+	with "$ROGUE" refused-user "$HERE/client" tgs "cifs/$DC.$DOMAIN"
+	evening; stop golden-refused
+}
+s_golden_careful() { # an honest ticket got long ago, reopened with the key: all looks right
+	login desk2 "$(user 0)"
+	forge remake golden-careful --key-of "$(KRBTGT)" --template "$(cc desk2 "$(user 0)")"
+	start golden-careful; morning; use_tgt golden-careful; evening; stop golden-careful
+}
+s_diamond() { # the same, the honest ticket fetched in sight
+	start diamond; morning
+	login "$ROGUE" "$(user 3)"
+	forge remake diamond --key-of "$(KRBTGT)" --template "$(cc "$ROGUE" "$(user 3)")"
+	use_tgt diamond; evening; stop diamond
+}
+s_silver_smb() {
+	forge stock silver-smb --keytab "$LAB/keys/fs.keytab" --key-of "${FS^^}\$" \
+		--spn "cifs/$FS.$DOMAIN"
+	start silver-smb; morning
+	pocket silver-smb; with "$ROGUE" silver-smb "$HERE/client" smb "$FS.$DOMAIN"
+	evening; stop silver-smb
+}
+s_silver_http() {
+	forge stock silver-http --key-of svc-web --spn "HTTP/intra.$DOMAIN"
+	start silver-http; morning
+	pocket silver-http; web "$ROGUE" silver-http; web "$ROGUE" silver-http
+	evening; stop silver-http
+}
+s_silver_refused() {
+	forge stock silver-refused --keytab "$LAB/keys/fs.keytab" --key-of "${FS^^}\$" \
+		--spn "cifs/$FS.$DOMAIN" --wrong-key
+	forge stock silver-refused-http --key-of svc-web --spn "HTTP/intra.$DOMAIN" --wrong-key
+	start silver-refused; morning
+	pocket silver-refused; with "$ROGUE" silver-refused "$HERE/client" smb "$FS.$DOMAIN"
+	pocket silver-refused-http; web "$ROGUE" silver-refused-http
+	evening; stop silver-refused
+}
+s_spn_substitution() { # host/ became cifs/ in the clear part: same account, same key
+	start spn-substitution; morning
+	login "$ROGUE" "$(user 7)"; ask "$ROGUE" "$(user 7)" "host/$FS.$DOMAIN"
+	forge rename edited-host-to-cifs --template "$(cc "$ROGUE" "$(user 7)")" \
+		--key-of "host/$FS" --spn "cifs/$FS.$DOMAIN"
+	pocket edited-host-to-cifs
+	with "$ROGUE" edited-host-to-cifs "$HERE/client" smb "$FS.$DOMAIN"
+	evening; stop spn-substitution
+}
+s_late_sensor() {
+	local i h=(desk1 desk2 desk3 desk4) u
+	winbind_up
+	for ((i = 0; i < 8; i++)); do
+		u=$(user $i); login "${h[$i % 4]}" "$u"
+		ask "${h[$i % 4]}" "$u" "cifs/$FS.$DOMAIN" "HTTP/intra.$DOMAIN" "ldap/$DC.$DOMAIN"
+	done
+	machine desk1; ask desk1 'DESK1$' "cifs/$DC.$DOMAIN"
+	start late-sensor
+	for ((i = 0; i < 8; i++)); do
+		u=$(user $i)
+		smb "${h[$i % 4]}" "$u" "$FS"; web "${h[$i % 4]}" "$u"
+		((i % 2)) && ldap "${h[$i % 4]}" "$u" GSSAPI || rpc "${h[$i % 4]}" "$u"
+	done
+	smb desk1 'DESK1$' "$DC"
+	renew desk2 "$(user 1)"; smb desk2 "$(user 1)" "$DC"
+	login desk4 "$(user 9)"; smb desk4 "$(user 9)" "$FS"; web desk4 "$(user 9)"
+	stop late-sensor
+}
+s_honest_errors() {
+	local i old="$LAB/cc/desk2.expired"
+	# the ticket in "expired" lived 30 seconds and the KDC allows for 5 minutes of skew
+	for ((i = 0; i < 360; i++)); do
+		(($(date +%s) > $(stat -c %Y "$old") + 345)) && break; sleep 1
+	done
+	start honest-errors
+	login desk1 "$(user 0)"; smb desk1 "$(user 0)" "$FS"; web desk1 "$(user 0)"
+	for i in 1 2 3 4; do PW=wrong$i login desk1 "$(user $i)"; done
+	login desk2 nobody-here; login desk2 former
+	login desk2 "$(user 1)"
+	ask desk2 "$(user 1)" "cifs/no-such-host.$DOMAIN"
+	ask desk2 "$(user 1)" "HTTP/typo.$DOMAIN"
+	with desk4 skewed faketime -f +20m "$HERE/client" tgt "$(user 2)" "$USER_PW"
+	with desk2 expired "$HERE/client" tgs "cifs/$FS.$DOMAIN"
+	CONF=/etc/krb5-rc4.conf login desk3 "$(user 5)"
+	login desk3 "$(user 5)"; ldap desk3 "$(user 5)" GSSAPI; smb desk3 "$(user 5)" "$FS"
+	chpw desk4 "$(user 6)"
+	PW=$USER_PW-old login desk4 "$(user 6)"; login desk4 "$(user 6)"; web desk4 "$(user 6)"
+	stop honest-errors
+}
+web_keytab() { # web_keytab FILE...: the web service's keytab becomes these, in order
+	local f; { printf '\5\2'; for f; do tail -c +3 "$f"; done; } >"$LAB/web.now"
+	on "$FS" sh -c 'cat "$1" >/etc/web.keytab' web "$LAB/web.now"
+}
+s_rekeyed_service() {
+	local u=("$(user 0)" "$(user 1)" "$(user 2)" "$(user 3)")
+	login desk2 "${u[1]}"; ask desk2 "${u[1]}" "HTTP/intra.$DOMAIN" "cifs/$FS.$DOMAIN"
+	start rekeyed-service; winbind_up
+	login desk1 "${u[0]}"; web desk1 "${u[0]}"; smb desk1 "${u[0]}" "$FS"
+	on "$DC" "$HERE/populate" rekey svc-web
+	on "$DC" samba-tool domain exportkeytab "$LAB/keys/web2.keytab" \
+		--principal="HTTP/intra.$DOMAIN" >>"$LAB/log/populate" 2>&1
+	web_keytab "$LAB/keys/web.keytab" "$LAB/keys/web2.keytab"
+	web desk1 "${u[0]}"; web desk2 "${u[1]}"
+	login desk3 "${u[2]}"; web desk3 "${u[2]}"
+	on "$FS" net ads changetrustpw >>"$LAB/log/join" 2>&1
+	on "$DC" samba-tool domain exportkeytab "$LAB/keys/fs2.keytab" \
+		--principal="${FS^^}\$" >>"$LAB/log/populate" 2>&1
+	smb desk1 "${u[0]}" "$FS"; smb desk2 "${u[1]}" "$FS"
+	login desk4 "${u[3]}"; smb desk4 "${u[3]}" "$FS"
+	web_keytab "$LAB/keys/web2.keytab"
+	web desk1 "${u[0]}"; web desk2 "${u[1]}"
+	login desk1 "${u[0]}"; web desk1 "${u[0]}"; smb desk1 "${u[0]}" "$FS"
+	stop rekeyed-service
+}
+s_offload() {
+	local h; for h in desk1 desk2 "$FS" "$DC"; do offload "$h" on; done
+	head -c 9000 "$HERE/scenarios.sh" >"$LAB/upload"
+	start offload
+	login desk1 "$(user 4)"; smb desk1 "$(user 4)" "$FS" sign; web desk1 "$(user 4)"
+	with desk1 "$(user 4)" smbclient "//$FS.$DOMAIN/team" --use-kerberos=required \
+		--use-krb5-ccache="$(cc desk1 "$(user 4)")" -c "put $LAB/upload upload; rm upload"
+	fast desk2 "$(user 5)"; smb desk2 "$(user 5)" "$DC" encrypt; ldap desk2 "$(user 5)" GSSAPI
+	rpc desk2 "$(user 5)"; web desk2 "$(user 5)"
+	stop offload
+	for h in desk1 desk2 "$FS" "$DC"; do offload "$h" off; done
+}
+scenario() { say "$1"; "s_${1//-/_}"; }
