@@ -65,7 +65,6 @@ enum { N_BANDS = sizeof band_names / sizeof band_names[0] };
 
 struct setting {
 	const char *option, *value;
-	const char *from; /* how the user gave it, for the error */
 };
 
 /* What the command line says. */
@@ -163,9 +162,9 @@ static bool parse_band(const char *text, enum mintmark_band *band)
 	return false;
 }
 
-static void add_setting(struct args *args, const char *option, const char *value, const char *from)
+static void add_setting(struct args *args, const char *option, const char *value)
 {
-	args->settings[args->n_settings++] = (struct setting){ option, value, from };
+	args->settings[args->n_settings++] = (struct setting){ option, value };
 }
 
 /* "section.key=value"; cut in place, as argv may be. */
@@ -177,7 +176,7 @@ static bool parse_setting(struct args *args, char *text)
 		return false;
 	}
 	*eq = '\0';
-	add_setting(args, text, eq + 1, "-o ");
+	add_setting(args, text, eq + 1);
 	return true;
 }
 
@@ -191,7 +190,7 @@ static int take_option(struct args *args, int value)
 		args->captures[args->n_captures++] = optarg;
 		return -1;
 	case 'f':
-		add_setting(args, "capture.filter", optarg, "-f: ");
+		add_setting(args, "capture.filter", optarg);
 		return -1;
 	case 'w':
 		if (strcmp(optarg, "-") == 0)
@@ -207,7 +206,7 @@ static int take_option(struct args *args, int value)
 	case OPT_MIN_BAND:
 		if (!parse_band(optarg, &band))
 			return EXIT_USAGE;
-		add_setting(args, "output.min_band", optarg, "--min-band: ");
+		add_setting(args, "output.min_band", optarg);
 		return -1;
 	case OPT_FAIL_ON:
 		args->fail_on_set = true;
@@ -317,9 +316,6 @@ static void on_progress(void *arg, const struct mintmark_progress *p)
 {
 	enum { FIRST_MS = 1000, EVERY_MS = 200 };
 	struct run *run = arg;
-	/* Nobody reads any more, or the disk is full: stop working for nothing. */
-	if ((run->args->json && ferror(stdout)) || (run->file != NULL && ferror(run->file)))
-		mintmark_stop(run->m);
 	if (!run->show_progress)
 		return;
 	struct timespec now;
@@ -332,10 +328,10 @@ static void on_progress(void *arg, const struct mintmark_progress *p)
 }
 
 /* Why the last call failed; false, so that callers can return it. */
-static bool complain(struct run *run, const char *before)
+static bool complain(struct run *run)
 {
 	erase_progress(run);
-	fprintf(stderr, "mintmark: %s%s\n", before, mintmark_error(run->m));
+	fprintf(stderr, "mintmark: %s\n", mintmark_error(run->m));
 	run->failed = true;
 	return false;
 }
@@ -367,11 +363,14 @@ static bool open_outputs(struct run *run)
 			return false;
 		}
 		if (mintmark_add_output(run->m, MINTMARK_NDJSON, run->file) != 0)
-			return complain(run, "");
+			return complain(run);
 	}
-	enum mintmark_format format = args->json ? MINTMARK_NDJSON : MINTMARK_TEXT;
+	bool color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+	enum mintmark_format format = args->json ? MINTMARK_NDJSON
+	                              : color    ? MINTMARK_TEXT_COLOR
+	                                         : MINTMARK_TEXT;
 	if (mintmark_add_output(run->m, format, stdout) != 0)
-		return complain(run, "");
+		return complain(run);
 	return true;
 }
 
@@ -379,30 +378,35 @@ static bool open_outputs(struct run *run)
 static bool configure(struct run *run, bool *usage)
 {
 	const struct args *args = run->args;
-	if (mintmark_set(run->m, "output.color",
-	            isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL ? "yes" : "no") != 0)
-		return complain(run, "");
 	for (size_t i = 0; i < args->n_settings; i++) {
 		const struct setting *s = &args->settings[i];
 		if (mintmark_set(run->m, s->option, s->value) != 0) {
 			*usage = true;
-			return complain(run, s->from);
+			return complain(run);
 		}
 	}
 	/* Whatever is missing is told; the others are read. */
 	size_t n_open = 0;
 	for (size_t i = 0; i < args->n_captures; i++) {
-		if (mintmark_add_capture(run->m, args->captures[i]) == 0)
-			n_open++;
+		run->complained = false;
+		if (mintmark_add_capture(run->m, args->captures[i]) == 0 || run->complained)
+			n_open++; /* complained: some captures of a directory */
 		else
-			(void)complain(run, "");
+			(void)complain(run);
+		run->failed |= run->complained;
 	}
+	run->complained = false;
 	return n_open != 0 && open_outputs(run);
+}
+
+/* Told by flushed(), once. */
+static bool output_broke(const struct run *run)
+{
+	return ferror(stdout) || (run->file != NULL && ferror(run->file));
 }
 
 static void analyse(struct run *run)
 {
-	mintmark_on_complaint(run->m, on_complaint, run);
 	mintmark_on_progress(run->m, on_progress, run);
 	if (run->args->fail_on_set || run->args->json)
 		mintmark_on_record(run->m, on_record, run);
@@ -410,18 +414,21 @@ static void analyse(struct run *run)
 	                     !(run->args->json && isatty(STDOUT_FILENO));
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
 	if (mintmark_start(run->m) != 0) {
-		(void)complain(run, "");
+		(void)complain(run);
 		return;
 	}
 	catch_signals(run->m);
 	if (mintmark_run(run->m) != 0) {
-		if (!run->complained)
-			(void)complain(run, "");
 		run->failed = true;
+		if (!run->complained && !output_broke(run))
+			(void)complain(run);
 	}
 	erase_progress(run);
-	if (mintmark_finish(run->m) != 0)
-		(void)complain(run, "");
+	if (mintmark_finish(run->m) != 0) {
+		run->failed = true;
+		if (!output_broke(run))
+			(void)complain(run);
+	}
 	if (stopped && !run->args->quiet)
 		fprintf(stderr, "mintmark: stopped early; what was read until then is analysed\n");
 }
@@ -455,6 +462,7 @@ static int run_all(const struct args *args)
 		fprintf(stderr, "mintmark: out of memory\n");
 		return EXIT_FAILED;
 	}
+	mintmark_on_complaint(run.m, on_complaint, &run);
 	if (configure(&run, &usage)) {
 		analyse(&run);
 		run.failed |= !flushed(stdout, "standard output");
@@ -471,9 +479,10 @@ static int run_all(const struct args *args)
 	}
 	if (usage)
 		return EXIT_USAGE;
-	if (run.failed)
-		return EXIT_FAILED;
-	return run.reached ? EXIT_FOUND : EXIT_DONE;
+	/* What was asked for is told even when part of the input could not be read. */
+	if (run.reached)
+		return EXIT_FOUND;
+	return run.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)

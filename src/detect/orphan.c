@@ -158,7 +158,7 @@ static bool weigh_etypes(struct mm_finding *f, const struct norm *n)
 	double reply_db = reply.n != 0 && f->facts.reply_alg != 0
 	                          ? mm_weigh(MM_W_REPLY_ETYPE, (double)reply.k, (double)reply.n)
 	                          : 0;
-	if (ticket_db <= 0 && reply_db <= 0)
+	if (ticket_db < MM_NOTABLE_DB && reply_db < MM_NOTABLE_DB)
 		return false;
 	if (ticket_db >= reply_db)
 		mm_finding_add(f, ticket_id, ticket_db,
@@ -188,7 +188,7 @@ static bool weigh_length(struct mm_finding *f, const struct norm *n)
 		return false;
 	/* Two sides on which to be odd. */
 	double db = mm_weigh_p(MM_W_LENGTH, 2 * (r.n_beyond + 0.5) / ((double)r.n + 1));
-	if (db <= 0)
+	if (db < MM_NOTABLE_DB)
 		return false;
 	mm_finding_add(f, MM_W_LENGTH, db,
 	        "its encrypted part holds %u bytes; the %llu seen issued like it hold %u to %u",
@@ -204,7 +204,7 @@ static bool weigh_name_type(struct mm_finding *f, const struct norm *n)
 	if (share.n == 0)
 		return false;
 	double db = mm_weigh(id, (double)share.k, (double)share.n);
-	if (db <= 0)
+	if (db < MM_NOTABLE_DB)
 		return false;
 	mm_finding_add(f, id, db,
 	        "its sname has name-type %d; %llu of the %llu seen issued like it have",
@@ -240,7 +240,10 @@ static bool weigh_service_form(struct mm_finding *f, const struct norm *n)
 		        n->baseline, MM_TRAIT_SERVICE_FORM, n->issuer, n->scopes[1], n->scopes[0]);
 	if (share.n < ENOUGH || share.k != 0)
 		return false;
-	mm_finding_add(f, MM_W_SERVICE_FORM, mm_weigh(MM_W_SERVICE_FORM, 0, (double)share.n),
+	double db = mm_weigh(MM_W_SERVICE_FORM, 0, (double)share.n);
+	if (db < MM_NOTABLE_DB)
+		return false;
+	mm_finding_add(f, MM_W_SERVICE_FORM, db,
 	        "nobody was seen to ask for %s, though %llu tickets for that machine were issued",
 	        f->facts.service, (unsigned long long)share.n);
 	return true;
@@ -253,7 +256,7 @@ static bool weigh_stack(struct mm_finding *f, const struct norm *n)
 	if (share.n == 0 || f->facts.stack == 0)
 		return false;
 	double db = mm_weigh(MM_W_STACK, (double)share.k, (double)share.n);
-	if (db <= 0)
+	if (db < MM_NOTABLE_DB)
 		return false;
 	mm_finding_add(f, MM_W_STACK, db,
 	        "the request that carried it was made by software of which %llu of %llu requests "
@@ -289,7 +292,7 @@ static void weigh_never_obtained(
 	struct mm_share share =
 	        mm_baseline_share(n->baseline, MM_TRAIT_HOST_OBTAINS, n->issuer, 0, 0);
 	double db = mm_weigh(MM_W_NEVER_OBTAINED, (double)share.k, (double)share.n);
-	if (db <= 0)
+	if (db < MM_NOTABLE_DB)
 		return;
 	char addr[MM_ADDR_TEXT];
 	mm_finding_add(f, MM_W_NEVER_OBTAINED, db,

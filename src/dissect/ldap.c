@@ -405,8 +405,6 @@ sasl_request(struct mm_dissect *d, int64_t id, struct mm_slice name, struct mm_c
 		return;
 	put_request(ev, id, name);
 	mm_event_put_str(ev, &attrs[ATTR_MECHANISM], mechanism);
-	if (sasl->err)
-		ev->flags |= MM_EVF_MALFORMED;
 }
 
 static void

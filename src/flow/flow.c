@@ -446,14 +446,13 @@ new_flow(struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash, un
 
 /* Does this SYN begin another connection between the same ports? */
 static bool
-is_next_connection(const struct mm_flow *f, unsigned side, const struct mm_segment *seg)
+is_next_connection(
+	const struct mm_flow *f, unsigned side, const struct mm_segment *seg, int64_t time_ns)
 {
 	if ((f->bits & MM_SYN_SEEN << side) != 0)
 		return seg->seq != f->isn[side];
-	/* It may be this connection's own SYN, overtaken by what followed. */
-	if (f->mode == MM_FLOW_TRACKED && !f->track->settled)
-		return false;
-	return f->mode == MM_FLOW_TRACKED || f->list % MM_LIST_CLASSES == MM_LIST_CLOSED;
+	/* A SYN that was overtaken by what followed it has an earlier time. */
+	return (f->bits & MM_SEEN << side) != 0 && time_ns > f->last_ns;
 }
 
 static void
@@ -552,7 +551,7 @@ mm_flow_packet(struct mm_flow_table *t, const struct mm_packet *pkt, const struc
 	}
 	bool tcp = seg->ip_proto == MM_TCP;
 	if (f != NULL && tcp && (seg->tcp_flags & MM_TCP_SYN) != 0 &&
-		is_next_connection(f, side, seg)) {
+		is_next_connection(f, side, seg, time_ns)) {
 		end_flow(t, f, time_ns > f->last_ns ? time_ns : f->last_ns);
 		f = NULL;
 	}

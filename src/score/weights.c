@@ -57,17 +57,21 @@ const struct mm_weight *mm_weight(enum mm_weight_id id)
 	return &weights[id];
 }
 
+static double weight_of(const struct mm_weight *w, double p_h)
+{
+	return fmin(10.0 * log10(w->p_f / p_h), w->max_db);
+}
+
 double mm_weigh_p(enum mm_weight_id id, double p_h)
 {
 	const struct mm_weight *w = &weights[id];
-	double p = fmax(w->h_min, fmin(w->h_max, p_h));
-	double db = 10.0 * log10(w->p_f / p);
-	return fmin(db, w->max_db);
+	return weight_of(w, fmax(w->h_min, fmin(w->h_max, p_h)));
 }
 
 double mm_weigh(enum mm_weight_id id, double k, double n)
 {
-	return mm_weigh_p(id, (k + 0.5) / (n + 1.0));
+	double p_h = (k + 0.5) / (n + 1.0);
+	return k > 0 ? weight_of(&weights[id], p_h) : mm_weigh_p(id, p_h);
 }
 
 double mm_probability(double score_db)

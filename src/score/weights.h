@@ -40,10 +40,14 @@ struct mm_weight {
 	const char *source; /* where the numbers come from */
 };
 
+/** Evidence below this (a factor of two) is noise: it is not listed, and makes no feature odd. */
+#define MM_NOTABLE_DB 3.0
+
 /** A row of the table. For a prior, max_db is the prior itself. */
 const struct mm_weight *mm_weight(enum mm_weight_id id);
 
-/** Decibans of evidence seen k times among n honest ones: (k + 0.5) / (n + 1), within the row's bounds. */
+/** Decibans of evidence seen k times among n honest ones: P(E|H) is (k + 0.5) / (n + 1); where it was never seen,
+ * within the row's bounds. */
 double mm_weigh(enum mm_weight_id id, double k, double n);
 
 /** Decibans for a P(E|H) that was worked out otherwise. */

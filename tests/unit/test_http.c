@@ -291,6 +291,7 @@ test_upgrade(void **unused)
 	assert_true(fake.quit);
 	finish(&d);
 	d = start();
+	assert_int_equal(mm_http.frame(d.state, MM_TO_SERVER, BYTES("\x16")).n, 2);
 	fake_stream(&d, MM_TO_SERVER, BYTES("\x16\x03\x01"));
 	assert_true(fake.quit);
 	finish(&d);
@@ -438,6 +439,15 @@ test_not_http(void **unused)
 		assert_int_equal(mm_http.resync(d.state, bad[i].dir, text), text.len);
 		finish(&d);
 	}
+	static char line[5000];
+	struct mm_dissect long_line = start();
+	SERVER(&long_line, "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n");
+	memset(line, 'a', sizeof line);
+	struct mm_frame f = mm_http.frame(long_line.state, MM_TO_CLIENT, mm_slice(line, 4095));
+	assert_int_equal(f.verdict, MM_FRAME_MORE);
+	f = mm_http.frame(long_line.state, MM_TO_CLIENT, mm_slice(line, sizeof line));
+	assert_int_equal(f.verdict, MM_FRAME_LOST);
+	finish(&long_line);
 	static const char *const chunks[] = { "x\r\n", "\r\n", "1000000000000000\r\n",
 		"1\r\nab\r\n" };
 	for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++) {

@@ -320,6 +320,13 @@ test_starttls(void **unused)
 	SERVER(&d, starttls_success); /* to nothing that was asked */
 	assert_false(fake.quit);
 	CLIENT(&d, starttls_request);
+	char other[sizeof starttls_success];
+	memcpy(other, starttls_success, sizeof other);
+	other[4] = 2; /* the messageID of something else */
+	fake_stream(&d, MM_TO_CLIENT, mm_slice(other, sizeof other - 1));
+	SERVER(&d, search_done);
+	assert_false(fake.quit);
+	assert_int_equal(fake.n_emitted, 0);
 	SERVER(&d, starttls_success);
 	assert_int_equal(fake.n_emitted, 1);
 	fake_stream(&d, MM_TO_SERVER, BYTES("\x30\x0c"));
@@ -327,6 +334,7 @@ test_starttls(void **unused)
 	finish(&d);
 
 	d = start();
+	assert_int_equal(mm_ldap.frame(d.state, MM_TO_SERVER, BYTES("\x16")).n, 2);
 	fake_stream(&d, MM_TO_SERVER, BYTES("\x16\x03\x01\x02"));
 	assert_true(fake.quit);
 	finish(&d);
@@ -342,6 +350,9 @@ test_passed_over(void **unused)
 	CLIENT(&d, unbind);
 	assert_int_equal(
 	        fake.n_skipped, sizeof search_request + sizeof search_done + sizeof unbind - 3);
+	/* Wrapped by Kerberos as RFC 1964 does it, and by NTLM, in a flow whose bind was not seen. */
+	SERVER(&d, "\x00\x00\x00\x05\x60\x03\x06\x01\x2a");
+	SERVER(&d, "\x00\x00\x00\x05\x01\x00\x00\x00\xaa");
 	/* An entry of 16 MiB is known from its first octets. */
 	struct mm_slice entry =
 	        BYTES("\x30\x84\x01\x00\x00\x00\x02\x04\x00\x00\x00\x05\x64\x84\x00\xff");
@@ -428,6 +439,27 @@ test_gap(void **unused)
 	assert_int_equal(fake.emitted[0]->outcome, MM_UNKNOWN);
 	SERVER(&d, success_1);
 	assert_int_equal(fake.n_emitted, 1);
+	finish(&d);
+}
+
+/* The credentials' length reaches past their sequence. */
+static void
+test_malformed(void **unused)
+{
+	(void)unused;
+	struct mm_dissect d = start();
+	char request[sizeof gssapi_request_1];
+	memcpy(request, gssapi_request_1, sizeof request);
+	request[23] = 0x18;
+	fake_stream(&d, MM_TO_SERVER, mm_slice(request, sizeof request - 1));
+	assert_int_equal(fake_count(FAKE_REQUEST), 1);
+	assert_int_equal(fake_nth(FAKE_REQUEST, 0)->len, 0);
+	/* An answer that ends after its code still is one. */
+	CLIENT(&d, simple_request);
+	SERVER(&d, "\x30\x08\x02\x01\x01\x61\x03\x0a\x01\x31");
+	assert_int_equal(fake.n_emitted, 1);
+	assert_int_equal(fake.emitted[0]->outcome, MM_FAILURE);
+	assert_true(fake.emitted[0]->flags & MM_EVF_MALFORMED);
 	finish(&d);
 }
 
@@ -543,6 +575,7 @@ main(void)
 		cmocka_unit_test(test_not_ldap),
 		cmocka_unit_test(test_resync),
 		cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_no_events),
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_hostile),

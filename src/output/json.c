@@ -1,0 +1,464 @@
+/* NDJSON: one event or finding as one object, its fields named as mintmark-events(5) lists them.
+ *
+ * Fields of the Elastic Common Schema are written as flat, dotted keys. The order of the keys is fixed, and nothing
+ * depends on the locale, so that the same traffic gives the same bytes. Fields without a value are left out. */
+#include "output/output.h"
+
+#include <string.h>
+
+enum {
+	WEIGHT_DECIMALS = 2,      /* decibans */
+	PROBABILITY_DECIMALS = 6, /* and chances */
+};
+
+/* The next key of an object; a comma goes before it unless it is the first. */
+static void key(struct mm_buf *out, const char *name)
+{
+	bool first = out->len != 0 && out->p[out->len - 1] == '{';
+	mm_buf_str(out, first ? "\"" : ",\"");
+	mm_buf_str(out, name);
+	mm_buf_put(out, "\":", 2);
+}
+
+/* Words of our own, which need no escaping. */
+static void put_word(struct mm_buf *out, const char *name, const char *word)
+{
+	key(out, name);
+	mm_buf_put(out, "\"", 1);
+	mm_buf_str(out, word);
+	mm_buf_put(out, "\"", 1);
+}
+
+static void put_text(struct mm_buf *out, const char *name, const char *text)
+{
+	key(out, name);
+	mm_buf_json(out, text, strlen(text));
+}
+
+static void put_name(struct mm_buf *out, const char *name, const char *text)
+{
+	if (text[0] != '\0')
+		put_text(out, name, text);
+}
+
+static void put_str(struct mm_buf *out, const char *name, struct mm_str s)
+{
+	if (s.len == 0)
+		return;
+	key(out, name);
+	mm_buf_json(out, s.p, s.len);
+}
+
+static void put_int(struct mm_buf *out, const char *name, int64_t v)
+{
+	key(out, name);
+	mm_buf_i64(out, v);
+}
+
+static void put_count(struct mm_buf *out, const char *name, uint64_t v)
+{
+	key(out, name);
+	mm_buf_u64(out, v);
+}
+
+static void put_fixed(struct mm_buf *out, const char *name, double v, unsigned decimals)
+{
+	key(out, name);
+	mm_buf_fixed(out, v, decimals);
+}
+
+static void put_time(struct mm_buf *out, const char *name, int64_t time_ns)
+{
+	key(out, name);
+	mm_buf_put(out, "\"", 1);
+	mm_buf_time(out, time_ns);
+	mm_buf_put(out, "\"", 1);
+}
+
+static void put_fp(struct mm_buf *out, const char *name, const struct mm_fp *fp)
+{
+	char text[MM_FP_TEXT];
+	if (mm_fp_is_set(fp))
+		put_word(out, name, mm_fp_text(fp, text));
+}
+
+static void put_addr(struct mm_buf *out, const char *name, const struct mm_addr *addr)
+{
+	char text[MM_ADDR_TEXT];
+	if (addr->family != 0)
+		put_word(out, name, mm_addr_text(addr, text));
+}
+
+static const char *file_name(const struct mm_files *files, uint32_t file)
+{
+	return file < files->n ? files->names[file] : "?";
+}
+
+/* "FILE#N" */
+static void pkt(struct mm_buf *out, const struct mm_pkt *p, const struct mm_files *files)
+{
+	const char *name = file_name(files, p->file);
+	mm_buf_json(out, name, strlen(name));
+	if (!out->failed)
+		out->len--; /* the quote goes behind the number */
+	mm_buf_put(out, "#", 1);
+	mm_buf_u64(out, p->number);
+	mm_buf_put(out, "\"", 1);
+}
+
+static void put_pkt(
+        struct mm_buf *out, const char *name, const struct mm_pkt *p, const struct mm_files *files)
+{
+	if (p->number == 0)
+		return;
+	key(out, name);
+	pkt(out, p, files);
+}
+
+static void put_pkts(struct mm_buf *out, const char *name, const struct mm_pkt *p, size_t n,
+        const struct mm_files *files)
+{
+	key(out, name);
+	for (size_t i = 0; i < n; i++) {
+		mm_buf_put(out, i == 0 ? "[" : ",", 1);
+		pkt(out, &p[i], files);
+	}
+	mm_buf_str(out, n == 0 ? "[]" : "]");
+}
+
+static void put_endpoint(
+        struct mm_buf *out, const char *ip, const char *port, const struct mm_endpoint *e)
+{
+	if (e->addr.family == 0)
+		return;
+	put_addr(out, ip, &e->addr);
+	put_int(out, port, e->port);
+}
+
+static void put_network(struct mm_buf *out, const struct mm_endpoint *src,
+        const struct mm_endpoint *dst, const char *transport, const char *protocol,
+        const char *community_id)
+{
+	put_endpoint(out, "source.ip", "source.port", src);
+	put_endpoint(out, "destination.ip", "destination.port", dst);
+	if (transport != NULL)
+		put_word(out, "network.transport", transport);
+	if (protocol != NULL)
+		put_word(out, "network.protocol", protocol);
+	if (community_id[0] != '\0')
+		put_word(out, "network.community_id", community_id);
+}
+
+static void put_flags(struct mm_buf *out, uint32_t flags)
+{
+	/* By bit: MM_EVF_... */
+	static const char *const words[] = { "renewal", "forwarded", "s4u2self", "s4u2proxy", "u2u",
+		"armored", "anonymous", "malformed", "one-sided", "lossy", "truncated" };
+	bool first = true;
+	if (flags == 0)
+		return;
+	key(out, "mintmark.flags");
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (!(flags & 1u << i))
+			continue;
+		mm_buf_str(out, first ? "[\"" : ",\"");
+		mm_buf_str(out, words[i]);
+		mm_buf_put(out, "\"", 1);
+		first = false;
+	}
+	mm_buf_str(out, first ? "[]" : "]");
+}
+
+static void credential(struct mm_buf *out, const struct mm_cred *cred)
+{
+	mm_buf_put(out, "{", 1);
+	put_word(out, "role", mm_cred_role_name(cred->role));
+	put_word(out, "kind", mm_cred_kind_name(cred->kind));
+	put_fp(out, "fingerprint", &cred->fp);
+	put_str(out, "issuer", cred->issuer);
+	put_str(out, "service", cred->service);
+	put_str(out, "principal", cred->principal);
+	put_str(out, "principal_realm", cred->principal_realm);
+	if (cred->kvno >= 0)
+		put_int(out, "kvno", cred->kvno);
+	put_int(out, "etype", cred->alg);
+	put_int(out, "name_type", cred->name_type);
+	put_int(out, "length", cred->length);
+	mm_buf_put(out, "}", 1);
+}
+
+static void put_credentials(struct mm_buf *out, const struct mm_event *ev)
+{
+	const struct mm_cred *issued = mm_event_find_cred(ev, MM_ROLE_ISSUED);
+	const struct mm_cred *shown = mm_event_find_cred(ev, MM_ROLE_PRESENTED);
+	if (issued != NULL) {
+		put_fp(out, "mintmark.fingerprint", &issued->fp);
+		if (shown != NULL)
+			put_fp(out, "mintmark.parent", &shown->fp);
+	} else if (shown != NULL) {
+		put_fp(out, "mintmark.fingerprint", &shown->fp);
+	}
+	if (ev->n_creds == 0)
+		return;
+	key(out, "mintmark.credentials");
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		mm_buf_put(out, i == 0 ? "[" : ",", 1);
+		credential(out, &ev->creds[i]);
+	}
+	mm_buf_put(out, "]", 1);
+}
+
+static void numbers(struct mm_buf *out, const int64_t *v, size_t n)
+{
+	mm_buf_put(out, "[", 1);
+	for (size_t i = 0; i < n; i++) {
+		if (i != 0)
+			mm_buf_put(out, ",", 1);
+		mm_buf_i64(out, v[i]);
+	}
+	mm_buf_put(out, "]", 1);
+}
+
+/* A message may name a thing twice; as in mm_event_get(), the first one counts: no key is written twice. */
+static bool seen_before(const struct mm_event *ev, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (ev->attrs[j].attr == ev->attrs[i].attr)
+			return true;
+	return false;
+}
+
+static void put_attrs(struct mm_buf *out, const struct mm_event *ev)
+{
+	for (size_t i = 0; i < ev->n_attrs; i++) {
+		const struct mm_attr_value *v = &ev->attrs[i];
+		if (seen_before(ev, i))
+			continue;
+		key(out, v->attr->name);
+		switch (v->attr->type) {
+		case MM_ATTR_INT:
+			mm_buf_i64(out, v->number);
+			break;
+		case MM_ATTR_STR:
+			mm_buf_json(out, v->str.p, v->str.len);
+			break;
+		case MM_ATTR_INTS:
+			numbers(out, v->numbers, v->n_numbers);
+			break;
+		case MM_ATTR_BOOL:
+			mm_buf_str(out, v->number != 0 ? "true" : "false");
+			break;
+		}
+	}
+}
+
+static void put_event_head(struct mm_buf *out, const struct mm_event *ev)
+{
+	bool start = ev->kind == MM_EV_ISSUE || ev->kind == MM_EV_PRESENT;
+	mm_buf_str(out, "{\"@timestamp\":\"");
+	mm_buf_time(out, ev->time_ns);
+	mm_buf_str(out, "\",\"event.kind\":\"event\"");
+	put_word(out, "event.action", ev->action);
+	mm_buf_str(out, ",\"event.category\":[\"authentication\"],\"event.type\":");
+	mm_buf_str(out, start ? "[\"start\"]" : "[\"info\"]");
+	put_word(out, "event.outcome", mm_outcome_name(ev->outcome));
+}
+
+/* The same event has the same id whatever capture it is read from: a hash of all that is written of it before its
+ * packets are named. */
+static void put_event_id(struct mm_buf *out, size_t start)
+{
+	static const struct mm_hash_key fixed = { 0x6d696e746d61726b, 0x6576656e742e6964 };
+	static const char hex[] = "0123456789abcdef";
+	char text[17];
+	uint64_t id = out->failed ? 0 : mm_siphash(&fixed, out->p + start, out->len - start);
+	for (size_t i = 0; i < 16; i++)
+		text[i] = hex[id >> (60 - 4 * i) & 15];
+	text[16] = '\0';
+	put_word(out, "event.id", text);
+}
+
+void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct mm_files *files)
+{
+	size_t start = out->len;
+	put_event_head(out, ev);
+	put_network(out, &ev->src, &ev->dst, ev->transport, ev->protocol, ev->community_id);
+	put_str(out, "user.name", ev->user);
+	put_str(out, "user.domain", ev->user_realm);
+	put_word(out, "mintmark.protocol", ev->protocol);
+	put_word(out, "mintmark.kind", mm_event_kind_name(ev->kind));
+	put_credentials(out, ev);
+	if (ev->status.domain != MM_STATUS_NONE) {
+		put_word(out, "mintmark.status.domain", mm_status_domain_name(ev->status.domain));
+		put_int(out, "mintmark.status.code", ev->status.code);
+	}
+	put_flags(out, ev->flags);
+	put_attrs(out, ev);
+	if (ev->request_ns != 0)
+		put_time(out, "mintmark.request.time", ev->request_ns);
+	if (ev->response_ns != 0)
+		put_time(out, "mintmark.response.time", ev->response_ns);
+	put_event_id(out, start);
+	put_pkt(out, "mintmark.request.packet", &ev->request_pkt, files);
+	put_pkt(out, "mintmark.response.packet", &ev->response_pkt, files);
+	put_pkts(out, "mintmark.packets", ev->pkts, ev->n_pkts, files);
+	mm_buf_put(out, "}", 1);
+}
+
+static enum mm_outcome finding_outcome(const struct mm_facts *facts)
+{
+	if (facts->n_accepted != 0)
+		return MM_SUCCESS;
+	return facts->n_uses != 0 && facts->n_refused == facts->n_uses ? MM_FAILURE : MM_UNKNOWN;
+}
+
+static void put_rule(struct mm_buf *out, const struct mm_detector *detector)
+{
+	put_word(out, "rule.name", detector->name);
+	put_word(out, "rule.id", detector->id);
+	put_text(out, "rule.description", detector->help);
+	put_word(out, "threat.framework", "MITRE ATT&CK");
+	key(out, "threat.technique.id");
+	mm_buf_printf(out, "[\"%s\"]", detector->technique);
+	key(out, "threat.technique.name");
+	mm_buf_put(out, "[", 1);
+	mm_buf_json(out, detector->technique_name, strlen(detector->technique_name));
+	mm_buf_put(out, "]", 1);
+}
+
+static void put_fact(struct mm_buf *out, const struct mm_facts *facts)
+{
+	key(out, "mintmark.credential");
+	mm_buf_put(out, "{", 1);
+	put_word(out, "role", mm_cred_role_name(facts->role));
+	put_word(out, "kind", mm_cred_kind_name(facts->kind));
+	put_fp(out, "fingerprint", &facts->fp);
+	put_name(out, "issuer", facts->issuer);
+	put_name(out, "service", facts->service);
+	put_name(out, "recorded", facts->other);
+	if (facts->kvno >= 0)
+		put_int(out, "kvno", facts->kvno);
+	put_int(out, "etype", facts->alg);
+	put_int(out, "name_type", facts->name_type);
+	put_int(out, "length", facts->length);
+	mm_buf_put(out, "}", 1);
+}
+
+static void put_evidence(
+        struct mm_buf *out, const struct mm_finding *f, const struct mm_files *files)
+{
+	key(out, "mintmark.evidence");
+	mm_buf_put(out, "[", 1);
+	for (size_t i = 0; i < f->n_evidence; i++) {
+		const struct mm_evidence *e = &f->evidence[i];
+		if (i != 0)
+			mm_buf_put(out, ",", 1);
+		mm_buf_put(out, "{", 1);
+		put_word(out, "id", mm_weight(e->weight_id)->id);
+		put_fixed(out, "weight", e->weight, WEIGHT_DECIMALS);
+		put_text(out, "what", e->what);
+		put_pkts(out, "packets", e->pkts, e->n_pkts, files);
+		mm_buf_put(out, "}", 1);
+	}
+	mm_buf_put(out, "]", 1);
+}
+
+static void use(struct mm_buf *out, const struct mm_use *u, const struct mm_files *files)
+{
+	mm_buf_put(out, "{", 1);
+	put_time(out, "time", u->time_ns);
+	put_fp(out, "shown", &u->shown);
+	put_fp(out, "obtained", &u->obtained);
+	put_name(out, "service", u->service);
+	put_name(out, "user", u->user);
+	put_addr(out, "client", &u->client);
+	put_addr(out, "server", &u->server);
+	put_int(out, "port", u->server_port);
+	put_word(out, "protocol", u->protocol);
+	put_word(out, "action", u->action);
+	put_word(out, "outcome", mm_outcome_name(u->outcome));
+	if (u->status.domain != MM_STATUS_NONE) {
+		put_word(out, "status_domain", mm_status_domain_name(u->status.domain));
+		put_int(out, "status_code", u->status.code);
+	}
+	put_pkt(out, "packet", &u->pkt, files);
+	put_count(out, "times", u->n);
+	mm_buf_put(out, "}", 1);
+}
+
+static void put_lineage(
+        struct mm_buf *out, const struct mm_finding *f, const struct mm_files *files)
+{
+	key(out, "mintmark.lineage");
+	mm_buf_put(out, "[", 1);
+	for (size_t i = 0; i < f->n_uses; i++) {
+		if (i != 0)
+			mm_buf_put(out, ",", 1);
+		use(out, &f->uses[i], files);
+	}
+	mm_buf_put(out, "]", 1);
+	if (f->n_uses_more != 0)
+		put_count(out, "mintmark.lineage_more", f->n_uses_more);
+}
+
+static void put_coverage(struct mm_buf *out, const struct mm_miss *miss)
+{
+	key(out, "mintmark.coverage");
+	mm_buf_put(out, "{", 1);
+	put_fixed(out, "watched_s", (double)miss->watched_ns / 1e9, 3);
+	put_fixed(out, "a", miss->a, PROBABILITY_DECIMALS);
+	put_fixed(out, "b", miss->b, PROBABILITY_DECIMALS);
+	put_fixed(out, "c", miss->c, PROBABILITY_DECIMALS);
+	put_fixed(out, "m", miss->m, PROBABILITY_DECIMALS);
+	put_count(out, "hits", miss->n_hits);
+	put_fixed(out, "misses", miss->misses, WEIGHT_DECIMALS);
+	mm_buf_put(out, "}", 1);
+}
+
+static void put_alternatives(struct mm_buf *out, const struct mm_detector *detector)
+{
+	key(out, "mintmark.alternatives");
+	mm_buf_put(out, "[", 1);
+	for (size_t i = 0; detector->alternatives[i] != NULL; i++) {
+		if (i != 0)
+			mm_buf_put(out, ",", 1);
+		mm_buf_json(out, detector->alternatives[i], strlen(detector->alternatives[i]));
+	}
+	mm_buf_put(out, "]", 1);
+}
+
+void mm_json_finding(struct mm_buf *out, const struct mm_finding *f, const struct mm_ledger *ledger,
+        const struct mm_files *files)
+{
+	(void)ledger; /* what it knew of the credential was taken down in the facts */
+	mm_buf_str(out, "{\"@timestamp\":\"");
+	mm_buf_time(out, f->facts.first_ns);
+	mm_buf_str(out, "\",\"event.kind\":\"alert\"");
+	put_word(out, "event.action", f->detector->name);
+	mm_buf_str(out, ",\"event.category\":[\"authentication\"],\"event.type\":[\"info\"]");
+	put_word(out, "event.outcome", mm_outcome_name(finding_outcome(&f->facts)));
+	put_int(out, "event.severity", (int64_t)f->band + 1);
+	put_time(out, "event.start", f->facts.first_ns);
+	put_time(out, "event.end", f->facts.last_ns);
+	put_network(out, &f->src, &f->dst, f->transport, f->protocol, f->community_id);
+	put_name(out, "user.name", f->facts.user);
+	put_rule(out, f->detector);
+	put_word(out, "mintmark.protocol", f->protocol);
+	put_fp(out, "mintmark.fingerprint", &f->facts.fp);
+	put_fixed(out, "mintmark.score", f->score, WEIGHT_DECIMALS);
+	put_fixed(out, "mintmark.probability", f->probability, PROBABILITY_DECIMALS);
+	put_word(out, "mintmark.band", mm_band_name(f->band));
+	put_fixed(out, "mintmark.prior", f->prior, WEIGHT_DECIMALS);
+	put_evidence(out, f, files);
+	put_alternatives(out, f->detector);
+	put_fact(out, &f->facts);
+	put_flags(out, f->facts.flags);
+	put_lineage(out, f, files);
+	if (f->facts.miss.m > 0)
+		put_coverage(out, &f->facts.miss);
+	put_word(out, "event.id", f->event_id);
+	put_pkts(out, "mintmark.packets", f->pkts, f->n_pkts, files);
+	if (f->n_pkts_more != 0)
+		put_count(out, "mintmark.packets_more", f->n_pkts_more);
+	mm_buf_put(out, "}", 1);
+}
