@@ -87,7 +87,8 @@ struct run {
 	bool failed, complained, show_progress, progress_shown;
 	struct timespec start, shown;
 	uint64_t n_events, n_findings[N_BANDS];
-	bool reached; /* --fail-on */
+	bool reached;     /* --fail-on */
+	int output_errno; /* why an output broke */
 };
 
 static struct mintmark *running; /* for the signal handler */
@@ -399,10 +400,14 @@ static bool configure(struct run *run, bool *usage)
 	return n_open != 0 && open_outputs(run);
 }
 
-/* Told by flushed(), once. */
-static bool output_broke(const struct run *run)
+/* The last call failed: because an output broke, which flushed() tells once, or for a reason of its own. */
+static void failed(struct run *run, int err)
 {
-	return ferror(stdout) || (run->file != NULL && ferror(run->file));
+	run->failed = true;
+	if (ferror(stdout) || (run->file != NULL && ferror(run->file)))
+		run->output_errno = err;
+	else if (!run->complained)
+		(void)complain(run);
 }
 
 static void analyse(struct run *run)
@@ -418,25 +423,22 @@ static void analyse(struct run *run)
 		return;
 	}
 	catch_signals(run->m);
-	if (mintmark_run(run->m) != 0) {
-		run->failed = true;
-		if (!run->complained && !output_broke(run))
-			(void)complain(run);
-	}
+	errno = 0;
+	if (mintmark_run(run->m) != 0)
+		failed(run, errno);
 	erase_progress(run);
-	if (mintmark_finish(run->m) != 0) {
-		run->failed = true;
-		if (!output_broke(run))
-			(void)complain(run);
-	}
+	run->complained = false;
+	errno = 0;
+	if (mintmark_finish(run->m) != 0)
+		failed(run, errno);
 	if (stopped && !run->args->quiet)
 		fprintf(stderr, "mintmark: stopped early; what was read until then is analysed\n");
 }
 
 /* Did all that was written get there? A reader that went away is no news. */
-static bool flushed(FILE *f, const char *name)
+static bool flushed(const struct run *run, FILE *f, const char *name)
 {
-	errno = 0;
+	errno = run->output_errno;
 	bool bad = ferror(f) != 0;
 	if (fflush(f) == 0 && !bad)
 		return true;
@@ -465,13 +467,14 @@ static int run_all(const struct args *args)
 	mintmark_on_complaint(run.m, on_complaint, &run);
 	if (configure(&run, &usage)) {
 		analyse(&run);
-		run.failed |= !flushed(stdout, "standard output");
-		if (args->json && !args->quiet)
+		if (!flushed(&run, stdout, "standard output"))
+			run.failed = true;
+		else if (args->json && !args->quiet)
 			print_counts(&run);
 	}
 	mintmark_free(run.m);
 	if (run.file != NULL) {
-		run.failed |= !flushed(run.file, args->write_path);
+		run.failed |= !flushed(&run, run.file, args->write_path);
 		if (fclose(run.file) != 0 && !run.failed) {
 			fprintf(stderr, "mintmark: %s: %s\n", args->write_path, strerror(errno));
 			run.failed = true;
@@ -489,7 +492,10 @@ int main(int argc, char **argv)
 {
 	struct args args = { .captures = calloc((size_t)argc, sizeof *args.captures),
 		.settings = calloc((size_t)argc, sizeof *args.settings) };
+	static char self[] = "mintmark"; /* before getopt's errors, whatever it was called as */
 	int status = EXIT_FAILED;
+	if (argc > 0)
+		argv[0] = self;
 	if (args.captures == NULL || args.settings == NULL)
 		fprintf(stderr, "mintmark: out of memory\n");
 	else if ((status = parse_args(argc, argv, &args)) < 0)

@@ -12,16 +12,14 @@ enum {
 	CID_INPUT_MAX = 2 + 16 + 16 + 1 + 1 + 2 + 2, /* seed, addresses, protocol, pad, ports */
 };
 
-static size_t
-put16(uint8_t *out, size_t at, uint16_t v)
+static size_t put16(uint8_t *out, size_t at, uint16_t v)
 {
 	out[at] = (uint8_t)(v >> 8);
 	out[at + 1] = (uint8_t)v;
 	return at + 2;
 }
 
-static size_t
-put_addr(uint8_t *out, size_t at, const struct mm_addr *a)
+static size_t put_addr(uint8_t *out, size_t at, const struct mm_addr *a)
 {
 	size_t len = a->family == 4 ? 4 : 16;
 	memcpy(out + at, a->b, len);
@@ -29,11 +27,10 @@ put_addr(uint8_t *out, size_t at, const struct mm_addr *a)
 }
 
 /* RFC 4648 section 4; 20 bytes leave one '=' of padding. */
-static void
-base64_digest(const uint8_t digest[SHA_DIGEST_LENGTH], char *out)
+static void base64_digest(const uint8_t digest[SHA_DIGEST_LENGTH], char *out)
 {
 	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t o = 0;
 	for (size_t i = 0; i < SHA_DIGEST_LENGTH; i += 3) {
 		unsigned b2 = i + 2 < SHA_DIGEST_LENGTH ? digest[i + 2] : 0;
@@ -45,9 +42,8 @@ base64_digest(const uint8_t digest[SHA_DIGEST_LENGTH], char *out)
 	out[o] = '\0';
 }
 
-void
-mm_community_id(const struct mm_endpoint *a, const struct mm_endpoint *b, uint8_t ip_proto,
-	uint16_t seed, char out[MM_CID_TEXT])
+void mm_community_id(const struct mm_endpoint *a, const struct mm_endpoint *b, uint8_t ip_proto,
+        uint16_t seed, char out[MM_CID_TEXT])
 {
 	int order = mm_addr_cmp(&a->addr, &b->addr);
 	if (order > 0 || (order == 0 && a->port > b->port)) {

@@ -10,13 +10,13 @@
 
 struct mm_flow_config {
 	struct mm_hash_key key;
-	size_t flows_max;          /* default 262144 */
-	size_t buffer_max;         /* bytes buffered per direction; default 1 MiB, never below message_max in use */
-	size_t buffer_total_max;   /* default 256 MiB */
-	int64_t udp_timeout_ns;    /* idle time that ends a flow; default 30 s */
-	int64_t tcp_timeout_ns;    /* default 3600 s */
+	size_t flows_max; /* default 262144 */
+	size_t buffer_max; /* bytes buffered per direction; default 1 MiB, never below message_max in use */
+	size_t buffer_total_max; /* default 256 MiB */
+	int64_t udp_timeout_ns;  /* idle time that ends a flow; default 30 s */
+	int64_t tcp_timeout_ns;  /* default 3600 s */
 	int64_t closed_timeout_ns; /* a closed TCP flow is remembered, to absorb duplicates; default 10 s */
-	int64_t gap_patience_ns;   /* a hole that was acknowledged is given up after this; default 250 ms */
+	int64_t gap_patience_ns; /* a hole that was acknowledged is given up after this; default 250 ms */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
 	void *sink;
@@ -24,23 +24,25 @@ struct mm_flow_config {
 
 struct mm_flow_stats {
 	uint64_t n_flows, n_live, n_flows_tcp, n_flows_udp;
-	uint64_t n_evicted;          /* flows ended early by flows_max */
-	uint64_t n_midstream;        /* TCP flows whose SYN was not seen */
-	uint64_t n_one_way;          /* flows ended with payload in one direction only */
-	uint64_t n_gaps, n_gap_bytes;/* holes in sequence space given up on flows that have a dissector */
-	uint64_t n_retransmitted;    /* segments that brought nothing new */
+	uint64_t n_evicted;   /* flows ended early by flows_max */
+	uint64_t n_midstream; /* TCP flows whose SYN was not seen */
+	uint64_t n_one_way;   /* flows ended with payload in one direction only */
+	uint64_t n_gaps,
+	        n_gap_bytes; /* holes in sequence space given up on flows that have a dissector */
+	uint64_t n_retransmitted; /* segments that brought nothing new */
 	uint64_t n_out_of_order;
-	uint64_t n_overlap_conflict; /* bytes seen twice with different values: the first copy was kept */
-	uint64_t n_buffer_limit;     /* buffer_max or buffer_total_max hit */
-	uint64_t n_skipped_bytes;    /* passed over by MM_FRAME_SKIP */
-	uint64_t n_lost_sync;        /* MM_FRAME_LOST */
-	uint64_t n_oversized;        /* messages over message_max */
+	uint64_t
+	        n_overlap_conflict; /* bytes seen twice with different values: the first copy was kept */
+	uint64_t n_buffer_limit;  /* buffer_max or buffer_total_max hit */
+	uint64_t n_skipped_bytes; /* passed over by MM_FRAME_SKIP */
+	uint64_t n_lost_sync;     /* MM_FRAME_LOST */
+	uint64_t n_oversized;     /* messages over message_max */
 };
 
 /** How much of what went over flows to and from one server was lost; coverage rests on it. */
 struct mm_flow_loss {
-	uint64_t n_segments;   /* segments and datagrams with payload, new bytes only */
-	uint64_t n_gaps;       /* holes given up */
+	uint64_t n_segments; /* segments and datagrams with payload, new bytes only */
+	uint64_t n_gaps;     /* holes given up */
 	uint64_t n_gap_bytes;
 };
 
@@ -51,13 +53,15 @@ struct mm_flow_proto_stats {
 struct mm_flow_table;
 
 void mm_flow_config_default(struct mm_flow_config *config);
-int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table **out) MM_MUST_CHECK;
+int mm_flow_table_new(
+        const struct mm_flow_config *config, struct mm_flow_table **out) MM_MUST_CHECK;
 void mm_flow_table_free(struct mm_flow_table *t);
 
 /** Take in one segment. Dissectors run, and events are emitted, before it returns.
  * Events carry key_ns (the packet time that made them known: pkt's, or for a flow that ran out its last packet's
  * time plus the timeout) and seq (a number ascending within one run, 0-based, in order of emission). */
-void mm_flow_packet(struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg);
+void mm_flow_packet(
+        struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg);
 
 /** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector. In
  * the order in which flows were last used. */
@@ -67,11 +71,12 @@ const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t);
 /** Counters of one dissector, by its index in mm_dissectors. */
 const struct mm_flow_proto_stats *mm_flow_proto_stats(const struct mm_flow_table *t, size_t i);
 /** Losses of flows whose server has this address (any port); zeros when unknown. Bounded table. */
-struct mm_flow_loss mm_flow_server_loss(const struct mm_flow_table *t, const struct mm_addr *server);
+struct mm_flow_loss mm_flow_server_loss(
+        const struct mm_flow_table *t, const struct mm_addr *server);
 
 /** Community ID v1, https://github.com/corelight/community-id-spec: "1:" + base64(SHA-1(seed, addresses, proto, 0,
  * ports)), ordered by address then port. */
 void mm_community_id(const struct mm_endpoint *a, const struct mm_endpoint *b, uint8_t ip_proto,
-	uint16_t seed, char out[MM_CID_TEXT]);
+        uint16_t seed, char out[MM_CID_TEXT]);
 
 #endif

@@ -1,21 +1,20 @@
 /* Feeding a flow's dissector: the framing loop over a stream, gaps, datagrams, the end. */
 #include "flow/internal.h"
 
-static void
-emit(void *sink, struct mm_event *ev)
+static void emit(void *sink, struct mm_event *ev)
 {
 	struct mm_flow_table *t = sink;
 	ev->seq = t->seq++;
 	t->conf.emit(t->conf.sink, ev);
 }
 
-void
-mm_frame_context(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_dissect *d)
+void mm_frame_context(
+        struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_dissect *d)
 {
 	struct mm_track *tr = f->track;
 	if (tr->info.community_id[0] == '\0')
-		mm_community_id(&tr->info.client, &tr->info.server, f->key.proto, 0,
-			tr->info.community_id);
+		mm_community_id(
+		        &tr->info.client, &tr->info.server, f->key.proto, 0, tr->info.community_id);
 	*d = (struct mm_dissect){
 		.self = tr->self,
 		.state = tr->state,
@@ -28,9 +27,8 @@ mm_frame_context(struct mm_flow_table *t, struct mm_flow *f, unsigned side, stru
 	};
 }
 
-static void
-parse(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice msg,
-	const struct mm_mark *first, const struct mm_mark *last)
+static void parse(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice msg,
+        const struct mm_mark *first, const struct mm_mark *last)
 {
 	struct mm_track *tr = f->track;
 	struct mm_dissect d;
@@ -44,14 +42,13 @@ parse(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice
 	tr->self->parse(&d, msg);
 }
 
-static const struct mm_mark *
-mark_at(const struct mm_stream *s, uint64_t off, const struct mm_mark *direct)
+static const struct mm_mark *mark_at(
+        const struct mm_stream *s, uint64_t off, const struct mm_mark *direct)
 {
 	return direct != NULL ? direct : &s->marks[mm_stream_find(s, off)];
 }
 
-void
-mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns)
+void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns)
 {
 	struct mm_track *tr = f->track;
 	tr->lossy = true;
@@ -63,8 +60,7 @@ mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int
 	tr->self->gap(&d);
 }
 
-void
-mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t to)
+void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t to)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -73,7 +69,7 @@ mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t
 	t->stats.n_gap_bytes += n_bytes;
 	t->proto[tr->proto].n_gaps++;
 	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
-		&(struct mm_flow_loss){ .n_gaps = 1, .n_gap_bytes = n_bytes });
+	        &(struct mm_flow_loss){ .n_gaps = 1, .n_gap_bytes = n_bytes });
 
 	/* Where a message of known length spans the hole, the next one starts behind it. */
 	s->start = s->need > to ? s->need : to;
@@ -87,17 +83,15 @@ mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t
 }
 
 /* Nothing more of interest: the dissector ends here. */
-static void
-quit(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
+static void quit(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
 {
 	mm_frame_end(t, f, now_ns);
 	mm_flow_shunt(t, f);
 }
 
 /* Not what the port promised, from the first byte on: let the others look, once. */
-static bool
-ask_others(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
-	const struct mm_mark *direct)
+static bool ask_others(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
+        const struct mm_mark *direct)
 {
 	struct mm_track *tr = f->track;
 	const struct mm_dissector *self = tr->self;
@@ -121,9 +115,8 @@ ask_others(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_
 }
 
 /* The bytes at the front are no message. */
-static void
-lost(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
-	const struct mm_mark *direct)
+static void lost(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
+        const struct mm_mark *direct)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -146,9 +139,8 @@ lost(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice 
 }
 
 /* A message longer than message_max, n bytes of it, or an unknown number. */
-static void
-oversized(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a, size_t n,
-	const struct mm_mark *direct)
+static void oversized(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
+        size_t n, const struct mm_mark *direct)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -166,9 +158,8 @@ oversized(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_s
 }
 
 /* Find where a message starts. False when more bytes are needed for that. */
-static bool
-resync(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
-	const struct mm_mark *direct)
+static bool resync(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice a,
+        const struct mm_mark *direct)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -199,8 +190,8 @@ resync(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slic
 	return false;
 }
 
-static void
-skip(struct mm_flow_table *t, struct mm_flow *f, unsigned side, size_t n, struct mm_slice a)
+static void skip(
+        struct mm_flow_table *t, struct mm_flow *f, unsigned side, size_t n, struct mm_slice a)
 {
 	/* Nothing real is longer; the sum of offsets stays far from its end. */
 	static const uint64_t skip_max = (uint64_t)1 << 48;
@@ -217,9 +208,8 @@ skip(struct mm_flow_table *t, struct mm_flow *f, unsigned side, size_t n, struct
 }
 
 /* Act on what frame() said of a. False when it waits for more bytes. */
-static bool
-act(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_frame fr, struct mm_slice a,
-	const struct mm_mark *direct)
+static bool act(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_frame fr,
+        struct mm_slice a, const struct mm_mark *direct)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -259,9 +249,8 @@ act(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_frame f
 	return true;
 }
 
-void
-mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice avail,
-	const struct mm_mark *direct)
+void mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice avail,
+        const struct mm_mark *direct)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -285,9 +274,8 @@ mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct m
 		s->deliv = s->start;
 }
 
-void
-mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
-	const struct mm_packet *pkt, const struct mm_segment *seg)
+void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+        const struct mm_packet *pkt, const struct mm_segment *seg)
 {
 	struct mm_track *tr = f->track;
 	if (seg->payload.len > tr->self->message_max) {
@@ -306,8 +294,7 @@ mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 	tr->self->parse(&d, seg->payload);
 }
 
-void
-mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
+void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
 {
 	struct mm_track *tr = f->track;
 	if (tr->self == NULL || tr->self->end == NULL || tr->mode != MM_TRACK_CLAIMED)

@@ -12,12 +12,13 @@ enum {
 	 * many packets of the flow with ascending times: packets that only changed places within a window of that
 	 * size then decide nothing, however far apart their times are. */
 	MM_FLOW_WINDOW = 16,
-	MM_FLOW_SETTLE_MAX = 64,      /* this many packets settle a flow whatever the time */
-	MM_FLOW_PROBE_PACKETS = 3,    /* packets with payload shown to probe() */
-	MM_FLOW_PROBING_MAX = 8192,   /* flows being probed; the oldest is shunted first */
-	MM_FLOW_RESYNC_KEEP = 512,    /* bytes kept for the next resync(): a message header may be cut by a segment */
-	MM_FLOW_LOST_MAX = 256,       /* MM_FRAME_LOST without a message between, and the flow is left */
-	MM_FLOW_RECENT = 4,           /* datagrams remembered per direction, to know copies */
+	MM_FLOW_SETTLE_MAX = 64,   /* this many packets settle a flow whatever the time */
+	MM_FLOW_PROBE_PACKETS = 2, /* packets of each direction whose payload is shown to probe() */
+	MM_FLOW_PROBING_MAX = 8192, /* flows being probed; the oldest is shunted first */
+	MM_FLOW_RESYNC_KEEP =
+	        512, /* bytes kept for the next resync(): a message header may be cut by a segment */
+	MM_FLOW_LOST_MAX = 256, /* MM_FRAME_LOST without a message between, and the flow is left */
+	MM_FLOW_RECENT = 4,     /* datagrams remembered per direction, to know copies */
 };
 
 enum mm_flow_mode {
@@ -44,10 +45,10 @@ enum mm_track_mode {
 
 /* Per side s of the flow: bit << s. */
 enum {
-	MM_SEEN = 1u << 0,    /* packets */
+	MM_SEEN = 1u << 0, /* packets */
 	MM_SYN_SEEN = 1u << 2,
 	MM_FIN_SEEN = 1u << 4,
-	MM_PAYLOAD = 1u << 6, /* packets with payload */
+	MM_PAYLOAD = 1u << 6,  /* packets with payload */
 	MM_RST_SEEN = 1u << 8, /* either side */
 };
 
@@ -61,20 +62,21 @@ struct mm_flow_key {
 
 struct mm_track;
 
+/* What a packet of a shunted flow touches is in the first 64 bytes: one cache line, as flows are so aligned. */
 struct mm_flow {
 	struct mm_flow_key key;
+	int64_t last_ns; /* latest packet */
+	int64_t used_ns; /* last_ns when it was put at the head of its list */
+	uint16_t bits;
+	uint8_t mode, list;
+	uint8_t client;   /* side of the client, as far as known */
+	bool client_sure; /* by a SYN */
+	uint8_t n_probed; /* datagrams shown to probe() */
 	uint32_t hash;
 	uint32_t prev, next; /* of its list; next: of the free list */
 	uint32_t isn[2];
-	int64_t last_ns; /* latest packet */
-	int64_t used_ns; /* last_ns when it was put at the head of its list */
 	struct mm_track *track;
-	uint16_t bits;
-	uint8_t mode, list;
-	uint8_t client;      /* side of the client, as far as known */
-	bool client_sure;    /* by a SYN */
-	uint8_t n_probed;    /* datagrams shown to probe() */
-};
+} __attribute__((aligned(64)));
 
 /* A datagram seen, to know its copies. */
 struct mm_recent {
@@ -86,18 +88,20 @@ struct mm_recent {
 /* Of a flow that a dissector reads or may read. */
 struct mm_track {
 	enum mm_track_mode mode;
-	const struct mm_dissector *self; /* MM_TRACK_CLAIMED; else the one that will have it, or NULL */
-	size_t proto;                    /* its index */
-	const struct mm_dissector *fallback; /* MM_TRACK_PROBE: claimed the port, but it is not its protocol */
+	const struct mm_dissector
+	        *self; /* MM_TRACK_CLAIMED; else the one that will have it, or NULL */
+	size_t proto;  /* its index */
+	const struct mm_dissector
+	        *fallback; /* MM_TRACK_PROBE: claimed the port, but it is not its protocol */
 	size_t fallback_proto;
 	void *state;
 	bool lossy, settled, tried; /* tried: other dissectors were asked already */
 	bool read_any;              /* something was framed */
 	uint32_t n_lost_run;
-	uint32_t n_ticks;           /* packets with ascending times */
-	int64_t first_ns, now_ns;   /* flow time: of the first packet of the track, latest of all */
+	uint32_t n_ticks;         /* packets with ascending times */
+	int64_t first_ns, now_ns; /* flow time: of the first packet of the track, latest of all */
 	uint64_t server_hash;
-	uint64_t n_held;            /* segments with new bytes that came before the server was known */
+	uint64_t n_held; /* segments with new bytes that came before the server was known */
 	struct mm_flow_info info;
 	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
 	struct mm_stream s[2];          /* TCP */
@@ -145,8 +149,7 @@ struct mm_flow_table {
 	uint64_t seq;
 };
 
-static inline enum mm_dir
-mm_flow_dir(const struct mm_flow *f, unsigned side)
+static inline enum mm_dir mm_flow_dir(const struct mm_flow *f, unsigned side)
 {
 	return side == f->client ? MM_TO_SERVER : MM_TO_CLIENT;
 }
@@ -156,39 +159,40 @@ mm_flow_dir(const struct mm_flow *f, unsigned side)
 int mm_class_init(struct mm_class *c) MM_MUST_CHECK;
 /** The dissector that claims the port; NULL and untouched *proto when none does. */
 const struct mm_dissector *mm_class_port(
-	const struct mm_class *c, uint8_t ip_proto, uint16_t port, size_t *proto);
+        const struct mm_class *c, uint8_t ip_proto, uint16_t port, size_t *proto);
 /** The dissector that claims the flow by the server's port, else by the client's. */
 const struct mm_dissector *mm_class_flow(
-	const struct mm_class *c, const struct mm_flow *f, size_t *proto);
+        const struct mm_class *c, const struct mm_flow *f, size_t *proto);
 /** The first dissector other than except whose probe() says yes. */
 const struct mm_dissector *mm_class_probe(const struct mm_class *c, struct mm_slice head,
-	enum mm_dir dir, enum mm_transport transport, const struct mm_dissector *except, size_t *proto);
+        enum mm_dir dir, enum mm_transport transport, const struct mm_dissector *except,
+        size_t *proto);
 /** Decide who is the client when no SYN told. first: side of the first packet. */
 uint8_t mm_class_client(const struct mm_class *c, const struct mm_flow_key *key, unsigned first);
 
 /* framing.c: what a claimed flow's streams are fed to. */
 
 /** Fill in what is the same for all calls of the flow's dissector. */
-void mm_frame_context(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_dissect *d);
+void mm_frame_context(
+        struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_dissect *d);
 /** Run frame() and parse() over bytes at the stream's start, of which deliv is the end. direct: their mark, when
  * they are not in the stream's buffer. */
 void mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice avail,
-	const struct mm_mark *direct);
+        const struct mm_mark *direct);
 /** The stream's bytes [deliv, to) are lost. */
 void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t to);
 /** Tell the dissector of a loss, without moving. */
-void mm_frame_tell_gap(
-	struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns);
+void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns);
 /** A whole datagram. */
 void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
-	const struct mm_packet *pkt, const struct mm_segment *seg);
+        const struct mm_packet *pkt, const struct mm_segment *seg);
 /** Call end(). */
 void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 
 /* tcp.c */
 
 void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
-	const struct mm_packet *pkt, const struct mm_segment *seg);
+        const struct mm_packet *pkt, const struct mm_segment *seg);
 /** Deliver everything that is buffered, giving up all holes. */
 void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 
@@ -197,8 +201,8 @@ void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 /** Give the flow a track; NULL when memory is out. */
 struct mm_track *mm_track_new(struct mm_flow_table *t, struct mm_flow *f);
 /** Let the dissector have the flow. False when memory for its state is out. */
-bool mm_track_claim(struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self,
-	size_t proto);
+bool mm_track_claim(
+        struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self, size_t proto);
 /** Free the dissector's state, without calling end(). */
 void mm_track_free_state(struct mm_flow_table *t, struct mm_track *tr);
 /** Start or stop counting the flow among those that are probed. */

@@ -18,8 +18,7 @@ struct mm_loss_table {
 	struct loss_row rows[LOSS_SETS][LOSS_WAYS];
 };
 
-int
-mm_loss_new(const struct mm_hash_key *key, struct mm_loss_table **out)
+int mm_loss_new(const struct mm_hash_key *key, struct mm_loss_table **out)
 {
 	struct mm_loss_table *l = calloc(1, sizeof *l);
 	if (l == NULL)
@@ -29,21 +28,18 @@ mm_loss_new(const struct mm_hash_key *key, struct mm_loss_table **out)
 	return MM_OK;
 }
 
-void
-mm_loss_free(struct mm_loss_table *l)
+void mm_loss_free(struct mm_loss_table *l)
 {
 	free(l);
 }
 
-uint64_t
-mm_loss_hash(const struct mm_loss_table *l, const struct mm_addr *server)
+uint64_t mm_loss_hash(const struct mm_loss_table *l, const struct mm_addr *server)
 {
 	return mm_siphash(&l->key, server->b, sizeof server->b);
 }
 
-void
-mm_loss_add(struct mm_loss_table *l, const struct mm_addr *server, uint64_t hash,
-	const struct mm_flow_loss *add)
+void mm_loss_add(struct mm_loss_table *l, const struct mm_addr *server, uint64_t hash,
+        const struct mm_flow_loss *add)
 {
 	struct loss_row *set = l->rows[hash % LOSS_SETS];
 	struct loss_row *row = &set[0];
@@ -62,8 +58,7 @@ mm_loss_add(struct mm_loss_table *l, const struct mm_addr *server, uint64_t hash
 	row->loss.n_gap_bytes += add->n_gap_bytes;
 }
 
-struct mm_flow_loss
-mm_loss_get(const struct mm_loss_table *l, const struct mm_addr *server)
+struct mm_flow_loss mm_loss_get(const struct mm_loss_table *l, const struct mm_addr *server)
 {
 	const struct loss_row *set = l->rows[mm_loss_hash(l, server) % LOSS_SETS];
 	for (size_t i = 0; i < LOSS_WAYS; i++)

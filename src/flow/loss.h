@@ -14,7 +14,7 @@ uint64_t mm_loss_hash(const struct mm_loss_table *l, const struct mm_addr *serve
 
 /** Add to the server's counters. */
 void mm_loss_add(struct mm_loss_table *l, const struct mm_addr *server, uint64_t hash,
-	const struct mm_flow_loss *add);
+        const struct mm_flow_loss *add);
 
 /** The server's counters; zeros when it is not in the table. */
 struct mm_flow_loss mm_loss_get(const struct mm_loss_table *l, const struct mm_addr *server);

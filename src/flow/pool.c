@@ -4,15 +4,15 @@
 #include <stdlib.h>
 
 enum {
-	POOL_CACHE_MAX = 16 * 1024 * 1024, /* free bytes kept; what comes back beyond goes to the system */
+	POOL_CACHE_MAX =
+	        16 * 1024 * 1024, /* free bytes kept; what comes back beyond goes to the system */
 };
 
 struct mm_pool_free {
 	struct mm_pool_free *next;
 };
 
-static size_t
-class_of(size_t size)
+static size_t class_of(size_t size)
 {
 	size_t c = 0;
 	while (c < MM_POOL_CLASSES && ((size_t)1 << (c + MM_POOL_SHIFT)) < size)
@@ -20,8 +20,7 @@ class_of(size_t size)
 	return c;
 }
 
-void *
-mm_pool_get(struct mm_pool *p, size_t size, size_t *cap)
+void *mm_pool_get(struct mm_pool *p, size_t size, size_t *cap)
 {
 	size_t c = class_of(size);
 	size_t bytes = (size_t)1 << (c + MM_POOL_SHIFT);
@@ -39,8 +38,7 @@ mm_pool_get(struct mm_pool *p, size_t size, size_t *cap)
 	return buf;
 }
 
-void
-mm_pool_put(struct mm_pool *p, void *buf, size_t cap)
+void mm_pool_put(struct mm_pool *p, void *buf, size_t cap)
 {
 	if (buf == NULL)
 		return;
@@ -56,8 +54,7 @@ mm_pool_put(struct mm_pool *p, void *buf, size_t cap)
 	p->cached += cap;
 }
 
-void
-mm_pool_done(struct mm_pool *p)
+void mm_pool_done(struct mm_pool *p)
 {
 	for (size_t c = 0; c < MM_POOL_CLASSES; c++) {
 		while (p->free_list[c] != NULL) {

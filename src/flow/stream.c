@@ -3,21 +3,18 @@
 
 #include <assert.h>
 
-void
-mm_stream_init(struct mm_stream *s)
+void mm_stream_init(struct mm_stream *s)
 {
 	*s = (struct mm_stream){ .blocked = MM_BLOCKED_NOT, .sync = MM_SYNC_OK };
 	s->marks = s->inline_marks;
 }
 
-static size_t
-marks_room(const struct mm_stream *s)
+static size_t marks_room(const struct mm_stream *s)
 {
 	return s->marks_cap == 0 ? MM_STREAM_MARKS_INLINE : s->marks_cap / sizeof *s->marks;
 }
 
-static void
-drop_marks(struct mm_stream *s, struct mm_pool *pool)
+static void drop_marks(struct mm_stream *s, struct mm_pool *pool)
 {
 	if (s->marks_cap != 0)
 		mm_pool_put(pool, s->marks, s->marks_cap);
@@ -26,8 +23,7 @@ drop_marks(struct mm_stream *s, struct mm_pool *pool)
 	s->m0 = s->n_marks = 0;
 }
 
-void
-mm_stream_release(struct mm_stream *s, struct mm_pool *pool)
+void mm_stream_release(struct mm_stream *s, struct mm_pool *pool)
 {
 	drop_marks(s, pool);
 	mm_pool_put(pool, s->buf, s->cap);
@@ -35,14 +31,12 @@ mm_stream_release(struct mm_stream *s, struct mm_pool *pool)
 	s->cap = 0;
 }
 
-static uint64_t
-minus(uint64_t a, uint64_t b)
+static uint64_t minus(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
 }
 
-void
-mm_stream_rebase(struct mm_stream *s, uint32_t base)
+void mm_stream_rebase(struct mm_stream *s, uint32_t base)
 {
 	/* Only before anything was delivered, so that offsets are small and start is 0. */
 	int32_t delta = (int32_t)(base - s->base);
@@ -79,8 +73,7 @@ mm_stream_rebase(struct mm_stream *s, uint32_t base)
 	s->fin = minus(s->fin, down);
 }
 
-size_t
-mm_stream_find(const struct mm_stream *s, uint64_t off)
+size_t mm_stream_find(const struct mm_stream *s, uint64_t off)
 {
 	size_t lo = s->m0, hi = s->n_marks;
 	while (lo < hi) {
@@ -94,8 +87,7 @@ mm_stream_find(const struct mm_stream *s, uint64_t off)
 }
 
 /* Make the buffer cover [lo, hi) besides what it holds. */
-static bool
-ensure(struct mm_stream *s, struct mm_pool *pool, uint64_t lo, uint64_t hi)
+static bool ensure(struct mm_stream *s, struct mm_pool *pool, uint64_t lo, uint64_t hi)
 {
 	uint64_t live_lo = lo, live_hi = hi;
 	if (s->buf != NULL && !mm_stream_empty(s)) {
@@ -123,7 +115,8 @@ ensure(struct mm_stream *s, struct mm_pool *pool, uint64_t lo, uint64_t hi)
 		if (s->marks[s->n_marks - 1].end < end)
 			end = s->marks[s->n_marks - 1].end;
 		if (from < end)
-			memmove(to + (from - live_lo), s->buf + (from - s->buf_off), (size_t)(end - from));
+			memmove(to + (from - live_lo), s->buf + (from - s->buf_off),
+			        (size_t)(end - from));
 	}
 	if (to != s->buf) {
 		mm_pool_put(pool, s->buf, s->cap);
@@ -134,8 +127,7 @@ ensure(struct mm_stream *s, struct mm_pool *pool, uint64_t lo, uint64_t hi)
 	return true;
 }
 
-static bool
-room_for_mark(struct mm_stream *s, struct mm_pool *pool)
+static bool room_for_mark(struct mm_stream *s, struct mm_pool *pool)
 {
 	size_t room = marks_room(s);
 	if (s->n_marks < room)
@@ -162,18 +154,16 @@ room_for_mark(struct mm_stream *s, struct mm_pool *pool)
 	return true;
 }
 
-static bool
-same_packet(const struct mm_mark *a, const struct mm_mark *b)
+static bool same_packet(const struct mm_mark *a, const struct mm_mark *b)
 {
 	return a->pkt.number == b->pkt.number && a->pkt.file == b->pkt.file &&
-		a->time_ns == b->time_ns && a->ack == b->ack && a->has_ack == b->has_ack &&
-		a->lost == b->lost;
+	       a->time_ns == b->time_ns && a->ack == b->ack && a->has_ack == b->has_ack &&
+	       a->lost == b->lost;
 }
 
 /* Note that mark's packet brought [lo, hi), which no mark covers and which belongs before the i-th. */
-static bool
-put_mark(struct mm_stream *s, struct mm_pool *pool, size_t i, uint64_t lo, uint64_t hi,
-	const struct mm_mark *mark)
+static bool put_mark(struct mm_stream *s, struct mm_pool *pool, size_t i, uint64_t lo, uint64_t hi,
+        const struct mm_mark *mark)
 {
 	struct mm_mark *left = i > s->m0 ? &s->marks[i - 1] : NULL;
 	struct mm_mark *right = i < s->n_marks ? &s->marks[i] : NULL;
@@ -203,8 +193,7 @@ put_mark(struct mm_stream *s, struct mm_pool *pool, size_t i, uint64_t lo, uint6
 	return true;
 }
 
-static uint64_t
-differing(const uint8_t *a, const uint8_t *b, size_t n)
+static uint64_t differing(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	if (memcmp(a, b, n) == 0)
 		return 0;
@@ -214,9 +203,8 @@ differing(const uint8_t *a, const uint8_t *b, size_t n)
 	return differ;
 }
 
-enum mm_insert
-mm_stream_insert(struct mm_stream *s, struct mm_pool *pool, struct mm_slice data,
-	const struct mm_mark *mark, struct mm_insert_result *r)
+enum mm_insert mm_stream_insert(struct mm_stream *s, struct mm_pool *pool, struct mm_slice data,
+        const struct mm_mark *mark, struct mm_insert_result *r)
 {
 	uint64_t lo = mark->off, hi = mark->end;
 	assert(mark->lost || hi - lo == data.len);
@@ -237,7 +225,7 @@ mm_stream_insert(struct mm_stream *s, struct mm_pool *pool, struct mm_slice data
 				end = s->marks[i].end;
 			if (!mark->lost && !s->marks[i].lost)
 				r->conflict += differing(
-					s->buf + (lo - s->buf_off), src, (size_t)(end - lo));
+				        s->buf + (lo - s->buf_off), src, (size_t)(end - lo));
 		} else {
 			if (i < s->n_marks && s->marks[i].off < end)
 				end = s->marks[i].off;
@@ -254,8 +242,7 @@ mm_stream_insert(struct mm_stream *s, struct mm_pool *pool, struct mm_slice data
 	return MM_INSERT_DONE;
 }
 
-struct mm_slice
-mm_stream_slice(const struct mm_stream *s, uint64_t from, uint64_t to)
+struct mm_slice mm_stream_slice(const struct mm_stream *s, uint64_t from, uint64_t to)
 {
 	if (from >= to)
 		return mm_slice(NULL, 0);
@@ -263,8 +250,7 @@ mm_stream_slice(const struct mm_stream *s, uint64_t from, uint64_t to)
 	return mm_slice(s->buf + (from - s->buf_off), (size_t)(to - from));
 }
 
-void
-mm_stream_trim(struct mm_stream *s, struct mm_pool *pool)
+void mm_stream_trim(struct mm_stream *s, struct mm_pool *pool)
 {
 	while (s->m0 < s->n_marks && s->marks[s->m0].end <= s->start)
 		s->m0++;

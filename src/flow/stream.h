@@ -20,9 +20,12 @@
 
 enum {
 	MM_STREAM_MARKS_INLINE = 3,
-	MM_STREAM_MARKS_MAX = 16384,    /* stretches of one direction; bounds its bookkeeping to 1 MiB */
-	MM_STREAM_SLACK = 64 * 1024,    /* room below the first byte seen without SYN, for earlier ones */
-	MM_STREAM_AHEAD_MAX = 64 * 1024 * 1024, /* an ACK further beyond all bytes seen is not believed */
+	MM_STREAM_MARKS_MAX =
+	        16384, /* stretches of one direction; bounds its bookkeeping to 1 MiB */
+	MM_STREAM_SLACK =
+	        64 * 1024, /* room below the first byte seen without SYN, for earlier ones */
+	MM_STREAM_AHEAD_MAX =
+	        64 * 1024 * 1024, /* an ACK further beyond all bytes seen is not believed */
 };
 
 /** A stretch of bytes that one packet brought. */
@@ -53,8 +56,9 @@ struct mm_stream {
 	uint8_t *buf; /* buf[0] is the byte at buf_off */
 	size_t cap;
 	uint64_t buf_off;
-	struct mm_mark *marks; /* [m0, n_marks), ascending, disjoint; inline_marks or from the pool */
-	size_t marks_cap;      /* bytes, when from the pool; 0: inline */
+	struct mm_mark
+	        *marks;   /* [m0, n_marks), ascending, disjoint; inline_marks or from the pool */
+	size_t marks_cap; /* bytes, when from the pool; 0: inline */
 	uint32_t m0, n_marks;
 	uint64_t start, deliv, max_end;
 	uint64_t need;         /* frame() is asked again once deliv is here */
@@ -66,7 +70,7 @@ struct mm_stream {
 	uint64_t blocked_at;   /* deliv, when blocked was set */
 	int64_t blocked_ns;    /* flow time then */
 	uint32_t blocked_tick;
-	uint32_t base;         /* sequence number of offset 0 */
+	uint32_t base; /* sequence number of offset 0 */
 	enum mm_blocked blocked;
 	enum mm_sync sync;
 	struct mm_pkt lost_pkt; /* MM_SYNC_SEGMENT: the packet to get behind */
@@ -89,15 +93,13 @@ void mm_stream_init(struct mm_stream *s);
 /** Give everything buffered back. */
 void mm_stream_release(struct mm_stream *s, struct mm_pool *pool);
 
-static inline bool
-mm_stream_empty(const struct mm_stream *s)
+static inline bool mm_stream_empty(const struct mm_stream *s)
 {
 	return s->m0 == s->n_marks;
 }
 
 /** The 64-bit offset of a sequence number: the one nearest to the highest byte seen. May be negative. */
-static inline int64_t
-mm_stream_offset(const struct mm_stream *s, uint32_t seq)
+static inline int64_t mm_stream_offset(const struct mm_stream *s, uint32_t seq)
 {
 	uint32_t ref = s->base + (uint32_t)s->max_end;
 	return (int64_t)s->max_end + (int32_t)(seq - ref);
@@ -112,7 +114,7 @@ size_t mm_stream_find(const struct mm_stream *s, uint64_t off);
 /** Take in the bytes at mark->off; bytes already here stay. mark->end - mark->off is data.len, but for lost
  * stretches. */
 enum mm_insert mm_stream_insert(struct mm_stream *s, struct mm_pool *pool, struct mm_slice data,
-	const struct mm_mark *mark, struct mm_insert_result *r);
+        const struct mm_mark *mark, struct mm_insert_result *r);
 
 /** The buffered bytes [from, to), all of which must be here. */
 struct mm_slice mm_stream_slice(const struct mm_stream *s, uint64_t from, uint64_t to);

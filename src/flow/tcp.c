@@ -9,17 +9,15 @@
  * were seen or the same patience is over. Nothing is handed on before. Lower bytes that come later are not used. */
 #include "flow/internal.h"
 
-static bool
-patience_over(const struct mm_flow_table *t, const struct mm_track *tr, int64_t since_ns,
-	uint32_t since_tick)
+static bool patience_over(const struct mm_flow_table *t, const struct mm_track *tr,
+        int64_t since_ns, uint32_t since_tick)
 {
 	return tr->n_ticks - since_tick >= MM_FLOW_WINDOW &&
-		tr->now_ns - since_ns >= t->conf.gap_patience_ns;
+	       tr->now_ns - since_ns >= t->conf.gap_patience_ns;
 }
 
 /* May bytes of this mark go before what the peer sends next? */
-static bool
-gate_open(const struct mm_mark *m, const struct mm_stream *peer)
+static bool gate_open(const struct mm_mark *m, const struct mm_stream *peer)
 {
 	if (!m->has_ack || !peer->based || peer->deliv > peer->max_end)
 		return true;
@@ -31,8 +29,7 @@ gate_open(const struct mm_mark *m, const struct mm_stream *peer)
 	return (int32_t)(m->ack - (peer->base + (uint32_t)reach)) <= 0;
 }
 
-static enum mm_blocked
-advance(struct mm_stream *s, const struct mm_stream *peer)
+static enum mm_blocked advance(struct mm_stream *s, const struct mm_stream *peer)
 {
 	size_t i = mm_stream_find(s, s->deliv);
 	for (; i < s->n_marks; i++) {
@@ -48,15 +45,13 @@ advance(struct mm_stream *s, const struct mm_stream *peer)
 	return MM_BLOCKED_NOT;
 }
 
-static bool
-claimed(const struct mm_flow *f)
+static bool claimed(const struct mm_flow *f)
 {
 	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_CLAIMED;
 }
 
 /* Hand on what one direction has. True when it got further. */
-static bool
-pump_side(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+static bool pump_side(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -83,8 +78,7 @@ pump_side(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 	return s->deliv != before;
 }
 
-static void
-pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+static void pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 {
 	bool moved = true;
 	while (moved && claimed(f)) {
@@ -95,22 +89,20 @@ pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 }
 
 /* Is the hole before the mark one that nobody will fill? */
-static bool
-hole_is_lost(const struct mm_flow_table *t, const struct mm_flow *f, unsigned side, uint64_t end)
+static bool hole_is_lost(
+        const struct mm_flow_table *t, const struct mm_flow *f, unsigned side, uint64_t end)
 {
 	const struct mm_track *tr = f->track;
 	const struct mm_stream *s = &tr->s[side];
 	if (s->forgiven >= end)
 		return true;
 	bool one_way = (f->bits & MM_SEEN << !side) == 0;
-	return (one_way || s->acked >= end) &&
-		patience_over(t, tr, s->blocked_ns, s->blocked_tick);
+	return (one_way || s->acked >= end) && patience_over(t, tr, s->blocked_ns, s->blocked_tick);
 }
 
 /* Give up one thing that a direction waits for: a hole before a wait for the peer, the earlier packet first. force:
  * whether patience is over or not. False when there is nothing to give up. */
-static bool
-give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
+static bool give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
 {
 	struct mm_track *tr = f->track;
 	const struct mm_mark *best = NULL;
@@ -120,14 +112,15 @@ give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
 		if (s->blocked != MM_BLOCKED_HOLE && s->blocked != MM_BLOCKED_PEER)
 			continue;
 		const struct mm_mark *m = &s->marks[mm_stream_find(s, s->deliv)];
-		bool over = s->blocked == MM_BLOCKED_HOLE ? hole_is_lost(t, f, side, m->off)
-			: patience_over(t, tr, s->blocked_ns, s->blocked_tick);
+		bool over = s->blocked == MM_BLOCKED_HOLE
+		                    ? hole_is_lost(t, f, side, m->off)
+		                    : patience_over(t, tr, s->blocked_ns, s->blocked_tick);
 		if (!force && !over)
 			continue;
 		bool hole = s->blocked == MM_BLOCKED_HOLE;
 		bool best_hole = best != NULL && tr->s[best_side].blocked == MM_BLOCKED_HOLE;
 		if (best == NULL || (hole && !best_hole) ||
-			(hole == best_hole && m->time_ns < best->time_ns)) {
+		        (hole == best_hole && m->time_ns < best->time_ns)) {
 			best = m;
 			best_side = side;
 		}
@@ -139,26 +132,25 @@ give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
 		mm_frame_gap(t, f, best_side, best->off);
 	} else {
 		/* The peer received what we did not see. It is counted when the hole shows, or at the end. */
-		peer->forgiven = (uint64_t)((int64_t)peer->deliv +
-			(int32_t)(best->ack - (peer->base + (uint32_t)peer->deliv)));
+		peer->forgiven =
+		        (uint64_t)((int64_t)peer->deliv +
+		                   (int32_t)(best->ack - (peer->base + (uint32_t)peer->deliv)));
 		mm_frame_tell_gap(t, f, !best_side, best->time_ns);
 	}
 	pump(t, f, best_side);
 	return claimed(f);
 }
 
-static bool
-is_settled(const struct mm_flow_table *t, const struct mm_flow *f)
+static bool is_settled(const struct mm_flow_table *t, const struct mm_flow *f)
 {
 	const struct mm_track *tr = f->track;
 	const unsigned both = MM_SYN_SEEN | MM_SYN_SEEN << 1;
 	return (f->bits & both) == both || tr->n_ticks >= MM_FLOW_SETTLE_MAX ||
-		patience_over(t, tr, tr->first_ns, 0);
+	       patience_over(t, tr, tr->first_ns, 0);
 }
 
 /* From now on it is known where the streams start, and who is the client. */
-static void
-settle(struct mm_flow *f)
+static void settle(struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
 	tr->settled = true;
@@ -172,8 +164,7 @@ settle(struct mm_flow *f)
 }
 
 /* Let the dissector have the flow if both are known. */
-static void
-start(struct mm_flow_table *t, struct mm_flow *f)
+static void start(struct mm_flow_table *t, struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
 	if (tr->mode != MM_TRACK_HOLD || !tr->settled)
@@ -189,8 +180,7 @@ start(struct mm_flow_table *t, struct mm_flow *f)
 }
 
 /* Nobody knows the flow's first bytes: back to whom the port belongs, or out. */
-static void
-stop_probing(struct mm_flow_table *t, struct mm_flow *f)
+static void stop_probing(struct mm_flow_table *t, struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
 	mm_track_probe_stop(t, tr);
@@ -204,31 +194,36 @@ stop_probing(struct mm_flow_table *t, struct mm_flow *f)
 	start(t, f);
 }
 
-static void
-probe(struct mm_flow_table *t, struct mm_flow *f)
+/* The first bytes of a direction as far as they are in order, of at most MM_FLOW_PROBE_PACKETS packets. True when
+ * more have come than that, or too much without the first. */
+static bool head_of(const struct mm_stream *s, bool settled, struct mm_slice *head)
+{
+	uint64_t from = s->start, to;
+	if (!s->syn && !settled && !mm_stream_empty(s))
+		from = s->marks[s->m0].off;
+	to = from;
+	size_t i = s->m0, n = 0;
+	for (; i < s->n_marks && s->marks[i].off <= to && !s->marks[i].lost; i++)
+		if (++n <= MM_FLOW_PROBE_PACKETS)
+			to = s->marks[i].end;
+	*head = mm_stream_slice(s, from, to);
+	return n > MM_FLOW_PROBE_PACKETS || s->n_marks - s->m0 > MM_FLOW_SETTLE_MAX;
+}
+
+static void probe(struct mm_flow_table *t, struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
-	size_t n = 0;
-	for (unsigned side = 0; side < 2; side++)
-		n += tr->s[side].n_marks - tr->s[side].m0;
-	if (n > MM_FLOW_PROBE_PACKETS) {
-		stop_probing(t, f);
-		return;
-	}
+	bool enough = false;
 	for (unsigned side = 0; side < 2; side++) {
 		struct mm_stream *s = &tr->s[side];
-		if (mm_stream_empty(s))
+		struct mm_slice head;
+		if (head_of(s, tr->settled, &head))
+			enough = true;
+		if (head.len <= s->probed)
 			continue;
-		uint64_t from = s->syn || tr->settled ? s->start : s->marks[s->m0].off, to = from;
-		for (size_t i = s->m0; i < s->n_marks; i++)
-			if (s->marks[i].off <= to && !s->marks[i].lost)
-				to = s->marks[i].end;
-		if (to - from <= s->probed)
-			continue;
-		s->probed = to - from;
-		const struct mm_dissector *self = mm_class_probe(&t->class,
-			mm_stream_slice(s, from, to), mm_flow_dir(f, side), MM_TCP, tr->fallback,
-			&tr->proto);
+		s->probed = head.len;
+		const struct mm_dissector *self = mm_class_probe(
+		        &t->class, head, mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->proto);
 		if (self == NULL)
 			continue;
 		mm_track_probe_stop(t, tr);
@@ -237,12 +232,14 @@ probe(struct mm_flow_table *t, struct mm_flow *f)
 		start(t, f);
 		return;
 	}
+	if (enough)
+		stop_probing(t, f);
 }
 
 /* Make room for bytes up to end. False when they shall not be taken in: no peer acknowledged what lies before
  * them, and it is more than a sender may have under way. */
-static bool
-make_room(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t off, uint64_t end)
+static bool make_room(
+        struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t off, uint64_t end)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -267,13 +264,13 @@ make_room(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t of
 }
 
 /* Put what cannot be handed on at once into the stream. */
-static uint64_t
-buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice data,
-	const struct mm_mark *mark)
+static uint64_t buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+        struct mm_slice data, const struct mm_mark *mark)
 {
 	struct mm_stream *s = &f->track->s[side];
 	struct mm_insert_result r = { 0, 0 };
-	if (mark->end > s->start + t->conf.buffer_max && !make_room(t, f, side, mark->off, mark->end))
+	if (mark->end > s->start + t->conf.buffer_max &&
+	        !make_room(t, f, side, mark->off, mark->end))
 		return 0;
 	if (mm_stream_insert(s, &t->pool, data, mark, &r) == MM_INSERT_NO_ROOM) {
 		/* Other flows hold the memory. What this one holds is handed on now. */
@@ -289,20 +286,18 @@ buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slic
 	return r.fresh;
 }
 
-static void
-count_segment(struct mm_flow_table *t, struct mm_track *tr)
+static void count_segment(struct mm_flow_table *t, struct mm_track *tr)
 {
 	if (tr->mode != MM_TRACK_CLAIMED) {
 		tr->n_held++;
 		return;
 	}
 	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
-		&(struct mm_flow_loss){ .n_segments = 1 });
+	        &(struct mm_flow_loss){ .n_segments = 1 });
 }
 
 /* Bytes below start were skipped, not read: whether they were seen only counts. */
-static void
-count_skipped(struct mm_stream *s, uint64_t off, uint64_t end)
+static void count_skipped(struct mm_stream *s, uint64_t off, uint64_t end)
 {
 	uint64_t to = end < s->start ? end : s->start;
 	if (off > s->max_end && s->max_end < s->start) {
@@ -314,14 +309,13 @@ count_skipped(struct mm_stream *s, uint64_t off, uint64_t end)
 }
 
 /* Bytes in order, nothing buffered, nothing to wait for: read them where they are. False when it is not so. */
-static bool
-read_in_place(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice data,
-	struct mm_mark *mark)
+static bool read_in_place(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+        struct mm_slice data, struct mm_mark *mark)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side], *peer = &tr->s[!side];
 	if (tr->mode != MM_TRACK_CLAIMED || mark->off != s->start || s->deliv != s->start ||
-		!mm_stream_empty(s) || data.len == 0 || !gate_open(mark, peer))
+	        !mm_stream_empty(s) || data.len == 0 || !gate_open(mark, peer))
 		return false;
 	count_segment(t, tr);
 	s->deliv = mark->end;
@@ -340,9 +334,8 @@ read_in_place(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct 
 	return true;
 }
 
-static void
-take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side, const struct mm_packet *pkt,
-	const struct mm_segment *seg, int64_t at)
+static void take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+        const struct mm_packet *pkt, const struct mm_segment *seg, int64_t at)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -368,8 +361,11 @@ take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side, const struc
 		data = mm_after(data, old);
 		at = (int64_t)s->start;
 	}
-	struct mm_mark mark = { .off = (uint64_t)at, .end = (uint64_t)at + data.len,
-		.time_ns = pkt->time_ns, .pkt = pkt->id, .ack = seg->ack,
+	struct mm_mark mark = { .off = (uint64_t)at,
+		.end = (uint64_t)at + data.len,
+		.time_ns = pkt->time_ns,
+		.pkt = pkt->id,
+		.ack = seg->ack,
 		.has_ack = (seg->tcp_flags & MM_TCP_ACK) != 0 };
 	if (missing == 0 && read_in_place(t, f, side, data, &mark))
 		return;
@@ -395,8 +391,7 @@ take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side, const struc
 		pump(t, f, side);
 }
 
-static void
-note_syn(struct mm_track *tr, struct mm_stream *s, uint32_t isn)
+static void note_syn(struct mm_track *tr, struct mm_stream *s, uint32_t isn)
 {
 	if (s->syn || (s->based && tr->settled))
 		return;
@@ -406,8 +401,7 @@ note_syn(struct mm_track *tr, struct mm_stream *s, uint32_t isn)
 	s->based = s->syn = true;
 }
 
-static void
-note_ack(struct mm_stream *s, uint32_t ack)
+static void note_ack(struct mm_stream *s, uint32_t ack)
 {
 	if (!s->based)
 		return;
@@ -416,8 +410,7 @@ note_ack(struct mm_stream *s, uint32_t ack)
 		s->acked = (uint64_t)off;
 }
 
-static struct mm_track *
-new_track(struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns)
+static struct mm_track *new_track(struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns)
 {
 	struct mm_track *tr = mm_track_new(t, f);
 	if (tr == NULL)
@@ -435,15 +428,13 @@ new_track(struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns)
 	return tr;
 }
 
-static bool
-probing(const struct mm_flow *f)
+static bool probing(const struct mm_flow *f)
 {
 	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_PROBE;
 }
 
 /* Show what there is to those who may know it; whoever does reads it, and may find that it is not his (once). */
-static void
-probe_and_pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+static void probe_and_pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 {
 	while (probing(f)) {
 		probe(t, f);
@@ -453,9 +444,8 @@ probe_and_pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 	}
 }
 
-void
-mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
-	const struct mm_packet *pkt, const struct mm_segment *seg)
+void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
+        const struct mm_packet *pkt, const struct mm_segment *seg)
 {
 	struct mm_track *tr = f->track;
 	bool syn = (seg->tcp_flags & MM_TCP_SYN) != 0;
@@ -499,8 +489,7 @@ mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 }
 
 /* What the numbers of FIN and ACK say was sent, and was not seen. */
-static void
-lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t now_ns)
+static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t now_ns)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
@@ -519,11 +508,10 @@ lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t n
 	t->proto[tr->proto].n_gaps += n_gaps;
 	if (n_gaps != 0)
 		mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
-			&(struct mm_flow_loss){ .n_gaps = n_gaps, .n_gap_bytes = n_bytes });
+		        &(struct mm_flow_loss){ .n_gaps = n_gaps, .n_gap_bytes = n_bytes });
 }
 
-void
-mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
+void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
 {
 	do {
 		probe_and_pump(t, f, f->client);

@@ -93,11 +93,12 @@ static struct mm_cell *put_cell(
 static struct mm_str machine_text(const struct mm_cred *cred, char out[MM_STR_MAX])
 {
 	size_t n = 0;
-	const char *slash = memchr(cred->service.p, '/', cred->service.len);
+	struct mm_str s = cred->service;
+	const char *slash = s.len != 0 ? memchr(s.p, '/', s.len) : NULL;
 	if (cred->kind != MM_CRED_SERVICE || slash == NULL)
 		return (struct mm_str){ out, 0 };
 	out[n++] = '@';
-	const char *end = cred->service.p + cred->service.len;
+	const char *end = s.p + s.len;
 	for (const char *p = slash + 1; p < end && *p != '.' && *p != '/' && n < MM_STR_MAX; p++)
 		out[n++] = *p;
 	return (struct mm_str){ out, n };

@@ -19,9 +19,9 @@ dc_up() {
 	on "$DC" samba-tool domain exportkeytab "$LAB/keys/dc.keytab" >>"$LAB/log/populate" 2>&1
 	chmod 644 "$LAB/keys/dc.keytab"
 	daemon "$DC" samba samba --foreground --no-process-group
-	wait_for 40 on "$DESK" nc -z "$(ip4 "$DC")" 88
-	wait_for 40 on "$DESK" nc -z "$(ip4 "$DC")" 445
-	wait_for 40 on "$DESK" nc -z "$(ip4 "$DC")" 389
+	wait_for 40 open_port "$(ip4 "$DC")" 88
+	wait_for 40 open_port "$(ip4 "$DC")" 445
+	wait_for 40 open_port "$(ip4 "$DC")" 389
 }
 
 fs_up() {
@@ -62,8 +62,8 @@ fs_up() {
 	winbind_up
 	daemon "$FS" smbd smbd --foreground --no-process-group
 	web_up "$FS" "$LAB/keys/web.keytab"
-	wait_for 20 on "$DESK" nc -z "$(ip4 "$FS")" 445
-	wait_for 20 on "$DESK" nc -z "$(ip4 "$FS")" 80
+	wait_for 20 open_port "$(ip4 "$FS")" 445
+	wait_for 20 open_port "$(ip4 "$FS")" 80
 }
 
 winbind_up() { # (re)start winbindd of the member: its own tickets are fresh afterwards
@@ -139,5 +139,5 @@ gate_up() { # the second realm, on MIT krb5
 		>"$LAB/log/gate.db" 2>&1
 	daemon "$GATE" kdc env KRB5_KDC_PROFILE=/etc/krb5kdc/kdc.conf krb5kdc -r "$MIT_REALM" -n
 	web_up "$GATE" "$LAB/keys/gate-web.keytab"
-	wait_for 20 on "$DESK" nc -z "$(ip4 "$GATE")" 88
+	wait_for 20 open_port "$(ip4 "$GATE")" 88
 }

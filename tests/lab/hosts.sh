@@ -18,6 +18,7 @@ on() {
 daemon() {
 	local h=$1 name=$2; shift 2
 	on "$h" setsid "$@" </dev/null >>"$LAB/log/$h.$name" 2>&1 &
+	disown
 }
 
 wait_for() { # wait_for SECONDS CMD...: bounded wait until CMD succeeds
@@ -25,6 +26,8 @@ wait_for() { # wait_for SECONDS CMD...: bounded wait until CMD succeeds
 	for ((i = 0; i < n; i++)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.25; done
 	echo "gave up waiting for: $*" >&2; return 1
 }
+
+open_port() { on "$DESK" bash -c ': <"/dev/tcp/$0/$1"' "$1" "$2"; } # seen from a desk
 
 host_files() { # the files every host sees in its /etc
 	local d=$LAB/etc/$1 h; mkdir -p "$d"
@@ -124,9 +127,10 @@ host_up() {
 	ip netns exec "$ns" unshare -m -u -p -f --kill-child --mount-proc \
 		bash -c "$HOST_INIT" init "$h" "$LAB" >>"$LAB/log/$h.init" 2>&1 &
 	local up=$!
+	disown
 	echo $up >"$LAB/pid/$h.outer"
 	wait_for 10 test -e "$LAB/root/$h.ready"
-	cat "/proc/$up/task/$up/children" | awk '{print $1}' >"$LAB/pid/$h"
+	awk '{print $1}' "/proc/$up/task/$up/children" >"$LAB/pid/$h"
 }
 
 offload() { # offload HOST on|off: the veth pair of a host

@@ -13,17 +13,16 @@ put() { # put NAME FORM SCENARIO TEXT: ships raw/NAME.pcap in a form, with truth
 	pcap) cp "$raw" "$OUT/$file" ;;
 	pcapng) editcap -F pcapng "$raw" "$OUT/$file" ;;
 	esac
-	[ "${TRUTH:-$1}" = "$1" ] && truth "$raw" >"$OUT/$name.truth.tsv"
-	[ "${TRUTH:-$1}" != "$1" ] && cp "$OUT/$NAME_PREFIX$TRUTH.truth.tsv" "$OUT/$name.truth.tsv"
+	truth "$raw" >"$OUT/$name.truth.tsv" || return 1
 	n=$(cut -f2 "$OUT/$name.truth.tsv" | grep -c '^forged$')
 	what=benign; [ "$n" -gt 0 ] && what=forged:$n
 	n=$(cut -f2 "$OUT/$name.truth.tsv" | grep -c '^modified$')
 	[ "$n" -gt 0 ] && what=modified:$n
 	local list=$OUT/MANIFEST.tsv
-	{ [ -e "$list" ] && grep -v -P "^(file|\Q$name\E\.pcap[^\t]*)\t" "$list"
+	{ [ -e "$list" ] && grep -v -P "^(file|$name\.pcap[^\t]*)\t" "$list"
 		printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$file" \
 			"$(sha256sum "$OUT/$file" | cut -d' ' -f1)" "tests/lab/run ($3)" \
-			"$(capinfos -Mrc "$raw" | awk '{print $NF}')" "$4" "$what"
+			"$(capinfos -TrMc "$raw" | cut -f2)" "$4" "$what"
 	} | sort >"$list.new"
 	{ printf 'file\tsha256\tmaker\tpackets\tdescription\texpectation\n'; cat "$list.new"; } >"$list"
 	rm "$list.new"
@@ -33,12 +32,15 @@ derive() { # derive VERB FROM TO [ARGUMENTS]
 	/usr/bin/python3 "$HERE/derive" "$1" "$LAB/raw/$2.pcap" "$LAB/raw/$3.pcap" "${@:4}"
 }
 
+DAY=benign-day
+[ "${MM_SET:-main}" = alt ] && DAY=benign
+
 # make NAME: plays the scenario (or derives the capture) and ships it
 make() {
 	local n=$1
 	case $n in
-	warmup) derive shift benign-day warmup -20
-		put warmup pcap.zst benign-day "benign-day twenty hours earlier: the sensor's warm-up" ;;
+	warmup) derive shift "$DAY" warmup -20
+		put warmup pcap.zst "$DAY" "$NAME_PREFIX$DAY twenty hours earlier: the sensor's warm-up" ;;
 	lost-frames) derive lose benign-day lost-frames 2026 2
 		put lost-frames pcap.zst benign-day "benign-day with 2 % of its frames lost" ;;
 	duplicated) derive double benign-hour duplicated
@@ -66,6 +68,7 @@ form() {
 text() {
 	case $1 in
 	benign-day) echo "a working day: AS by UDP and TCP, FAST, SMB, HTTP, LDAP, RPC, S4U, two realms" ;;
+	benign) echo "a shorter working day of the second lab, krbtgt kvno 2" ;;
 	benign-hour) echo "a small benign capture, nanosecond pcapng" ;;
 	golden-aes) echo "golden ticket, AES key, right kvno, accepted: SMB to member and DC, LDAP" ;;
 	golden-rc4) echo "golden ticket under the RC4 hash, stock kvno 2: refused by the KDC" ;;
@@ -86,7 +89,7 @@ text() {
 SETS_main="benign-day warmup lost-frames golden-aes silver-smb benign-hour duplicated vlan
 	big-endian snaplen golden-rc4 golden-refused golden-careful diamond silver-http
 	silver-refused spn-substitution late-sensor offload honest-errors rekeyed-service"
-SETS_alt="benign-day warmup golden-aes silver-smb"
+SETS_alt="benign warmup golden-aes silver-smb"
 
 all() {
 	local set=SETS_${MM_SET:-main} n

@@ -172,7 +172,7 @@ colleagues() { # colleagues FROM TO
 morning() { winbind_up; colleagues 0 4; }
 evening() { colleagues 4 6; }
 
-sid() { cat "$LAB/log/populate" | grep -m1 '^S-1-5'; }
+sid() { grep -m1 '^S-1-5' "$LAB/log/populate"; }
 forge() { # forge VERB NAME OPTIONS: makes $LAB/forged/NAME.ccache
 	local verb=$1 name=$2; shift 2
 	(cd "$HERE" && /usr/bin/python3 ./forge "$verb" "$LAB/forged/$name.ccache" \
@@ -195,7 +195,8 @@ use_tgt() { # use_tgt NAME: what a golden ticket is for
 }
 
 # The scenarios. Each function name is "s_" and the capture's name with _ for -.
-s_benign_day() { start benign-day; winbind_up; day "${MM_SESSIONS:-12}"; rare; stop benign-day; }
+s_benign_day() { start benign-day; winbind_up; day 12; rare; stop benign-day; }
+s_benign() { start benign; winbind_up; day 5; rare; stop benign; }
 s_benign_hour() { # small, for the derived forms
 	start benign-hour --time-stamp-precision=nano
 	login desk1 "$(user 3)"; smb desk1 "$(user 3)" "$FS"; web desk1 "$(user 3)"
@@ -233,8 +234,8 @@ s_golden_careful() { # an honest ticket got long ago, reopened with the key: all
 }
 s_diamond() { # the same, the honest ticket fetched in sight
 	start diamond; morning
-	login "$ROGUE" "$(user 3)"
-	forge remake diamond --key-of "$(KRBTGT)" --template "$(cc "$ROGUE" "$(user 3)")"
+	login "$ROGUE" "$(user 1)"
+	forge remake diamond --key-of "$(KRBTGT)" --template "$(cc "$ROGUE" "$(user 1)")"
 	use_tgt diamond; evening; stop diamond
 }
 s_silver_smb() {

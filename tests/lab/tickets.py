@@ -135,6 +135,18 @@ def ip_text(b):
     return str(ipaddress.ip_address(b))
 
 
+def whole_records(data):
+    """The complete messages of a TCP run of Kerberos (4-byte length before each)."""
+    out, i = b"", 0
+    while i + 4 <= len(data):
+        n = struct.unpack(">I", data[i:i + 4])[0]
+        if n > 1 << 20 or i + 4 + n > len(data):
+            break
+        out += data[i + 4:i + 4 + n]
+        i += 4 + n
+    return out
+
+
 class Capture:
     """Streams of a capture: UDP datagrams and contiguous runs of TCP bytes, with addresses."""
 
@@ -209,8 +221,9 @@ class Capture:
                 self.tcp[way][-1].append((ns, seq, data))
 
     def runs(self):
-        """(ns, way, bytes) of every datagram and every hole-free run of a TCP direction."""
-        yield from self.udp
+        """(ns, is TCP, way, bytes) of every datagram and every hole-free run of a TCP direction."""
+        for ns, way, data in self.udp:
+            yield ns, False, way, data
         for way, streams in self.tcp.items():
             for segs in streams:
                 if not segs:
@@ -223,17 +236,20 @@ class Capture:
                         continue
                     if at is None or seq > at:
                         if buf:
-                            yield start, way, buf
+                            yield start, True, way, buf
                         start, at, buf = ns, seq, b""
                     if seq + len(data) > at:
                         buf += data[at - seq:]
                         at = seq + len(data)
                 if buf:
-                    yield start, way, buf
+                    yield start, True, way, buf
 
     def tickets(self):
-        """(ns, src, sport, dst, dport, ticket) of every ticket to be read in the capture."""
-        for ns, (src, sport, dst, dport), data in self.runs():
+        """Kerberos over TCP counts by whole messages, other carriers by whole tickets:
+        (ns, src, sport, dst, dport, ticket) of every ticket to be read in the capture."""
+        for ns, tcp, (src, sport, dst, dport), data in self.runs():
+            if 88 in (sport, dport) and tcp:
+                data = whole_records(data)
             where = (ip_text(src), sport, ip_text(dst), dport)
             for _, t in scan(data):
                 yield (ns, *where, t)

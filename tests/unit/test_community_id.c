@@ -26,20 +26,19 @@ static const struct vector vectors[] = {
 	{ "192.168.1.52", "8.8.8.8", 54585, 53, 17, 0, "1:d/FP5EW3wiY1vCndhwleRRKHowQ=" },
 	{ "8.8.8.8", "192.168.1.52", 53, 54585, 17, 0, "1:d/FP5EW3wiY1vCndhwleRRKHowQ=" },
 	{ "2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a", 63943, 25, 6, 0,
-		"1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=" },
+	        "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=" },
 	{ "2607:f8b0:400c:c03::1a", "2001:470:e5bf:dead:4957:2174:e82c:4887", 25, 63943, 6, 0,
-		"1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=" },
+	        "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=" },
 	/* SCTP is not read by mintmark, but its entry is the only one with equal ports. */
 	{ "192.168.170.8", "192.168.170.56", 7, 7, 132, 0, "1:MP2EtRCAUIZvTw6MxJHLV7N7JDs=" },
 	{ "192.168.170.56", "192.168.170.8", 7, 7, 132, 0, "1:MP2EtRCAUIZvTw6MxJHLV7N7JDs=" },
 	{ "128.232.110.120", "66.35.250.204", 34855, 80, 6, 1, "1:3V71V58M3Ksw/yuFALMcW0LAHvc=" },
 	{ "8.8.8.8", "192.168.1.52", 53, 54585, 17, 1, "1:Q9We8WO3piVF8yEQBNJF4uiSVrI=" },
 	{ "2607:f8b0:400c:c03::1a", "2001:470:e5bf:dead:4957:2174:e82c:4887", 25, 63943, 6, 1,
-		"1:eJYTW6AOzFLlSUoESovMjnu7rMw=" },
+	        "1:eJYTW6AOzFLlSUoESovMjnu7rMw=" },
 };
 
-static struct mm_endpoint
-endpoint(const char *text, uint16_t port)
+static struct mm_endpoint endpoint(const char *text, uint16_t port)
 {
 	struct mm_endpoint e = { .port = port };
 	bool v6 = strchr(text, ':') != NULL;
@@ -48,8 +47,7 @@ endpoint(const char *text, uint16_t port)
 	return e;
 }
 
-static void
-test_baseline(void **state)
+static void test_baseline(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
@@ -62,8 +60,7 @@ test_baseline(void **state)
 }
 
 /* Same address on both sides: the port decides the order, so that either direction has the same identifier. */
-static void
-test_loopback_is_symmetric(void **state)
+static void test_loopback_is_symmetric(void **state)
 {
 	(void)state;
 	struct mm_endpoint a = endpoint("127.0.0.1", 40000), b = endpoint("127.0.0.1", 88);
@@ -75,8 +72,7 @@ test_loopback_is_symmetric(void **state)
 	assert_string_equal(ab, "1:vEW5qAkGp6do7wTU3Qlbm+ll6xc=");
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_baseline),

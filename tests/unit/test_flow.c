@@ -34,8 +34,7 @@ static size_t n_parsed[2];
 static char order[4096]; /* 'q' or 'a' for each message, both directions */
 static size_t n_order;
 
-__attribute__((format(printf, 2, 3))) static void
-note(enum mm_dir dir, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void note(enum mm_dir dir, const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
@@ -45,8 +44,7 @@ note(enum mm_dir dir, const char *format, ...)
 	n_record[dir] += (size_t)n;
 }
 
-static uint32_t
-checksum(struct mm_slice s)
+static uint32_t checksum(struct mm_slice s)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
 	for (size_t i = 0; i < s.len; i++)
@@ -54,12 +52,11 @@ checksum(struct mm_slice s)
 	return h;
 }
 
-static void
-record_parse(struct mm_dissect *d, struct mm_slice msg)
+static void record_parse(struct mm_dissect *d, struct mm_slice msg)
 {
 	note(d->dir, "%s %zu %08x %llu-%llu @%lld%s\n", d->self->name, msg.len, checksum(msg),
-		(unsigned long long)d->first.number, (unsigned long long)d->last.number,
-		(long long)d->time_ns, d->lossy ? " lossy" : "");
+	        (unsigned long long)d->first.number, (unsigned long long)d->last.number,
+	        (long long)d->time_ns, d->lossy ? " lossy" : "");
 	n_parsed[d->dir]++;
 	if (n_order + 1 < sizeof order)
 		order[n_order++] = d->dir == MM_TO_SERVER ? 'q' : 'a';
@@ -68,21 +65,18 @@ record_parse(struct mm_dissect *d, struct mm_slice msg)
 	assert_int_equal(d->flow->community_id[1], ':');
 }
 
-static void
-record_gap(struct mm_dissect *d)
+static void record_gap(struct mm_dissect *d)
 {
 	note(d->dir, "gap\n");
 	assert_true(d->lossy);
 }
 
-static void
-record_end(struct mm_dissect *d)
+static void record_end(struct mm_dissect *d)
 {
 	note(MM_TO_SERVER, "end @%lld\n", (long long)d->now_ns);
 }
 
-static struct mm_frame
-frame_frames(void *state, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame frame_frames(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	(void)dir;
@@ -107,19 +101,18 @@ frame_frames(void *state, enum mm_dir dir, struct mm_slice avail)
 	}
 }
 
-static size_t
-frame_resync(void *state, enum mm_dir dir, struct mm_slice avail)
+static size_t frame_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	(void)dir;
 	for (size_t i = 0; i + HEADER <= avail.len; i++)
-		if (mm_at(avail, i) == 0xA5 && mm_at(avail, i + 1) == 'M' && mm_at(avail, i + 2) == 0)
+		if (mm_at(avail, i) == 0xA5 && mm_at(avail, i + 1) == 'M' &&
+		        mm_at(avail, i + 2) == 0)
 			return i;
 	return avail.len;
 }
 
-static struct mm_frame
-frame_lines(void *state, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame frame_lines(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	(void)dir;
@@ -131,16 +124,14 @@ frame_lines(void *state, enum mm_dir dir, struct mm_slice avail)
 	return (struct mm_frame){ MM_FRAME_DONE, end + 1 };
 }
 
-static bool
-probe_frames(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
+static bool probe_frames(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
 {
 	(void)dir;
 	(void)transport;
 	return mm_at(head, 0) == 0xA5 && mm_at(head, 1) == 'M';
 }
 
-static bool
-probe_hello(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
+static bool probe_hello(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
 {
 	(void)transport;
 	return dir == MM_TO_SERVER && head.len >= 5 && memcmp(head.p, "HELLO", 5) == 0;
@@ -152,29 +143,59 @@ static const uint16_t ports_udp[] = { PORT_UDP, 0 };
 static const uint16_t ports_probed[] = { PORT_PROBED, 0 };
 
 static const struct mm_dissector frames = {
-	.name = "frames", .layer = MM_LAYER_CARRIER, .tcp_ports = ports_frames, .state_size = 64,
-	.message_max = MESSAGE_MAX, .frame = frame_frames, .resync = frame_resync,
-	.parse = record_parse, .gap = record_gap, .end = record_end,
+	.name = "frames",
+	.layer = MM_LAYER_CARRIER,
+	.tcp_ports = ports_frames,
+	.state_size = 64,
+	.message_max = MESSAGE_MAX,
+	.frame = frame_frames,
+	.resync = frame_resync,
+	.parse = record_parse,
+	.gap = record_gap,
+	.end = record_end,
 };
 static const struct mm_dissector lines = {
-	.name = "lines", .layer = MM_LAYER_CARRIER, .tcp_ports = ports_lines, .state_size = 1,
-	.message_max = 1000, .probe = probe_hello, .frame = frame_lines,
-	.parse = record_parse, .gap = record_gap, .end = record_end,
+	.name = "lines",
+	.layer = MM_LAYER_CARRIER,
+	.tcp_ports = ports_lines,
+	.state_size = 1,
+	.message_max = 1000,
+	.probe = probe_hello,
+	.frame = frame_lines,
+	.parse = record_parse,
+	.gap = record_gap,
+	.end = record_end,
 };
 static const struct mm_dissector datagrams = {
-	.name = "datagrams", .layer = MM_LAYER_CARRIER, .udp_ports = ports_udp, .state_size = 8,
-	.message_max = 2000, .parse = record_parse, .gap = record_gap, .end = record_end,
+	.name = "datagrams",
+	.layer = MM_LAYER_CARRIER,
+	.udp_ports = ports_udp,
+	.state_size = 8,
+	.message_max = 2000,
+	.parse = record_parse,
+	.gap = record_gap,
+	.end = record_end,
 };
 static const struct mm_dissector mechanism = {
-	.name = "mechanism", .layer = MM_LAYER_MECHANISM, .tcp_ports = ports_frames,
+	.name = "mechanism",
+	.layer = MM_LAYER_MECHANISM,
+	.tcp_ports = ports_frames,
 };
 static const struct mm_dissector probed = {
-	.name = "probed", .layer = MM_LAYER_CARRIER, .tcp_ports = ports_probed, .state_size = 8,
-	.message_max = MESSAGE_MAX, .probe = probe_frames, .frame = frame_frames,
-	.resync = frame_resync, .parse = record_parse, .gap = record_gap, .end = record_end,
+	.name = "probed",
+	.layer = MM_LAYER_CARRIER,
+	.tcp_ports = ports_probed,
+	.state_size = 8,
+	.message_max = MESSAGE_MAX,
+	.probe = probe_frames,
+	.frame = frame_frames,
+	.resync = frame_resync,
+	.parse = record_parse,
+	.gap = record_gap,
+	.end = record_end,
 };
-const struct mm_dissector *const mm_dissectors[] = { &mechanism, &frames, &lines, &datagrams, &probed,
-	NULL };
+const struct mm_dissector *const mm_dissectors[] = { &mechanism, &frames, &lines, &datagrams,
+	&probed, NULL };
 enum { I_FRAMES = 1, I_LINES, I_DATAGRAMS, I_PROBED };
 
 /* --- packets --------------------------------------------------------------------------------------- */
@@ -210,21 +231,18 @@ struct talk {
 
 static uint64_t seed;
 
-static uint32_t
-chance(uint32_t n)
+static uint32_t chance(uint32_t n)
 {
 	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 	return (uint32_t)(seed >> 33) % n;
 }
 
-static void
-reset(void)
+static void reset(void)
 {
 	n_packets = n_bytes = 0;
 }
 
-static struct talk
-talk_new(uint16_t client_port, uint16_t server_port)
+static struct talk talk_new(uint16_t client_port, uint16_t server_port)
 {
 	struct talk k = { .now = T0, .mss = 1400, .seq = { 1000, 5000 } };
 	k.end[0] = (struct mm_endpoint){ { 4, { 10, 0, 0, 9 } }, client_port };
@@ -232,17 +250,21 @@ talk_new(uint16_t client_port, uint16_t server_port)
 	return k;
 }
 
-static struct sent *
-put(struct talk *k, int from, uint8_t flags, struct mm_slice payload)
+static struct sent *put(struct talk *k, int from, uint8_t flags, struct mm_slice payload)
 {
 	assert_true(n_packets < PACKETS_MAX);
 	struct sent *p = &packets[n_packets++];
 	k->now += MS;
 	*p = (struct sent){
 		.pkt = { .time_ns = k->now, .id = { 0, n_packets } },
-		.seg = { .src = k->end[from], .dst = k->end[!from], .ip_proto = 6, .tcp_flags = flags,
-			.seq = k->seq[from], .ack = k->seq[!from], .payload = payload,
-			.first = { 0, n_packets } },
+		.seg = { .src = k->end[from],
+		        .dst = k->end[!from],
+		        .ip_proto = 6,
+		        .tcp_flags = flags,
+		        .seq = k->seq[from],
+		        .ack = k->seq[!from],
+		        .payload = payload,
+		        .first = { 0, n_packets } },
 	};
 	if ((flags & MM_TCP_ACK) == 0)
 		p->seg.ack = 0;
@@ -252,24 +274,29 @@ put(struct talk *k, int from, uint8_t flags, struct mm_slice payload)
 
 static const struct mm_slice none = { NULL, 0 };
 
-static void
-handshake(struct talk *k)
+static struct sent *put_datagram(struct talk *k, int from, struct mm_slice payload)
+{
+	struct sent *p = put(k, from, 0, payload);
+	p->seg.ip_proto = 17;
+	p->seg.tcp_flags = 0;
+	return p;
+}
+
+static void handshake(struct talk *k)
 {
 	put(k, 0, MM_TCP_SYN, none);
 	put(k, 1, MM_TCP_SYN | MM_TCP_ACK, none);
 	put(k, 0, MM_TCP_ACK, none);
 }
 
-static void
-goodbye(struct talk *k)
+static void goodbye(struct talk *k)
 {
 	put(k, 0, MM_TCP_FIN | MM_TCP_ACK, none);
 	put(k, 1, MM_TCP_FIN | MM_TCP_ACK, none);
 	put(k, 0, MM_TCP_ACK, none);
 }
 
-static void
-stream(struct talk *k, int from, struct mm_slice data)
+static void stream(struct talk *k, int from, struct mm_slice data)
 {
 	while (data.len > 0) {
 		put(k, from, MM_TCP_ACK, mm_first(data, k->mss));
@@ -277,8 +304,7 @@ stream(struct talk *k, int from, struct mm_slice data)
 	}
 }
 
-static struct mm_slice
-keep(const void *p, size_t len)
+static struct mm_slice keep(const void *p, size_t len)
 {
 	assert_true(n_bytes + len <= BYTES_MAX);
 	uint8_t *at = bytes + n_bytes;
@@ -288,8 +314,7 @@ keep(const void *p, size_t len)
 }
 
 /* A message of this type, its body a pattern of 'fill'. */
-static struct mm_slice
-message(char type, size_t body, uint8_t fill)
+static struct mm_slice message(char type, size_t body, uint8_t fill)
 {
 	assert_true(n_bytes + HEADER + body <= BYTES_MAX);
 	uint8_t *at = bytes + n_bytes;
@@ -303,15 +328,13 @@ message(char type, size_t body, uint8_t fill)
 	return mm_slice(at, HEADER + body);
 }
 
-static void
-drop_event(void *sink, struct mm_event *ev)
+static void drop_event(void *sink, struct mm_event *ev)
 {
 	(void)sink;
 	mm_event_free(&pool, ev);
 }
 
-static struct mm_flow_config
-config(void)
+static struct mm_flow_config config(void)
 {
 	struct mm_flow_config c;
 	mm_flow_config_default(&c);
@@ -322,8 +345,7 @@ config(void)
 	return c;
 }
 
-static void
-open_table(const struct mm_flow_config *c)
+static void open_table(const struct mm_flow_config *c)
 {
 	mm_event_pool_init(&pool, 100);
 	assert_int_equal(mm_flow_table_new(c, &table), MM_OK);
@@ -335,23 +357,20 @@ open_table(const struct mm_flow_config *c)
 	order[0] = '\0';
 }
 
-static void
-feed(const struct sent *p, size_t n)
+static void feed(const struct sent *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		mm_flow_packet(table, &p[i].pkt, &p[i].seg);
 }
 
-static void
-close_table(void)
+static void close_table(void)
 {
 	mm_flow_table_free(table);
 	mm_event_pool_done(&pool);
 	table = NULL;
 }
 
-static struct mm_flow_stats
-run(const struct sent *p, size_t n)
+static struct mm_flow_stats run(const struct sent *p, size_t n)
 {
 	struct mm_flow_config c = config();
 	open_table(&c);
@@ -367,24 +386,21 @@ run(const struct sent *p, size_t n)
 
 static char expected[2][RECORD_MAX];
 
-static void
-expect_from_plain_run(void)
+static void expect_from_plain_run(void)
 {
 	run(packets, n_packets);
 	for (int i = 0; i < 2; i++)
 		memcpy(expected[i], record[i], n_record[i] + 1);
 }
 
-static void
-assert_as_expected(void)
+static void assert_as_expected(void)
 {
 	for (int i = 0; i < 2; i++)
 		assert_string_equal(record[i], expected[i]);
 }
 
 /* Cut payloads into pieces of 1 to max bytes. */
-static size_t
-recut(const struct sent *in, size_t n, struct sent *out, uint32_t max)
+static size_t recut(const struct sent *in, size_t n, struct sent *out, uint32_t max)
 {
 	size_t m = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -415,8 +431,7 @@ recut(const struct sent *in, size_t n, struct sent *out, uint32_t max)
 }
 
 /* Swap packets so that none moves further than window places. */
-static void
-shuffle(struct sent *p, size_t n, uint32_t window)
+static void shuffle(struct sent *p, size_t n, uint32_t window)
 {
 	for (size_t at = 0; at < n; at += window) {
 		size_t len = n - at < window ? n - at : window;
@@ -429,8 +444,7 @@ shuffle(struct sent *p, size_t n, uint32_t window)
 	}
 }
 
-static size_t
-twice(const struct sent *in, size_t n, struct sent *out)
+static size_t twice(const struct sent *in, size_t n, struct sent *out)
 {
 	assert_true(2 * n <= PACKETS_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -439,8 +453,7 @@ twice(const struct sent *in, size_t n, struct sent *out)
 }
 
 /* Requests and responses of all sizes, several in one segment, some skipped. */
-static void
-conversation(struct talk *k, unsigned n_rounds)
+static void conversation(struct talk *k, unsigned n_rounds)
 {
 	handshake(k);
 	for (unsigned i = 0; i < n_rounds; i++) {
@@ -451,7 +464,7 @@ conversation(struct talk *k, unsigned n_rounds)
 			unsigned n = 1 + (from == 0 ? chance(2) : 0);
 			for (unsigned m = 0; m < n; m++) {
 				struct mm_slice msg = message(chance(6) == 0 ? 'S' : 'M',
-					chance(chance(3) == 0 ? 2000 : 40), (uint8_t)chance(256));
+				        chance(chance(3) == 0 ? 2000 : 40), (uint8_t)chance(256));
 				memcpy(buf + len, msg.p, msg.len);
 				len += msg.len;
 			}
@@ -463,8 +476,7 @@ conversation(struct talk *k, unsigned n_rounds)
 	goodbye(k);
 }
 
-static void
-test_good_traffic(void **state)
+static void test_good_traffic(void **state)
 {
 	(void)state;
 	reset();
@@ -476,12 +488,12 @@ test_good_traffic(void **state)
 	struct mm_flow_stats s = run(packets, n_packets);
 	char want[200];
 	snprintf(want, sizeof want, "frames 16 %08x 4-4 @%lld\nend @%lld\n",
-		checksum(packets[3].seg.payload), (long long)packets[3].pkt.time_ns,
-		(long long)(packets[n_packets - 1].pkt.time_ns + 10 * S));
+	        checksum(packets[3].seg.payload), (long long)packets[3].pkt.time_ns,
+	        (long long)(packets[n_packets - 1].pkt.time_ns + 10 * S));
 	assert_string_equal(record[0], want);
 	snprintf(want, sizeof want, "frames 3006 %08x 5-7 @%lld\n",
-		checksum(mm_slice(packets[4].seg.payload.p, 3006)),
-		(long long)packets[6].pkt.time_ns);
+	        checksum(mm_slice(packets[4].seg.payload.p, 3006)),
+	        (long long)packets[6].pkt.time_ns);
 	assert_string_equal(record[1], want);
 	assert_int_equal(s.n_flows, 1);
 	assert_int_equal(s.n_flows_tcp, 1);
@@ -494,8 +506,7 @@ test_good_traffic(void **state)
 
 /* The property that all rests on: however the packets of a connection are cut, swapped and doubled, the
  * dissector sees the same messages, of the same packets, at the same times. */
-static void
-test_any_order_same_record(void **state)
+static void test_any_order_same_record(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 60; round++) {
@@ -532,8 +543,7 @@ test_any_order_same_record(void **state)
 }
 
 /* A request is read before its response, however the packets of both directions changed places. */
-static void
-test_question_before_answer(void **state)
+static void test_question_before_answer(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 100; round++) {
@@ -558,8 +568,7 @@ test_question_before_answer(void **state)
 	}
 }
 
-static void
-permute(struct sent *p, size_t n, size_t k)
+static void permute(struct sent *p, size_t n, size_t k)
 {
 	if (k == n) {
 		run(p, n);
@@ -578,8 +587,7 @@ permute(struct sent *p, size_t n, size_t k)
 }
 
 /* All orders of a whole small connection: its SYN may come last. */
-static void
-test_every_permutation(void **state)
+static void test_every_permutation(void **state)
 {
 	(void)state;
 	reset();
@@ -598,16 +606,14 @@ test_every_permutation(void **state)
 	permute(other, n_packets, 0);
 }
 
-static void
-remove_packet(size_t i)
+static void remove_packet(size_t i)
 {
 	memmove(&packets[i], &packets[i + 1], (n_packets - i - 1) * sizeof *packets);
 	n_packets--;
 }
 
 /* Three messages to the server, a segment each; the second is never captured. The third is read, marked lossy. */
-static void
-test_gap(void **state)
+static void test_gap(void **state)
 {
 	(void)state;
 	reset();
@@ -636,8 +642,7 @@ test_gap(void **state)
 
 /* A hole is not given up before the receiver acknowledged it, nor before its time; then it is, while the flow goes
  * on. */
-static void
-test_gap_patience(void **state)
+static void test_gap_patience(void **state)
 {
 	(void)state;
 	for (int acked = 0; acked < 2; acked++) {
@@ -680,14 +685,16 @@ test_gap_patience(void **state)
 }
 
 /* A lost segment inside a message whose length is known: that message is lost, the next one is read. */
-static void
-test_gap_inside_message(void **state)
+static void test_gap_inside_message(void **state)
 {
 	(void)state;
 	reset();
 	struct talk k = talk_new(40000, PORT_FRAMES);
 	handshake(&k);
-	stream(&k, 0, message('M', 5000, 1)); /* four segments, indexes 3 to 6 */
+	/* Four segments, indexes 3 to 6; in the last of them stands what looks like a message. */
+	struct mm_slice outer = message('M', 5000, 1);
+	memcpy(bytes + n_bytes - 100, "\xA5M\0\0\0\x4", HEADER);
+	stream(&k, 0, outer);
 	stream(&k, 0, message('M', 20, 2));
 	goodbye(&k);
 	remove_packet(4);
@@ -700,8 +707,7 @@ test_gap_inside_message(void **state)
 }
 
 /* Garbage after a gap: resync finds the next message although its header is cut in every place. */
-static void
-test_resync_across_segments(void **state)
+static void test_resync_across_segments(void **state)
 {
 	(void)state;
 	for (size_t mss = 1; mss < 40; mss++) {
@@ -720,9 +726,120 @@ test_resync_across_segments(void **state)
 	}
 }
 
+/* The same with more garbage than is kept: the end of what is dropped falls on every byte of the header. */
+static void test_resync_keeps_enough(void **state)
+{
+	(void)state;
+	for (size_t garbage = 500; garbage < 530; garbage++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_FRAMES);
+		handshake(&k);
+		stream(&k, 0, message('M', 5, 1));
+		k.mss = 1;
+		uint8_t zeros[530] = { 0 };
+		stream(&k, 0, keep(zeros, garbage));
+		stream(&k, 0, message('M', 30, 2));
+		goodbye(&k);
+		run(packets, n_packets);
+		assert_int_equal(n_parsed[0], 2);
+	}
+}
+
+/* Packets seconds apart that changed places: time alone does not give a hole up. */
+static void test_slow_and_swapped(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 30; round++) {
+		reset();
+		seed = round;
+		struct talk k = talk_new(40000, PORT_FRAMES);
+		handshake(&k);
+		for (unsigned i = 0; i < 20; i++) {
+			stream(&k, 0, message('M', 2000, 1));
+			k.now += 2 * S;
+			stream(&k, 1, message('M', 2000, 2));
+			k.now += 3 * S;
+		}
+		goodbye(&k);
+		expect_from_plain_run();
+		shuffle(packets, n_packets, 8);
+		struct mm_flow_stats st = run(packets, n_packets);
+		assert_as_expected();
+		assert_int_equal(st.n_gaps, 0);
+	}
+}
+
+/* The SYN comes after a byte far behind it. */
+static void test_late_syn(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_FRAMES);
+	k.mss = 60000;
+	handshake(&k);
+	for (unsigned i = 0; i < 3; i++)
+		stream(&k, 0, message('M', 40000, (uint8_t)i));
+	expect_from_plain_run();
+	static const size_t late[] = { 5, 0, 1, 2, 3, 4 };
+	for (size_t i = 0; i < 6; i++)
+		other[i] = packets[late[i]];
+	run(other, 6);
+	assert_as_expected();
+	assert_int_equal(n_parsed[0], 3);
+}
+
+/* One side is done, the other goes on: nothing waits for bytes after the FIN. */
+static void test_half_closed(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_FRAMES);
+	handshake(&k);
+	stream(&k, 0, message('M', 10, 1));
+	put(&k, 0, MM_TCP_ACK | MM_TCP_FIN, none);
+	stream(&k, 1, message('M', 10, 1));
+	stream(&k, 1, message('M', 10, 1));
+	struct mm_flow_config c = config();
+	open_table(&c);
+	feed(packets, n_packets);
+	assert_string_equal(order, "qaa");
+	mm_flow_finish(table);
+	close_table();
+}
+
+/* Flows come and go; those that stay are found. */
+static void test_many_flows(void **state)
+{
+	(void)state;
+	static struct talk talks[1000];
+	struct mm_flow_config c = config();
+	open_table(&c);
+	for (unsigned i = 0; i < 1000; i++) {
+		reset();
+		talks[i] = talk_new((uint16_t)(2000 + i), PORT_UDP);
+		feed(put_datagram(&talks[i], 0, mm_slice_str("x")), 1);
+	}
+	for (unsigned round = 1; round <= 10; round++) {
+		for (unsigned i = 0; i < 1000; i++) {
+			if (i % 3 == 0 && round % 5 != 0)
+				continue; /* these run out */
+			reset();
+			talks[i].now = T0 + round * 20 * S;
+			feed(put_datagram(&talks[i], 0, mm_slice_str("x")), 1);
+		}
+		n_record[0] = 0;
+	}
+	/* Every third flow was begun again twice. */
+	assert_int_equal(mm_flow_stats(table)->n_flows, 1000 + 2 * 334);
+	assert_int_equal(mm_flow_stats(table)->n_live, 1000);
+	assert_int_equal(mm_flow_stats(table)->n_evicted, 0);
+	mm_flow_finish(table);
+	assert_int_equal(mm_flow_stats(table)->n_live, 0);
+	close_table();
+}
+
 /* Without resync() the start of the next segment is waited for; its packet decides, not how it was cut. */
-static void
-test_no_resync_waits_for_segment(void **state)
+static void test_no_resync_waits_for_segment(void **state)
 {
 	(void)state;
 	reset();
@@ -741,8 +858,7 @@ test_no_resync_waits_for_segment(void **state)
 }
 
 /* The first copy of a byte wins, and the others are counted. */
-static void
-test_overlap(void **state)
+static void test_overlap(void **state)
 {
 	(void)state;
 	reset();
@@ -753,20 +869,19 @@ test_overlap(void **state)
 	k.seq[0] = at + 6;
 	put(&k, 0, MM_TCP_ACK, mm_slice_str("ghi\n")); /* beyond a hole */
 	k.seq[0] = at + 1;
-	put(&k, 0, MM_TCP_ACK, mm_slice_str("XXdefXXX")); /* fills it, and says otherwise twice */
+	put(&k, 0, MM_TCP_ACK, mm_slice_str("YYdefYYY")); /* fills it, and says otherwise twice */
 	k.seq[0] = at + 10;
 	goodbye(&k);
 	struct mm_flow_stats s = run(packets, n_packets);
 	char want[100];
 	snprintf(want, sizeof want, "lines 10 %08x 4-5 @%lld\n",
-		checksum(mm_slice_str("abcdefghi\n")), (long long)packets[4].pkt.time_ns);
+	        checksum(mm_slice_str("abcdefghi\n")), (long long)packets[4].pkt.time_ns);
 	assert_memory_equal(record[0], want, strlen(want));
 	assert_int_equal(s.n_overlap_conflict, 5);
 	assert_int_equal(s.n_gaps, 0);
 }
 
-static void
-test_retransmission_counted(void **state)
+static void test_retransmission_counted(void **state)
 {
 	(void)state;
 	reset();
@@ -788,8 +903,7 @@ test_retransmission_counted(void **state)
 }
 
 /* No SYN seen: both directions are read from the first byte on, the side of the claimed port is the server. */
-static void
-test_midstream(void **state)
+static void test_midstream(void **state)
 {
 	(void)state;
 	reset();
@@ -825,8 +939,7 @@ test_midstream(void **state)
 }
 
 /* Only the server's packets were captured, with a hole that nobody here acknowledges. */
-static void
-test_one_way(void **state)
+static void test_one_way(void **state)
 {
 	(void)state;
 	reset();
@@ -853,8 +966,7 @@ test_one_way(void **state)
 }
 
 /* SKIP beyond what is there: no buffer, and a hole inside it is none for the dissector. */
-static void
-test_skip(void **state)
+static void test_skip(void **state)
 {
 	(void)state;
 	for (int hole = 0; hole < 2; hole++) {
@@ -881,11 +993,15 @@ test_skip(void **state)
 		assert_int_equal(s->n_gap_bytes, hole ? 1400 : 0);
 		assert_int_equal(s->n_buffer_limit, 0);
 		close_table();
+		expect_from_plain_run();
+		shuffle(packets, n_packets, 6);
+		struct mm_flow_stats swapped = run(packets, n_packets);
+		assert_as_expected();
+		assert_int_equal(swapped.n_gaps, hole);
 	}
 }
 
-static void
-test_quit(void **state)
+static void test_quit(void **state)
 {
 	(void)state;
 	reset();
@@ -904,8 +1020,7 @@ test_quit(void **state)
 	assert_null(strstr(strstr(record[0], "end") + 1, "end"));
 }
 
-static void
-test_oversized(void **state)
+static void test_oversized(void **state)
 {
 	(void)state;
 	reset();
@@ -938,8 +1053,7 @@ test_oversized(void **state)
 }
 
 /* A dissector that claims a message of no length is not believed. */
-static void
-test_zero_length_is_lost(void **state)
+static void test_zero_length_is_lost(void **state)
 {
 	(void)state;
 	reset();
@@ -955,8 +1069,7 @@ test_zero_length_is_lost(void **state)
 }
 
 /* The packet was cut by the snaplen: the hole is certain, no patience is needed. */
-static void
-test_snaplen(void **state)
+static void test_snaplen(void **state)
 {
 	(void)state;
 	reset();
@@ -978,8 +1091,7 @@ test_snaplen(void **state)
 }
 
 /* The last packets of a flow are missing: FIN and ACK numbers tell. */
-static void
-test_tail_loss(void **state)
+static void test_tail_loss(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 2; how++) {
@@ -1001,8 +1113,7 @@ test_tail_loss(void **state)
 }
 
 /* A lost request, nothing after it: the answer waits for it, and is read in the end. */
-static void
-test_lost_request(void **state)
+static void test_lost_request(void **state)
 {
 	(void)state;
 	reset();
@@ -1019,8 +1130,7 @@ test_lost_request(void **state)
 	assert_int_equal(s.n_gap_bytes, 36);
 }
 
-static void
-test_port_reuse(void **state)
+static void test_port_reuse(void **state)
 {
 	(void)state;
 	reset();
@@ -1047,8 +1157,7 @@ test_port_reuse(void **state)
 	assert_as_expected();
 }
 
-static void
-test_syn_with_data(void **state)
+static void test_syn_with_data(void **state)
 {
 	(void)state;
 	reset();
@@ -1064,8 +1173,7 @@ test_syn_with_data(void **state)
 }
 
 /* The client of a flow is who sent the SYN, whatever the ports. */
-static void
-test_syn_decides_client(void **state)
+static void test_syn_decides_client(void **state)
 {
 	(void)state;
 	reset();
@@ -1082,8 +1190,7 @@ test_syn_decides_client(void **state)
 }
 
 /* Nobody claims the port; the first bytes tell, however they are cut. */
-static void
-test_probe(void **state)
+static void test_probe(void **state)
 {
 	(void)state;
 	reset();
@@ -1101,6 +1208,17 @@ test_probe(void **state)
 	run(other, n);
 	assert_as_expected();
 
+	/* The server speaks first, and nobody knows what. */
+	reset();
+	k = talk_new(40000, 5555);
+	handshake(&k);
+	stream(&k, 1, mm_slice_str("welcome\n"));
+	stream(&k, 1, mm_slice_str("to all\n"));
+	stream(&k, 0, mm_slice_str("HELLO\nyou\n"));
+	run(packets, n_packets);
+	assert_int_equal(n_parsed[0], 2);
+	assert_int_equal(n_parsed[1], 2);
+
 	/* Not known by its first packets: out, and nothing stays buffered. */
 	reset();
 	k = talk_new(40000, 5555);
@@ -1113,8 +1231,7 @@ test_probe(void **state)
 }
 
 /* Something else on a claimed port: who knows its first bytes has it; when nobody does, it stays where it was. */
-static void
-test_other_protocol_on_claimed_port(void **state)
+static void test_other_protocol_on_claimed_port(void **state)
 {
 	(void)state;
 	reset();
@@ -1147,8 +1264,7 @@ test_other_protocol_on_claimed_port(void **state)
 }
 
 /* A flow of garbage on a claimed port is left after a while. */
-static void
-test_garbage_is_left(void **state)
+static void test_garbage_is_left(void **state)
 {
 	(void)state;
 	reset();
@@ -1162,17 +1278,7 @@ test_garbage_is_left(void **state)
 	assert_int_equal(s.n_lost_sync, 257);
 }
 
-static struct sent *
-put_datagram(struct talk *k, int from, struct mm_slice payload)
-{
-	struct sent *p = put(k, from, 0, payload);
-	p->seg.ip_proto = 17;
-	p->seg.tcp_flags = 0;
-	return p;
-}
-
-static void
-test_udp(void **state)
+static void test_udp(void **state)
 {
 	(void)state;
 	reset();
@@ -1198,8 +1304,7 @@ test_udp(void **state)
 }
 
 /* Idle flows end by their class; later packets begin another flow. */
-static void
-test_timeouts(void **state)
+static void test_timeouts(void **state)
 {
 	(void)state;
 	reset();
@@ -1229,8 +1334,7 @@ test_timeouts(void **state)
 }
 
 /* A closed connection ends 10 s after its last packet. */
-static void
-test_closed(void **state)
+static void test_closed(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 2; how++) {
@@ -1254,13 +1358,12 @@ test_closed(void **state)
 }
 
 /* The table is full: who nobody reads goes first, then who is closed, then the least recently used. */
-static void
-test_eviction(void **state)
+static void test_eviction(void **state)
 {
 	(void)state;
 	reset();
 	struct talk a = talk_new(1, PORT_UDP), b = talk_new(2, 7777), c = talk_new(3, PORT_FRAMES),
-		    d = talk_new(4, PORT_UDP), e = talk_new(5, PORT_UDP), f = talk_new(6, PORT_UDP);
+	            d = talk_new(4, PORT_UDP), e = talk_new(5, PORT_UDP), f = talk_new(6, PORT_UDP);
 	put_datagram(&a, 0, mm_slice_str("a"));
 	handshake(&c);
 	stream(&c, 0, message('M', 1, 1));
@@ -1290,8 +1393,7 @@ test_eviction(void **state)
 }
 
 /* A stream that runs against buffer_max gives its hole up; none can pass buffer_total_max. */
-static void
-test_buffer_limits(void **state)
+static void test_buffer_limits(void **state)
 {
 	(void)state;
 	reset();
@@ -1322,8 +1424,7 @@ test_buffer_limits(void **state)
 }
 
 /* A stray segment far ahead, acknowledged by nobody, must not blind us for what follows. */
-static void
-test_stray_segment(void **state)
+static void test_stray_segment(void **state)
 {
 	(void)state;
 	reset();
@@ -1343,8 +1444,7 @@ test_stray_segment(void **state)
 	assert_int_equal(s.n_buffer_limit, 1);
 }
 
-static void
-test_server_loss(void **state)
+static void test_server_loss(void **state)
 {
 	(void)state;
 	reset();
@@ -1377,23 +1477,28 @@ test_server_loss(void **state)
 
 static struct mm_event *emitted;
 
-static void
-take_event(void *sink, struct mm_event *ev)
+static void take_event(void *sink, struct mm_event *ev)
 {
 	(void)sink;
 	emitted = ev;
 }
 
-static void
-test_events(void **state)
+static void test_events(void **state)
 {
 	(void)state;
 	mm_event_pool_init(&pool, 1);
 	struct mm_flow_info info = { .client = { { 4, { 10, 0, 0, 9 } }, 4000 },
-		.server = { { 4, { 10, 0, 0, 5 } }, 88 }, .transport = MM_TCP,
+		.server = { { 4, { 10, 0, 0, 5 } }, 88 },
+		.transport = MM_TCP,
 		.community_id = "1:abc" };
-	struct mm_dissect d = { .self = &frames, .flow = &info, .dir = MM_TO_SERVER,
-		.time_ns = 100, .now_ns = 100, .first = { 0, 3 }, .last = { 0, 4 }, .pool = &pool,
+	struct mm_dissect d = { .self = &frames,
+		.flow = &info,
+		.dir = MM_TO_SERVER,
+		.time_ns = 100,
+		.now_ns = 100,
+		.first = { 0, 3 },
+		.last = { 0, 4 },
+		.pool = &pool,
 		.emit = take_event };
 	struct mm_event *ev = mm_dissect_event(&d, MM_EV_ISSUE, "as-exchange");
 	assert_non_null(ev);
@@ -1429,8 +1534,7 @@ test_events(void **state)
 }
 
 /* Anything at all: nothing but the sanitizers judge. */
-static void
-test_random_segments(void **state)
+static void test_random_segments(void **state)
 {
 	(void)state;
 	seed = 7;
@@ -1450,7 +1554,8 @@ test_random_segments(void **state)
 		size_t at = chance(10) == 0 ? 0 : chance(90000);
 		struct mm_slice p = mm_first(mm_after(pool_bytes, at), chance(5000));
 		n_packets = 0;
-		struct sent *s = put(&k, from, (uint8_t)(chance(30) == 0 ? chance(32) : MM_TCP_ACK), p);
+		struct sent *s =
+		        put(&k, from, (uint8_t)(chance(30) == 0 ? chance(32) : MM_TCP_ACK), p);
 		s->pkt.time_ns = T0 + i * MS + chance(20) * MS;
 		s->seg.missing = chance(10) == 0 ? chance(2000) : 0;
 		n_record[0] = n_record[1] = 0;
@@ -1463,8 +1568,7 @@ test_random_segments(void **state)
 	close_table();
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_traffic),
@@ -1475,6 +1579,11 @@ main(void)
 		cmocka_unit_test(test_gap_patience),
 		cmocka_unit_test(test_gap_inside_message),
 		cmocka_unit_test(test_resync_across_segments),
+		cmocka_unit_test(test_resync_keeps_enough),
+		cmocka_unit_test(test_slow_and_swapped),
+		cmocka_unit_test(test_late_syn),
+		cmocka_unit_test(test_half_closed),
+		cmocka_unit_test(test_many_flows),
 		cmocka_unit_test(test_no_resync_waits_for_segment),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_retransmission_counted),

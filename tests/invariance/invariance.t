@@ -1,0 +1,103 @@
+#!/bin/sh
+# The same traffic gives the same bytes of NDJSON, however its packets are cut, ordered or repeated on their way to the
+# sensor. replay.c tells the forms.
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${top_builddir:=$top_srcdir}"
+replay=$top_builddir/tests/invariance/replay
+seeds='1 2 3'
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+
+# result NAME FILE...: ok when all these files are empty; else they are shown.
+result()
+{
+	n=$((n + 1))
+	case=$1
+	shift
+	if [ -z "$(cat "$@")" ]; then
+		echo "ok $n - $case"
+	else
+		echo "not ok $n - $case"
+		cat "$@" | cut -c 1-2000 | head -n 20 | sed 's/^/# /'
+	fi
+}
+
+# plain CAPTURE: the same uncompressed; prints its path.
+plain()
+{
+	out=$tmp/$(basename "$1" | sed 's/\.\(gz\|zst\|xz\)$//')
+	[ -e "$out" ] || case $1 in
+	*.gz) gzip -dc "$1" >"$out" ;;
+	*.zst) zstd -qdc "$1" >"$out" ;;
+	*.xz) xz -dc "$1" >"$out" ;;
+	*) cp "$1" "$out" ;;
+	esac
+	echo "$out"
+}
+
+# find_capture NAME: the shipped file of this name, however it is compressed.
+find_capture()
+{
+	for f in "$top_srcdir/pcaps/$1".pcap*; do
+		[ -e "$f" ] && plain "$f" && return
+	done
+}
+
+# form NAME FORM SEED FILE...: the output of this form against the plain one's, made before.
+form()
+{
+	of=$1 form=$2 seed=$3
+	shift 3
+	: >"$tmp/bad"
+	"$replay" "$form" "$seed" "$@" >"$tmp/got" 2>"$tmp/said" || cat "$tmp/said" >>"$tmp/bad"
+	diff "$tmp/want" "$tmp/got" >"$tmp/diff"
+	read -r fed _ moved _ <"$tmp/said"
+	# A form that changes nothing would pass.
+	case $form in
+	cut) [ "$fed" -gt $((2 * n_plain)) ] ;;
+	double) [ "$fed" -eq $((2 * n_plain)) ] ;;
+	reorder) [ "$fed" -eq "$n_plain" ] && [ "$moved" -gt $((n_plain / 10)) ] ;;
+	esac || echo "$fed packets fed and $moved moved, of $n_plain" >>"$tmp/bad"
+	[ "$form" = reorder ] && form="reorder, seed $seed"
+	result "$of: $form" "$tmp/bad" "$tmp/diff"
+}
+
+# want FILE...: the output of the plain form, into $tmp/want; its packets, into n_plain.
+want()
+{
+	: >"$tmp/bad"
+	"$replay" plain 0 "$@" >"$tmp/want" 2>"$tmp/said" || cp "$tmp/said" "$tmp/bad"
+	read -r n_plain _ <"$tmp/said"
+	[ -s "$tmp/want" ] || echo "no events" >>"$tmp/bad"
+}
+
+for capture in "$top_srcdir"/pcaps/*.pcap*; do
+	name=$(basename "$capture" | sed 's/\..*//')
+	case $name in
+	warmup | alt-warmup) continue ;; # benign-day and alt-benign again; read below
+	esac
+	file=$(plain "$capture")
+	want "$file"
+	result "$name: read plain" "$tmp/bad"
+	form "$name" cut 0 "$file"
+	form "$name" double 0 "$file"
+	# Of frames that were taken twice, with two numbers and times, the first to arrive is named: their order counts.
+	[ "$name" = duplicated ] && continue
+	for seed in $seeds; do
+		form "$name" reorder "$seed" "$file"
+	done
+done
+
+# With findings in the output: what was learnt before them is part of their weights.
+warmup=$(find_capture warmup)
+for name in golden-aes silver-smb; do
+	file=$(find_capture "$name")
+	want "$warmup" "$file"
+	grep -q '"event.kind":"alert"' "$tmp/want" || echo "no finding" >>"$tmp/bad"
+	result "$name after warmup: read plain, with findings" "$tmp/bad"
+	form "$name after warmup" cut 0 "$warmup" "$file"
+	form "$name after warmup" double 0 "$warmup" "$file"
+	form "$name after warmup" reorder 4 "$warmup" "$file"
+done
+echo "1..$n"
