@@ -304,7 +304,7 @@ static void print_progress(const struct mintmark_progress *p)
 	struct tm tm;
 	char when[32] = "";
 	if (gmtime_r(&s, &tm) != NULL)
-		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &tm);
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M UTC", &tm);
 	fprintf(stderr, "\r\033[K%" PRIu64 " packets, %.1f MB", p->packets, (double)p->bytes / 1e6);
 	if (p->bytes_total != 0)
 		fprintf(stderr, " of %.1f MB (%.0f %%)", (double)p->bytes_total / 1e6,

@@ -9,8 +9,7 @@ enum {
 };
 
 /* RFC 4648 table 1, by arithmetic: there is no table to look up by a byte of a secret. */
-static int
-sextet(uint8_t b)
+static int sextet(uint8_t b)
 {
 	if (b >= 'A' && b <= 'Z')
 		return b - 'A';
@@ -23,14 +22,12 @@ sextet(uint8_t b)
 	return b == '/' ? 63 : BAD;
 }
 
-static bool
-is_space(uint8_t b)
+static bool is_space(uint8_t b)
 {
 	return b == ' ' || b == '\t' || b == '\r' || b == '\n';
 }
 
-static bool
-decode(struct mm_cursor *c, uint8_t *out, size_t room, size_t *n_out)
+static bool decode(struct mm_cursor *c, uint8_t *out, size_t room, size_t *n_out)
 {
 	size_t n_chars = 0, n_pad = 0;
 	uint32_t bits = 0;
@@ -60,8 +57,7 @@ decode(struct mm_cursor *c, uint8_t *out, size_t room, size_t *n_out)
 	return n_chars % QUANTUM != 1;
 }
 
-bool
-mm_base64_decode(struct mm_slice text, uint8_t *out, size_t room, size_t *n)
+bool mm_base64_decode(struct mm_slice text, uint8_t *out, size_t room, size_t *n)
 {
 	struct mm_cursor c = mm_cursor(text);
 	size_t n_out = 0;

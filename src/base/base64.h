@@ -5,8 +5,7 @@
 #include "base/cursor.h"
 
 /** Bytes that hold whatever n characters of base64 decode to. */
-static inline size_t
-mm_base64_room(size_t n)
+static inline size_t mm_base64_room(size_t n)
 {
 	return n / 4 * 3 + 3;
 }

@@ -109,24 +109,21 @@ struct walk {
 	struct mm_segment *out;
 };
 
-static inline enum header
-end(struct walk *w, enum mm_decode_verdict verdict)
+static inline enum header end(struct walk *w, enum mm_decode_verdict verdict)
 {
 	w->verdict = verdict;
 	return HEADER_END;
 }
 
 /** The end of a packet that does not hold the next n bytes of a header. */
-static enum header
-end_short(struct walk *w, size_t n)
+static enum header end_short(struct walk *w, size_t n)
 {
 	bool cut = w->missing >= n - w->c.len;
 	return end(w, cut ? MM_DECODE_OTHER : MM_DECODE_MALFORMED);
 }
 
 /** Take the next n bytes into *h; false when they are not all there. */
-static inline bool
-take_header(struct walk *w, size_t n, struct mm_cursor *h)
+static inline bool take_header(struct walk *w, size_t n, struct mm_cursor *h)
 {
 	if (w->c.len < n)
 		return false;
@@ -135,8 +132,7 @@ take_header(struct walk *w, size_t n, struct mm_cursor *h)
 }
 
 /** Leave only n bytes: what follows is padding. False when the wire did not hold n. */
-static inline bool
-narrow(struct walk *w, size_t n)
+static inline bool narrow(struct walk *w, size_t n)
 {
 	if (n <= w->c.len) {
 		w->c = mm_cursor(mm_first(mm_left(&w->c), n));
@@ -149,8 +145,7 @@ narrow(struct walk *w, size_t n)
 	return true;
 }
 
-static inline enum header
-read_ethertype(struct walk *w, uint16_t type)
+static inline enum header read_ethertype(struct walk *w, uint16_t type)
 {
 	switch (type) {
 	case ETHERTYPE_IPV4:
@@ -167,8 +162,7 @@ read_ethertype(struct walk *w, uint16_t type)
 }
 
 /** Type and length share a field: IEEE 802.3 section 3.2.6. */
-static inline enum header
-read_type_or_length(struct walk *w, uint16_t type)
+static inline enum header read_type_or_length(struct walk *w, uint16_t type)
 {
 	if (type > ETHERNET_LENGTH_MAX)
 		return read_ethertype(w, type);
@@ -177,8 +171,7 @@ read_type_or_length(struct walk *w, uint16_t type)
 	return HEADER_LLC;
 }
 
-static inline enum header
-read_ethernet(struct walk *w)
+static inline enum header read_ethernet(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, ETHERNET_HEADER, &h))
@@ -188,8 +181,7 @@ read_ethernet(struct walk *w)
 }
 
 /** TCI (2): priority, drop eligible, VLAN id; type or length (2). IEEE 802.1Q section 9.6. */
-static enum header
-read_vlan(struct walk *w)
+static enum header read_vlan(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, VLAN_HEADER, &h))
@@ -200,8 +192,7 @@ read_vlan(struct walk *w)
 	return read_type_or_length(w, mm_be16(&h));
 }
 
-static enum header
-read_llc(struct walk *w)
+static enum header read_llc(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, LLC_HEADER, &h))
@@ -216,8 +207,7 @@ read_llc(struct walk *w)
 	return read_ethertype(w, mm_be16(&h));
 }
 
-static enum header
-read_sll_protocol(struct walk *w, uint16_t protocol)
+static enum header read_sll_protocol(struct walk *w, uint16_t protocol)
 {
 	if (protocol >= ETHERTYPE_MIN)
 		return read_ethertype(w, protocol);
@@ -225,8 +215,7 @@ read_sll_protocol(struct walk *w, uint16_t protocol)
 }
 
 /** Packet type (2), ARPHRD_ (2), address length (2), address (8), protocol (2). */
-static enum header
-read_sll(struct walk *w)
+static enum header read_sll(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, SLL_HEADER, &h))
@@ -237,8 +226,7 @@ read_sll(struct walk *w)
 
 /** Protocol (2), reserved (2), interface (4), ARPHRD_ (2), packet type (1), address length (1),
  * address (8). */
-static enum header
-read_sll2(struct walk *w)
+static enum header read_sll2(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, SLL2_HEADER, &h))
@@ -247,8 +235,7 @@ read_sll2(struct walk *w)
 }
 
 /** Address family (4), in the byte order of the capturing host (NULL) or big-endian (LOOP). */
-static enum header
-read_null(struct walk *w)
+static enum header read_null(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, NULL_HEADER, &h))
@@ -270,8 +257,7 @@ read_null(struct walk *w)
 }
 
 /** No link layer: the IP version tells. */
-static enum header
-read_raw(struct walk *w)
+static enum header read_raw(struct walk *w)
 {
 	int first = mm_peek8(&w->c);
 	if (first < 0)
@@ -286,8 +272,7 @@ read_raw(struct walk *w)
 	}
 }
 
-static inline enum header
-read_ip_proto(struct walk *w, uint8_t proto)
+static inline enum header read_ip_proto(struct walk *w, uint8_t proto)
 {
 	bool ipv6 = w->src.len == IPV6_ADDRESS;
 	switch (proto) {
@@ -310,8 +295,7 @@ read_ip_proto(struct walk *w, uint8_t proto)
 
 /** Give the rest of the packet, a fragment, to the table, and go on in the datagram when it is
  * whole. frag: offset, more, next_header, and of the key id and ip_proto. */
-static enum header
-read_fragment(struct walk *w, struct mm_frag *frag)
+static enum header read_fragment(struct walk *w, struct mm_frag *frag)
 {
 	struct mm_frag_whole whole;
 	/* A fragment inside a reassembled datagram is an attack, and its bytes lie where the next
@@ -346,8 +330,7 @@ read_fragment(struct walk *w, struct mm_frag *frag)
 /** RFC 791 section 3.1: version and IHL (1), service (1), total length (2), identification (2),
  * flags and fragment offset (2), time to live (1), protocol (1), checksum (2), source (4),
  * destination (4), options. */
-static inline enum header
-read_ipv4(struct walk *w)
+static inline enum header read_ipv4(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, IPV4_HEADER, &h))
@@ -386,8 +369,7 @@ read_ipv4(struct walk *w)
 
 /** RFC 8200 section 3: version, class and flow label (4), payload length (2), next header (1), hop
  * limit (1), source (16), destination (16). */
-static inline enum header
-read_ipv6(struct walk *w)
+static inline enum header read_ipv6(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, IPV6_HEADER, &h))
@@ -406,8 +388,7 @@ read_ipv6(struct walk *w)
 }
 
 /** Skip the n bytes left of a header whose next header and length were read. */
-static enum header
-skip_extension(struct walk *w, uint8_t next, size_t n)
+static enum header skip_extension(struct walk *w, uint8_t next, size_t n)
 {
 	struct mm_cursor h;
 	if (!take_header(w, n, &h))
@@ -417,8 +398,7 @@ skip_extension(struct walk *w, uint8_t next, size_t n)
 
 /** Hop-by-hop options, routing, destination options: next header (1), length (1) in units of 8
  * bytes without the first 8. RFC 8200 sections 4.3, 4.4, 4.6. */
-static enum header
-read_ipv6_options(struct walk *w)
+static enum header read_ipv6_options(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, IPV6_OPTIONS_MIN, &h))
@@ -428,8 +408,7 @@ read_ipv6_options(struct walk *w)
 }
 
 /** Next header (1), length (1) in units of 4 bytes minus 2, and more. RFC 4302 section 2. */
-static enum header
-read_ah(struct walk *w)
+static enum header read_ah(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, AH_MIN, &h))
@@ -440,8 +419,7 @@ read_ah(struct walk *w)
 
 /** RFC 8200 section 4.5: next header (1), reserved (1), offset and more-flag (2), identification
  * (4). */
-static enum header
-read_ipv6_fragment(struct walk *w)
+static enum header read_ipv6_fragment(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, IPV6_FRAGMENT, &h))
@@ -459,8 +437,7 @@ read_ipv6_fragment(struct walk *w)
 }
 
 /* Written in place: a value built first and then copied stalls on its own stores. */
-static inline void
-put_endpoint(struct mm_endpoint *e, struct mm_slice s, uint16_t port)
+static inline void put_endpoint(struct mm_endpoint *e, struct mm_slice s, uint16_t port)
 {
 	memset(e->addr.b, 0, sizeof e->addr.b);
 	if (s.len == IPV4_ADDRESS) {
@@ -474,8 +451,8 @@ put_endpoint(struct mm_endpoint *e, struct mm_slice s, uint16_t port)
 }
 
 /** Fill *out but for what only TCP has. */
-static inline enum header
-end_segment(struct walk *w, uint8_t ip_proto, uint16_t src_port, uint16_t dst_port)
+static inline enum header end_segment(
+        struct walk *w, uint8_t ip_proto, uint16_t src_port, uint16_t dst_port)
 {
 	struct mm_segment *out = w->out;
 	put_endpoint(&out->src, w->src, src_port);
@@ -490,8 +467,7 @@ end_segment(struct walk *w, uint8_t ip_proto, uint16_t src_port, uint16_t dst_po
 
 /** RFC 9293 section 3.1: ports (2, 2), sequence (4), acknowledgment (4), data offset (4 bits),
  * reserved and flags (12 bits), window (2), checksum (2), urgent pointer (2), options. */
-static inline enum header
-read_tcp(struct walk *w)
+static inline enum header read_tcp(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, TCP_HEADER, &h))
@@ -519,8 +495,7 @@ read_tcp(struct walk *w)
 }
 
 /** RFC 768: ports (2, 2), length with this header (2), checksum (2). */
-static enum header
-read_udp(struct walk *w)
+static enum header read_udp(struct walk *w)
 {
 	struct mm_cursor h;
 	if (!take_header(w, UDP_HEADER, &h))
@@ -537,8 +512,7 @@ read_udp(struct walk *w)
 	return end_segment(w, PROTO_UDP, src_port, dst_port);
 }
 
-static enum header
-read_link(struct walk *w, uint32_t linktype)
+static enum header read_link(struct walk *w, uint32_t linktype)
 {
 	switch (linktype) {
 	case MM_LINK_ETHERNET:
@@ -563,8 +537,7 @@ read_link(struct walk *w, uint32_t linktype)
 	}
 }
 
-static inline enum header
-read_header(struct walk *w, enum header header)
+static inline enum header read_header(struct walk *w, enum header header)
 {
 	switch (header) {
 	case HEADER_ETHERNET:
@@ -601,8 +574,7 @@ read_header(struct walk *w, enum header header)
 	return HEADER_END;
 }
 
-static void
-count(struct mm_decode_stats *stats, enum mm_decode_verdict verdict)
+static void count(struct mm_decode_stats *stats, enum mm_decode_verdict verdict)
 {
 	switch (verdict) {
 	case MM_DECODE_SEGMENT:
@@ -622,8 +594,8 @@ count(struct mm_decode_stats *stats, enum mm_decode_verdict verdict)
 	}
 }
 
-enum mm_decode_verdict
-mm_decode(struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *out)
+enum mm_decode_verdict mm_decode(
+        struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *out)
 {
 	bool cut = pkt->wire_len > pkt->data.len;
 	struct walk w = {
@@ -649,8 +621,7 @@ mm_decode(struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *
 	return w.verdict;
 }
 
-int
-mm_decoder_new(const struct mm_hash_key *key, struct mm_decoder **out)
+int mm_decoder_new(const struct mm_hash_key *key, struct mm_decoder **out)
 {
 	struct mm_decoder *d = calloc(1, sizeof *d);
 	if (d == NULL)
@@ -664,8 +635,7 @@ mm_decoder_new(const struct mm_hash_key *key, struct mm_decoder **out)
 	return MM_OK;
 }
 
-void
-mm_decoder_free(struct mm_decoder *d)
+void mm_decoder_free(struct mm_decoder *d)
 {
 	if (d == NULL)
 		return;
@@ -673,8 +643,7 @@ mm_decoder_free(struct mm_decoder *d)
 	free(d);
 }
 
-const struct mm_decode_stats *
-mm_decoder_stats(const struct mm_decoder *d)
+const struct mm_decode_stats *mm_decoder_stats(const struct mm_decoder *d)
 {
 	return &d->stats;
 }

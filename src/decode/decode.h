@@ -75,7 +75,7 @@ void mm_decoder_free(struct mm_decoder *d);
  * (n_cut counts it), a header that was not on the wire either makes it MM_DECODE_MALFORMED. *out
  * is untouched unless the verdict is MM_DECODE_SEGMENT. */
 enum mm_decode_verdict mm_decode(
-	struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *out);
+        struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *out);
 
 const struct mm_decode_stats *mm_decoder_stats(const struct mm_decoder *d);
 

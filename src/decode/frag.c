@@ -56,9 +56,8 @@ struct mm_frag_table {
 	struct page whole[DATAGRAM_PAGES];
 };
 
-int
-mm_frag_table_new(
-	const struct mm_hash_key *key, struct mm_decode_stats *stats, struct mm_frag_table **out)
+int mm_frag_table_new(
+        const struct mm_hash_key *key, struct mm_decode_stats *stats, struct mm_frag_table **out)
 {
 	/* Zeroed memory of this size is not resident until it is used. */
 	struct mm_frag_table *t = calloc(1, sizeof *t);
@@ -73,14 +72,12 @@ mm_frag_table_new(
 	return MM_OK;
 }
 
-void
-mm_frag_table_free(struct mm_frag_table *t)
+void mm_frag_table_free(struct mm_frag_table *t)
 {
 	free(t);
 }
 
-static void
-list_add(struct mm_frag_table *t, uint16_t i)
+static void list_add(struct mm_frag_table *t, uint16_t i)
 {
 	struct datagram *d = &t->datagram[i];
 	d->older = t->newest;
@@ -92,8 +89,7 @@ list_add(struct mm_frag_table *t, uint16_t i)
 	t->newest = i;
 }
 
-static void
-list_remove(struct mm_frag_table *t, uint16_t i)
+static void list_remove(struct mm_frag_table *t, uint16_t i)
 {
 	const struct datagram *d = &t->datagram[i];
 	if (d->older != NONE)
@@ -106,8 +102,7 @@ list_remove(struct mm_frag_table *t, uint16_t i)
 		t->newest = d->older;
 }
 
-static void
-release_pages(struct mm_frag_table *t, struct datagram *d)
+static void release_pages(struct mm_frag_table *t, struct datagram *d)
 {
 	for (size_t i = 0; i < DATAGRAM_PAGES; i++) {
 		uint16_t page = d->page[i];
@@ -119,8 +114,7 @@ release_pages(struct mm_frag_table *t, struct datagram *d)
 	}
 }
 
-static void
-give_up(struct mm_frag_table *t, struct datagram *d)
+static void give_up(struct mm_frag_table *t, struct datagram *d)
 {
 	if (d->given_up)
 		return;
@@ -130,8 +124,7 @@ give_up(struct mm_frag_table *t, struct datagram *d)
 }
 
 /** Forget datagram i. */
-static void
-forget(struct mm_frag_table *t, uint16_t i)
+static void forget(struct mm_frag_table *t, uint16_t i)
 {
 	struct datagram *d = &t->datagram[i];
 	release_pages(t, d);
@@ -144,8 +137,7 @@ forget(struct mm_frag_table *t, uint16_t i)
 	t->free_datagram = i;
 }
 
-static void
-evict_oldest(struct mm_frag_table *t)
+static void evict_oldest(struct mm_frag_table *t)
 {
 	uint16_t i = t->oldest;
 	t->stats->n_fragment_limit++;
@@ -153,16 +145,14 @@ evict_oldest(struct mm_frag_table *t)
 	forget(t, i);
 }
 
-static bool
-timed_out(const struct datagram *d, int64_t now_ns)
+static bool timed_out(const struct datagram *d, int64_t now_ns)
 {
 	const uint64_t limit_ns = (uint64_t)MM_FRAG_TIMEOUT_S * 1000000000u;
 	/* Captures may hold any two times: the difference of them may not fit the signed type. */
 	return now_ns > d->start_ns && (uint64_t)now_ns - (uint64_t)d->start_ns > limit_ns;
 }
 
-static void
-expire(struct mm_frag_table *t, int64_t now_ns)
+static void expire(struct mm_frag_table *t, int64_t now_ns)
 {
 	while (t->oldest != NONE && timed_out(&t->datagram[t->oldest], now_ns)) {
 		give_up(t, &t->datagram[t->oldest]);
@@ -170,8 +160,7 @@ expire(struct mm_frag_table *t, int64_t now_ns)
 	}
 }
 
-static uint16_t
-add_datagram(struct mm_frag_table *t, const struct mm_frag *frag, uint16_t bucket)
+static uint16_t add_datagram(struct mm_frag_table *t, const struct mm_frag *frag, uint16_t bucket)
 {
 	uint16_t i;
 	if (t->free_datagram == NONE && t->n_datagrams == MM_FRAG_DATAGRAMS_MAX)
@@ -196,8 +185,7 @@ add_datagram(struct mm_frag_table *t, const struct mm_frag *frag, uint16_t bucke
 }
 
 /** The datagram of this fragment, new if need be, as the most recently used. */
-static uint16_t
-find_datagram(struct mm_frag_table *t, const struct mm_frag *frag)
+static uint16_t find_datagram(struct mm_frag_table *t, const struct mm_frag *frag)
 {
 	uint64_t hash = mm_siphash(&t->key, &frag->key, sizeof frag->key);
 	uint16_t bucket = (uint16_t)(hash & (BUCKETS - 1));
@@ -217,8 +205,7 @@ find_datagram(struct mm_frag_table *t, const struct mm_frag *frag)
 }
 
 /** A page for datagram d, which is the most recently used: others make room. */
-static uint16_t
-take_page(struct mm_frag_table *t, const struct datagram *d)
+static uint16_t take_page(struct mm_frag_table *t, const struct datagram *d)
 {
 	while (t->free_page == NONE && t->n_pages == POOL_PAGES) {
 		assert(&t->datagram[t->oldest] != d);
@@ -235,8 +222,8 @@ take_page(struct mm_frag_table *t, const struct datagram *d)
 
 /** Put the fragment's bytes into d's pages; false when one contradicts what came before.
  * *fresh: units that had not come before. */
-static bool
-store(struct mm_frag_table *t, struct datagram *d, const struct mm_frag *frag, uint32_t *fresh)
+static bool store(
+        struct mm_frag_table *t, struct datagram *d, const struct mm_frag *frag, uint32_t *fresh)
 {
 	struct mm_cursor c = mm_cursor(frag->payload);
 	*fresh = 0;
@@ -260,8 +247,7 @@ store(struct mm_frag_table *t, struct datagram *d, const struct mm_frag *frag, u
 
 /** True when the fragment agrees with what is known of the datagram's length; notes what it says of
  * it. */
-static bool
-length_agrees(struct datagram *d, const struct mm_frag *frag)
+static bool length_agrees(struct datagram *d, const struct mm_frag *frag)
 {
 	uint32_t end = frag->offset + (uint32_t)frag->payload.len;
 	if (end > d->end_max)
@@ -271,8 +257,7 @@ length_agrees(struct datagram *d, const struct mm_frag *frag)
 	return d->total == 0 || (d->end_max <= d->total && (frag->more || end == d->total));
 }
 
-static void
-gather(struct mm_frag_table *t, uint16_t i, struct mm_frag_whole *out)
+static void gather(struct mm_frag_table *t, uint16_t i, struct mm_frag_whole *out)
 {
 	const struct datagram *d = &t->datagram[i];
 	for (size_t p = 0; p * PAGE < d->total; p++)
@@ -288,16 +273,15 @@ gather(struct mm_frag_table *t, uint16_t i, struct mm_frag_whole *out)
 
 /** False when the fragment breaks the rules of RFC 791 section 3.1 and RFC 8200 section 4.5: it
  * holds something, in whole units unless it is the last, and ends where a datagram can. */
-static bool
-well_formed(const struct mm_frag *frag)
+static bool well_formed(const struct mm_frag *frag)
 {
 	size_t on_wire = frag->payload.len + frag->missing;
 	return frag->offset % UNIT == 0 && on_wire != 0 && on_wire <= DATAGRAM_MAX &&
 	       frag->offset <= DATAGRAM_MAX - on_wire && (!frag->more || on_wire % UNIT == 0);
 }
 
-enum mm_frag_verdict
-mm_frag_add(struct mm_frag_table *t, const struct mm_frag *frag, struct mm_frag_whole *out)
+enum mm_frag_verdict mm_frag_add(
+        struct mm_frag_table *t, const struct mm_frag *frag, struct mm_frag_whole *out)
 {
 	if (!well_formed(frag))
 		return MM_FRAG_MALFORMED;

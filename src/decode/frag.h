@@ -49,7 +49,7 @@ struct mm_frag_table;
 /** stats: borrowed, gets n_reassembled, n_fragments_dropped and n_fragment_limit. *out is owned by
  * the caller. Error: MM_ERR_NOMEM. */
 int mm_frag_table_new(const struct mm_hash_key *key, struct mm_decode_stats *stats,
-	struct mm_frag_table **out) MM_MUST_CHECK;
+        struct mm_frag_table **out) MM_MUST_CHECK;
 void mm_frag_table_free(struct mm_frag_table *t);
 
 /** Take in one fragment. A byte that comes twice must have the same value and all last fragments
@@ -58,6 +58,6 @@ void mm_frag_table_free(struct mm_frag_table *t);
  * whole. Times out MM_FRAG_TIMEOUT_S after its first fragment came (RFC 8200 section 4.5), seen
  * when another fragment comes. */
 enum mm_frag_verdict mm_frag_add(
-	struct mm_frag_table *t, const struct mm_frag *frag, struct mm_frag_whole *out);
+        struct mm_frag_table *t, const struct mm_frag *frag, struct mm_frag_whole *out);
 
 #endif

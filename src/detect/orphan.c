@@ -14,6 +14,7 @@ enum {
 	/* RFC 4120 section 7.5.9 */
 	KDC_ERR_TGT_REVOKED = 20,
 	KRB_AP_ERR_BAD_INTEGRITY = 31,
+	KRB_AP_ERR_TKT_EXPIRED = 32,
 	KRB_AP_ERR_MODIFIED = 41,
 	KRB_AP_ERR_BADKEYVER = 44,
 };
@@ -29,7 +30,25 @@ static bool kdc_refusal(uint32_t code)
 	       code == KRB_AP_ERR_MODIFIED || code == KRB_AP_ERR_BADKEYVER;
 }
 
-static void note(struct mm_finding *f, const struct mm_look *look, const struct mm_sighting *s)
+/* Does the client hold a TGT from just before, and present this one instead? */
+static bool latest_unused(
+        const struct mm_detect *d, const struct mm_finding *f, const struct mm_sighting *s)
+{
+	const int64_t recent_ns = INT64_C(3600) * 1000000000; /* LED-03: within one hour */
+	struct mm_str user = { f->facts.user, strlen(f->facts.user) };
+	uint32_t issuer = mm_names_find_folded(&d->ledger->names, s->cred->issuer);
+	const struct mm_latest *latest =
+	        mm_ledger_latest(d->ledger, issuer, user, &f->facts.client);
+	if (s->cred->kind != MM_CRED_TGT || latest == NULL ||
+	        latest->issued_ns > f->facts.first_ns ||
+	        f->facts.first_ns - latest->issued_ns > recent_ns)
+		return false;
+	const struct mm_row *row = mm_ledger_find(d->ledger, &latest->fp);
+	return row != NULL && row->n_presented == 0;
+}
+
+static void note(const struct mm_detect *d, struct mm_finding *f, const struct mm_look *look,
+        const struct mm_sighting *s)
 {
 	const struct mm_event *ev = look->ev;
 	struct mm_facts *facts = &f->facts;
@@ -47,8 +66,10 @@ static void note(struct mm_finding *f, const struct mm_look *look, const struct 
 	/* The reply to a TGT names its client, unless it was obtained for another or the name is hidden. */
 	bool own_name = ev->kind == MM_EV_ISSUE &&
 	                !(ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY | MM_EVF_ANONYMOUS));
-	if (facts->user[0] == '\0' && own_name)
+	if (facts->user[0] == '\0' && own_name) {
 		mm_name_copy(facts->user, ev->user);
+		facts->latest_unused = latest_unused(d, f, s);
+	}
 }
 
 void mm_orphan_look(struct mm_detect *d, const struct mm_detector *detector,
@@ -61,7 +82,7 @@ void mm_orphan_look(struct mm_detect *d, const struct mm_detector *detector,
 		struct mm_finding *f = mm_detect_open(d, detector, look, s);
 		if (f == NULL)
 			continue;
-		note(f, look, s);
+		note(d, f, look, s);
 		mm_finding_use(f, look->ev, s->cred, mm_event_find_cred(look->ev, MM_ROLE_ISSUED));
 	}
 }
@@ -108,10 +129,12 @@ static struct mm_share narrowest(
 	return share;
 }
 
-static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current)
+static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current, bool machine)
 {
-	if (kvno >= 0 && current >= 0 && (kvno - current == 1 || current - kvno == 1))
-		return MM_W_KVNO_NEXT;
+	if (kvno >= 0 && current - kvno == 1)
+		return MM_W_KVNO_PREVIOUS;
+	if (machine)
+		return MM_W_KVNO_MACHINE;
 	if (kvno == KVNO_IMPACKET_MIMIKATZ)
 		return MM_W_KVNO_2;
 	return kvno == KVNO_RUBEUS ? MM_W_KVNO_3 : MM_W_KVNO_OTHER;
@@ -129,16 +152,19 @@ static const char *number_or_none(int64_t v, char out[24])
 static double weigh_kvno(struct mm_finding *f, const struct norm *n)
 {
 	char shown[24], usual[24];
-	/* Versions belong to accounts: other services' tell nothing. */
-	struct mm_share share = narrowest(n, MM_TRAIT_KVNO, f->facts.kvno, 1);
+	/* Versions belong to accounts: those of other services on the machine tell less, others nothing. */
+	struct mm_share share = narrowest(n, MM_TRAIT_KVNO, f->facts.kvno, 0);
+	bool machine = share.n == 0;
+	if (machine)
+		share = narrowest(n, MM_TRAIT_KVNO, f->facts.kvno, 1);
 	if (share.n == 0 || share.k != 0)
 		return 0;
-	enum mm_weight_id id = kvno_weight(f->facts.kvno, share.latest);
+	enum mm_weight_id id = kvno_weight(f->facts.kvno, share.latest, machine);
 	double db = mm_weigh(id, 0, (double)share.n);
 	mm_finding_add(f, id, db,
-	        "its key version is %s; the %llu seen issued for this account carry %s%s",
+	        "its key version is %s; the %llu seen issued for this %s carry %s%s",
 	        number_or_none(f->facts.kvno, shown), (unsigned long long)share.n,
-	        number_or_none(share.latest, usual),
+	        machine ? "machine" : "service", number_or_none(share.latest, usual),
 	        id == MM_W_KVNO_2   ? ", and 2 is what ticketer.py and mimikatz write"
 	        : id == MM_W_KVNO_3 ? ", and 3 is what Rubeus writes"
 	                            : "");
@@ -180,14 +206,21 @@ static bool weigh_length(struct mm_finding *f, const struct norm *n)
 	enum { ENOUGH = 8 }; /* of this very service; else all of its kind */
 	uint32_t length = mm_plain_length(&n->cred);
 	struct mm_length_rank r = { 0 };
-	if (n->scopes[0] != 0)
+	struct mm_str user = { f->facts.user, strlen(f->facts.user) };
+	uint32_t owner = mm_scope_owner(&n->cred, user);
+	if (owner != n->scopes[2])
+		r = mm_baseline_length_rank(n->baseline, n->issuer, owner, length);
+	else if (n->scopes[0] != 0)
 		r = mm_baseline_length_rank(n->baseline, n->issuer, n->scopes[0], length);
-	if (r.n < ENOUGH)
+	if (r.n < ENOUGH && owner == n->scopes[2])
 		r = mm_baseline_length_rank(n->baseline, n->issuer, n->scopes[2], length);
-	if (r.n == 0 || !r.outside)
+	if (r.n == 0 || r.margins < 1)
 		return false;
-	/* Two sides on which to be odd. */
-	double db = mm_weigh_p(MM_W_LENGTH, 2 * (r.n_beyond + 0.5) / ((double)r.n + 1));
+	/* Forged ones are short, so the short side is tested alone; the further out, the rarer, as Chebyshev
+	 * bounds it. */
+	double sides = length < r.min ? 1 : 2;
+	double p_h = sides * (r.n_beyond + 0.5) / ((double)r.n + 1) / (r.margins * r.margins);
+	double db = mm_weigh_p(MM_W_LENGTH, p_h);
 	if (db < MM_NOTABLE_DB)
 		return false;
 	mm_finding_add(f, MM_W_LENGTH, db,
@@ -253,20 +286,41 @@ static bool weigh_stack(struct mm_finding *f, const struct norm *n)
 {
 	struct mm_share share = mm_baseline_share(
 	        n->baseline, MM_TRAIT_STACK, n->issuer, 0, (int64_t)f->facts.stack);
+	enum mm_weight_id id = f->facts.miss.a > 0 ? MM_W_STACK_WARM_UP : MM_W_STACK;
 	if (share.n == 0 || f->facts.stack == 0)
 		return false;
-	double db = mm_weigh(MM_W_STACK, (double)share.k, (double)share.n);
+	double db = mm_weigh(id, (double)share.k, (double)share.n);
 	if (db < MM_NOTABLE_DB)
 		return false;
-	mm_finding_add(f, MM_W_STACK, db,
-	        "the request that carried it was made by software of which %llu of %llu requests "
-	        "here are",
+	mm_finding_add(f, id, db,
+	        "the request that carried it was made by software that makes %llu of %llu requests "
+	        "here",
 	        (unsigned long long)share.k, (unsigned long long)share.n);
 	return true;
 }
 
+static void weigh_latest(struct mm_finding *f, const struct norm *n)
+{
+	struct mm_share other =
+	        mm_baseline_share(n->baseline, MM_TRAIT_LATEST_TGT, n->issuer, 0, 0);
+	if (!f->facts.latest_unused || f->facts.miss.a > 0)
+		return;
+	double db = mm_weigh(MM_W_LATEST_TGT, (double)other.k, (double)other.n);
+	if (db < MM_NOTABLE_DB)
+		return;
+	mm_finding_add(f, MM_W_LATEST_TGT, db,
+	        "%s had just obtained another TGT on this host and did not use it: so it looks "
+	        "when a TGT is "
+	        "opened and sealed anew; %llu of %llu presentations here were not of the latest "
+	        "TGT",
+	        f->facts.user, (unsigned long long)other.k, (unsigned long long)other.n);
+}
+
 static bool weigh_refusal(struct mm_finding *f, const struct norm *n, double kvno_db)
 {
+	if (f->facts.kdc_error == KRB_AP_ERR_TKT_EXPIRED)
+		mm_finding_add(f, MM_W_KDC_EXPIRED, mm_weigh(MM_W_KDC_EXPIRED, 0, 0),
+		        "the KDC could read it and found it expired: it is old");
 	if (!kdc_refusal(f->facts.kdc_error))
 		return false;
 	/* A KDC that has no key of that version must refuse: nothing new beyond the version itself. */
@@ -282,19 +336,25 @@ static bool weigh_refusal(struct mm_finding *f, const struct norm *n, double kvn
 }
 
 /* Only past the warm-up: before, a host may have obtained everything before the sensor began. */
-static void weigh_never_obtained(
-        const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
+static void weigh_host(const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
 {
 	const struct mm_cell *host = mm_ledger_host(d->ledger, n->issuer, &f->facts.client);
-	if (f->facts.miss.a > 0 || f->facts.role == MM_ROLE_EVIDENCE ||
-	        (host != NULL && host->n_obtained != 0))
-		return;
+	char addr[MM_ADDR_TEXT];
+	bool obtains = host != NULL && host->n_obtained != 0;
 	struct mm_share share =
-	        mm_baseline_share(n->baseline, MM_TRAIT_HOST_OBTAINS, n->issuer, 0, 0);
+	        mm_baseline_share(n->baseline, MM_TRAIT_HOST_OBTAINS, n->issuer, 0, obtains);
+	if (f->facts.miss.a > 0 || f->facts.role == MM_ROLE_EVIDENCE)
+		return;
+	if (obtains) {
+		mm_finding_add(f, MM_W_HOST_OBTAINS,
+		        mm_weigh(MM_W_HOST_OBTAINS, (double)share.k, (double)share.n),
+		        "%s obtains tickets from %s in the ordinary way, too",
+		        mm_addr_text(&f->facts.client, addr), f->facts.issuer);
+		return;
+	}
 	double db = mm_weigh(MM_W_NEVER_OBTAINED, (double)share.k, (double)share.n);
 	if (db < MM_NOTABLE_DB)
 		return;
-	char addr[MM_ADDR_TEXT];
 	mm_finding_add(f, MM_W_NEVER_OBTAINED, db,
 	        "%s was never seen to obtain anything from %s; of %llu other hosts that present "
 	        "its "
@@ -337,6 +397,10 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 {
 	struct norm n = norm_of(d, f);
 	mm_finding_reset(f, MM_W_PRIOR_FORGED);
+	/* When it was first seen stays; what is known of coverage grows. */
+	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
+	f->facts.miss = mm_ledger_miss(d->ledger, n.issuer, &f->facts.client,
+	        f->facts.miss.watched_ns, row != NULL ? (double)row->missed : 0);
 	weigh_orphan(f);
 	if (f->facts.blind == MM_BLIND_ISSUER) {
 		f->bare = true;
@@ -351,7 +415,8 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 	odd |= weigh_service_form(f, &n);
 	odd |= weigh_refusal(f, &n, kvno_db);
 	odd |= weigh_stack(f, &n);
-	weigh_never_obtained(d, f, &n);
+	weigh_latest(f, &n);
+	weigh_host(d, f, &n);
 	mm_finding_sum(f);
 	f->bare = !odd && f->score < 0;
 	if (!f->bare)

@@ -88,26 +88,22 @@ static const struct mm_attr attrs[N_ATTRS] = {
 	        "The ticket was shown to a proxy: Proxy-Authorization, RFC 9110 section 11.7.2" },
 };
 
-static bool
-is_blank(int b)
+static bool is_blank(int b)
 {
 	return b == ' ' || b == '\t';
 }
 
-static bool
-is_space(int b)
+static bool is_space(int b)
 {
 	return is_blank(b) || b == '\r' || b == '\n';
 }
 
-static bool
-is_digit(int b)
+static bool is_digit(int b)
 {
 	return b >= '0' && b <= '9';
 }
 
-static struct mm_slice
-trim(struct mm_slice s)
+static struct mm_slice trim(struct mm_slice s)
 {
 	while (is_space(mm_at(s, 0)))
 		s = mm_after(s, 1);
@@ -116,16 +112,14 @@ trim(struct mm_slice s)
 	return s;
 }
 
-static bool
-is_word(struct mm_slice s, const char *word)
+static bool is_word(struct mm_slice s, const char *word)
 {
 	return mm_str_ieq(
 	        (struct mm_str){ (const char *)s.p, s.len }, (struct mm_str){ word, strlen(word) });
 }
 
 /* The line at the front of s without its line end: CRLF, or the bare LF of section 2.2. */
-static struct mm_slice
-first_line(struct mm_slice s)
+static struct mm_slice first_line(struct mm_slice s)
 {
 	struct mm_slice line = mm_first(s, mm_find8(s, 0, '\n'));
 	if (line.len != 0 && mm_at(line, line.len - 1) == '\r')
@@ -134,8 +128,7 @@ first_line(struct mm_slice s)
 }
 
 /* Length of the method at the front of s: upper-case letters, and what extensions add to them. */
-static size_t
-method_length(struct mm_slice s)
+static size_t method_length(struct mm_slice s)
 {
 	size_t n = 0;
 	for (int b = mm_at(s, n);
@@ -145,16 +138,14 @@ method_length(struct mm_slice s)
 	return n;
 }
 
-static bool
-is_version(struct mm_slice s)
+static bool is_version(struct mm_slice s)
 {
 	return s.len == VERSION_LEN && mm_slice_eq(mm_first(s, 7), mm_slice_str("HTTP/1.")) &&
 	       is_digit(mm_at(s, 7));
 }
 
 /* status-line = HTTP-version SP status-code SP [ reason-phrase ]; 0 when it is none. */
-static unsigned
-status_of(struct mm_slice line)
+static unsigned status_of(struct mm_slice line)
 {
 	if (line.len < STATUS_LINE_MIN || !is_version(mm_first(line, VERSION_LEN)) ||
 	        !is_blank(mm_at(line, VERSION_LEN)))
@@ -170,8 +161,8 @@ status_of(struct mm_slice line)
 }
 
 /* request-line = method SP request-target SP HTTP-version. */
-static bool
-read_request_line(struct mm_slice line, struct mm_slice *method, struct mm_slice *target)
+static bool read_request_line(
+        struct mm_slice line, struct mm_slice *method, struct mm_slice *target)
 {
 	size_t n = method_length(line);
 	if (n == 0 || n > METHOD_MAX || !is_blank(mm_at(line, n)) || line.len < n + VERSION_LEN ||
@@ -182,8 +173,7 @@ read_request_line(struct mm_slice line, struct mm_slice *method, struct mm_slice
 	return target->len != 0;
 }
 
-static bool
-is_start_line(struct mm_slice line, enum mm_dir dir)
+static bool is_start_line(struct mm_slice line, enum mm_dir dir)
 {
 	struct mm_slice method, target;
 	return dir == MM_TO_SERVER ? read_request_line(line, &method, &target)
@@ -191,8 +181,7 @@ is_start_line(struct mm_slice line, enum mm_dir dir)
 }
 
 /* Could s be the beginning of a message? For framing: cheap, and wrong only in saying yes. */
-static bool
-may_start(struct mm_slice s, enum mm_dir dir)
+static bool may_start(struct mm_slice s, enum mm_dir dir)
 {
 	if (dir == MM_TO_CLIENT) {
 		struct mm_slice name = mm_slice_str("HTTP/1.");
@@ -204,8 +193,7 @@ may_start(struct mm_slice s, enum mm_dir dir)
 
 /* For probe and resync: a start line when it is all there; what there is of it otherwise, down to a method
  * everybody knows and a path, or a status. */
-static bool
-starts_message(struct mm_slice s, enum mm_dir dir)
+static bool starts_message(struct mm_slice s, enum mm_dir dir)
 {
 	static const char *const methods[] = { "GET /", "POST /", "HEAD /", "PUT /", "OPTIONS /",
 		"DELETE /", "PATCH /", "PROPFIND /", "GET http://", "POST http://", "CONNECT " };
@@ -221,14 +209,12 @@ starts_message(struct mm_slice s, enum mm_dir dir)
 	return false;
 }
 
-static bool
-http_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
+static bool http_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
 {
 	return transport == MM_TCP && starts_message(head, dir);
 }
 
-static size_t
-http_resync(void *state, enum mm_dir dir, struct mm_slice avail)
+static size_t http_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	for (size_t i = 0; i < avail.len; i = mm_find8(avail, i, '\n') + 1)
@@ -239,8 +225,7 @@ http_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 }
 
 /* The next header field, continuation lines included (obs-fold, section 5.2). False at the end. */
-static bool
-next_field(struct mm_cursor *c, struct mm_slice *name, struct mm_slice *value)
+static bool next_field(struct mm_cursor *c, struct mm_slice *name, struct mm_slice *value)
 {
 	if (c->len == 0)
 		return false;
@@ -266,8 +251,7 @@ struct fields {
 };
 
 /* Content-Length; the same number several times is one (section 6.3). */
-static void
-read_length(struct fields *f, struct mm_slice value)
+static void read_length(struct fields *f, struct mm_slice value)
 {
 	struct mm_cursor c = mm_cursor(value);
 	while (c.len != 0) {
@@ -288,8 +272,7 @@ read_length(struct fields *f, struct mm_slice value)
 }
 
 /* Is chunked the last transfer coding? Only then does the message say where it ends. */
-static void
-read_transfer_encoding(struct fields *f, struct mm_slice value)
+static void read_transfer_encoding(struct fields *f, struct mm_slice value)
 {
 	size_t at = 0;
 	for (size_t comma = mm_find8(value, 0, ','); comma < value.len;
@@ -301,8 +284,7 @@ read_transfer_encoding(struct fields *f, struct mm_slice value)
 
 /* challenge or credentials = auth-scheme [ 1*SP token68 ], RFC 9110 section 11.3; a list of them in a
  * challenge. The first token of a scheme that carries Kerberos is kept. */
-static void
-read_negotiate(struct fields *f, bool proxy, struct mm_slice value)
+static void read_negotiate(struct fields *f, bool proxy, struct mm_slice value)
 {
 	struct mm_cursor c = mm_cursor(value);
 	while (c.len != 0 && f->token[proxy].len == 0) {
@@ -320,8 +302,7 @@ read_negotiate(struct fields *f, bool proxy, struct mm_slice value)
 	}
 }
 
-static void
-read_fields(struct mm_cursor *c, enum mm_dir dir, struct fields *f)
+static void read_fields(struct mm_cursor *c, enum mm_dir dir, struct fields *f)
 {
 	struct mm_slice name, value;
 	bool request = dir == MM_TO_SERVER;
@@ -342,8 +323,7 @@ read_fields(struct mm_cursor *c, enum mm_dir dir, struct fields *f)
 }
 
 /* Where the body ends, section 6.3. What cannot be told is passed over until the connection closes. */
-static void
-expect_body(struct http_dir *side, const struct fields *f, bool until_close)
+static void expect_body(struct http_dir *side, const struct fields *f, bool until_close)
 {
 	side->expect = EXPECT_BODY;
 	if (f->chunked)
@@ -359,8 +339,7 @@ expect_body(struct http_dir *side, const struct fields *f, bool until_close)
 }
 
 /* Emit what a slot holds with outcome unknown. */
-static void
-release(struct mm_dissect *d, struct http_shown *slot)
+static void release(struct mm_dissect *d, struct http_shown *slot)
 {
 	const struct http_state *st = d->state;
 	if (slot->shown.ev != NULL) {
@@ -371,8 +350,7 @@ release(struct mm_dissect *d, struct http_shown *slot)
 	*slot = (struct http_shown){ 0 };
 }
 
-static void
-release_all(struct mm_dissect *d)
+static void release_all(struct mm_dissect *d)
 {
 	struct http_state *st = d->state;
 	for (size_t i = 0; i < SHOWN_MAX; i++)
@@ -381,8 +359,7 @@ release_all(struct mm_dissect *d)
 
 /* The slot for a token: that of the negotiation it goes on with, a free one, or the oldest, which is then
  * given up. */
-static struct http_shown *
-slot_for(struct mm_dissect *d, bool proxy)
+static struct http_shown *slot_for(struct mm_dissect *d, bool proxy)
 {
 	struct http_state *st = d->state;
 	struct http_shown *best = &st->shown[0];
@@ -402,8 +379,7 @@ slot_for(struct mm_dissect *d, bool proxy)
 
 /* The path of a request-target (section 3.2): no authority, which may hold a password, and no parameters or
  * query, which may hold a token. */
-static struct mm_slice
-path_of(struct mm_slice target)
+static struct mm_slice path_of(struct mm_slice target)
 {
 	struct mm_slice mark = mm_slice_str("://");
 	size_t n = 0;
@@ -418,8 +394,7 @@ path_of(struct mm_slice target)
 }
 
 /* The Host field without user information and port. */
-static struct mm_slice
-host_of(struct mm_slice host)
+static struct mm_slice host_of(struct mm_slice host)
 {
 	size_t userinfo = mm_find8(host, 0, '@');
 	if (userinfo != host.len)
@@ -433,8 +408,7 @@ struct request {
 	struct fields f;
 };
 
-static void
-put_request(struct mm_event *ev, const struct request *req, bool proxy)
+static void put_request(struct mm_event *ev, const struct request *req, bool proxy)
 {
 	struct mm_slice path = path_of(req->target);
 	struct mm_slice host = host_of(req->f.host);
@@ -450,8 +424,8 @@ put_request(struct mm_event *ev, const struct request *req, bool proxy)
 		mm_event_put_bool(ev, &attrs[ATTR_PROXY], true);
 }
 
-static void
-request_token(struct mm_dissect *d, const struct request *req, bool proxy, bool answered)
+static void request_token(
+        struct mm_dissect *d, const struct request *req, bool proxy, bool answered)
 {
 	struct http_state *st = d->state;
 	uint8_t token[HEADERS_MAX / 4 * 3]; /* a header block holds no more */
@@ -472,8 +446,7 @@ request_token(struct mm_dissect *d, const struct request *req, bool proxy, bool 
 }
 
 /* Requests and responses count on from here: what is outstanding cannot be paired any more. */
-static void
-forget_pairs(struct mm_dissect *d)
+static void forget_pairs(struct mm_dissect *d)
 {
 	struct http_state *st = d->state;
 	release_all(d);
@@ -481,8 +454,7 @@ forget_pairs(struct mm_dissect *d)
 	st->head = st->connect = 0;
 }
 
-static void
-parse_request(struct mm_dissect *d, struct mm_slice msg)
+static void parse_request(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
 	struct request req = { 0 };
@@ -516,8 +488,8 @@ parse_request(struct mm_dissect *d, struct mm_slice msg)
 }
 
 /* What the answer says to one presentation of its request. */
-static void
-judge(struct mm_dissect *d, struct http_shown *slot, unsigned status, struct mm_slice text)
+static void judge(
+        struct mm_dissect *d, struct http_shown *slot, unsigned status, struct mm_slice text)
 {
 	uint8_t token[HEADERS_MAX / 4 * 3];
 	size_t n = 0;
@@ -539,8 +511,7 @@ judge(struct mm_dissect *d, struct http_shown *slot, unsigned status, struct mm_
 		release(d, slot);
 }
 
-static void
-parse_response(struct mm_dissect *d, struct mm_slice msg)
+static void parse_response(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
 	struct http_dir *side = &st->dirs[MM_TO_CLIENT];
@@ -578,8 +549,7 @@ parse_response(struct mm_dissect *d, struct mm_slice msg)
 	}
 }
 
-static void
-http_parse(struct mm_dissect *d, struct mm_slice msg)
+static void http_parse(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
 	st->dirs[d->dir].seen = true;
@@ -591,8 +561,7 @@ http_parse(struct mm_dissect *d, struct mm_slice msg)
 
 /* Where the header block at the front of s ends; 0 when it does not yet. *searched spares the next search
  * what this one did. */
-static size_t
-headers_end(struct mm_slice s, size_t *searched)
+static size_t headers_end(struct mm_slice s, size_t *searched)
 {
 	size_t at = mm_find8(s, *searched, '\n');
 	while (at < s.len) {
@@ -610,8 +579,7 @@ headers_end(struct mm_slice s, size_t *searched)
 	return 0;
 }
 
-static struct mm_frame
-frame_headers(struct http_state *st, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, struct mm_slice avail)
 {
 	struct http_dir *side = &st->dirs[dir];
 	struct mm_slice preface = mm_slice_str("PRI * HTTP/2.0\r\n\r\n");
@@ -643,8 +611,7 @@ frame_headers(struct http_state *st, enum mm_dir dir, struct mm_slice avail)
 }
 
 /* chunk-size, section 7.1: hexadecimal, before any extension. */
-static bool
-chunk_size(struct mm_slice line, size_t *size)
+static bool chunk_size(struct mm_slice line, size_t *size)
 {
 	struct mm_cursor c = mm_cursor(trim(mm_first(line, mm_find8(line, 0, ';'))));
 	if (c.len == 0 || c.len > CHUNK_DIGITS_MAX)
@@ -665,8 +632,7 @@ chunk_size(struct mm_slice line, size_t *size)
 }
 
 /* The lines of the chunked coding; each with the data that follows it is passed over. */
-static struct mm_frame
-frame_chunked(struct http_dir *side, struct mm_slice avail)
+static struct mm_frame frame_chunked(struct http_dir *side, struct mm_slice avail)
 {
 	size_t size = 0;
 	size_t end = mm_find8(mm_first(avail, CHUNK_LINE_MAX), 0, '\n');
@@ -699,8 +665,7 @@ frame_chunked(struct http_dir *side, struct mm_slice avail)
 	return (struct mm_frame){ MM_FRAME_SKIP, n };
 }
 
-static struct mm_frame
-http_frame(void *state, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame http_frame(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	struct http_state *st = state;
 	struct http_dir *side = &st->dirs[dir];
@@ -719,8 +684,7 @@ http_frame(void *state, enum mm_dir dir, struct mm_slice avail)
 	return f;
 }
 
-static void
-http_gap(struct mm_dissect *d)
+static void http_gap(struct mm_dissect *d)
 {
 	struct http_state *st = d->state;
 	struct http_dir *side = &st->dirs[d->dir];

@@ -45,8 +45,7 @@ struct header {
 	struct mm_slice rest;
 };
 
-static bool
-read_header(struct mm_slice s, struct header *out)
+static bool read_header(struct mm_slice s, struct header *out)
 {
 	struct mm_cursor c = mm_cursor(s);
 	struct header h;
@@ -62,8 +61,7 @@ read_header(struct mm_slice s, struct header *out)
 }
 
 /* Strict: lengths that agree, and the tag that this direction must show when it is there to see. */
-static bool
-starts_message(struct mm_slice s, enum mm_dir dir, enum mm_transport transport)
+static bool starts_message(struct mm_slice s, enum mm_dir dir, enum mm_transport transport)
 {
 	struct header h;
 	struct mm_cursor c = mm_cursor(s);
@@ -76,14 +74,12 @@ starts_message(struct mm_slice s, enum mm_dir dir, enum mm_transport transport)
 	return tag == (h.ap_length != 0 ? AP_REP_TAG : KRB_ERROR_TAG);
 }
 
-static bool
-kpasswd_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
+static bool kpasswd_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
 {
 	return starts_message(head, dir, transport);
 }
 
-static struct mm_frame
-kpasswd_frame(void *state, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame kpasswd_frame(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	struct header h;
 	(void)state;
@@ -98,8 +94,7 @@ kpasswd_frame(void *state, enum mm_dir dir, struct mm_slice avail)
 	return (struct mm_frame){ whole ? MM_FRAME_DONE : MM_FRAME_MORE, PREFIX + length };
 }
 
-static size_t
-kpasswd_resync(void *state, enum mm_dir dir, struct mm_slice avail)
+static size_t kpasswd_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	for (size_t i = 0; i < avail.len; i++)
@@ -108,8 +103,7 @@ kpasswd_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 	return avail.len;
 }
 
-static void
-release(struct mm_dissect *d)
+static void release(struct mm_dissect *d)
 {
 	struct kpasswd_state *st = d->state;
 	if (st->ev == NULL)
@@ -120,8 +114,7 @@ release(struct mm_dissect *d)
 	st->ev = NULL;
 }
 
-static void
-request(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
+static void request(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
 {
 	struct kpasswd_state *st = d->state;
 	struct mm_fp fp = mm_fp_of(msg);
@@ -145,8 +138,7 @@ request(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
 	(void)mm_krb5_ap_req(st->ev, ap_req, MM_ROLE_PRESENTED);
 }
 
-static void
-reply(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
+static void reply(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
 {
 	struct kpasswd_state *st = d->state;
 	struct mm_event *ev = st->ev;
@@ -170,8 +162,7 @@ reply(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
 	mm_dissect_emit(d, ev);
 }
 
-static void
-kpasswd_parse(struct mm_dissect *d, struct mm_slice msg)
+static void kpasswd_parse(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct header h;
 	if (d->flow->transport == MM_TCP)

@@ -124,8 +124,7 @@ static const struct mm_attr attrs[N_ATTRS] = {
 	        "A simple bind with a name and no password, RFC 4513 section 5.1.2" },
 };
 
-static bool
-request_op(int op)
+static bool request_op(int op)
 {
 	switch (op) {
 	case OP_BIND_REQUEST:
@@ -144,8 +143,7 @@ request_op(int op)
 	}
 }
 
-static bool
-response_op(int op)
+static bool response_op(int op)
 {
 	switch (op) {
 	case OP_BIND_RESPONSE:
@@ -165,14 +163,12 @@ response_op(int op)
 	}
 }
 
-static bool
-op_of(enum mm_dir dir, int op)
+static bool op_of(enum mm_dir dir, int op)
 {
 	return dir == MM_TO_SERVER ? request_op(op) : response_op(op);
 }
 
-static bool
-op_is_read(int op)
+static bool op_is_read(int op)
 {
 	return op == OP_BIND_REQUEST || op == OP_BIND_RESPONSE || op == OP_EXTENDED_REQUEST ||
 	       op == OP_EXTENDED_RESPONSE;
@@ -180,8 +176,7 @@ op_is_read(int op)
 
 /* The protocolOp's identifier of the message at the front of s and the message's length. 1, 0 when s ends
  * too early (*total is then how much is needed), -1 when it is no LDAPMessage. */
-static int
-peek(struct mm_slice s, size_t *total, int *op)
+static int peek(struct mm_slice s, size_t *total, int *op)
 {
 	uint8_t tag;
 	size_t header, body;
@@ -206,8 +201,7 @@ peek(struct mm_slice s, size_t *total, int *op)
 }
 
 /* Do the contents of a SASL buffer begin as those of Kerberos or NTLM do? Decides where no bind was seen. */
-static bool
-wrapped(struct mm_slice s)
+static bool wrapped(struct mm_slice s)
 {
 	struct mm_cursor c = mm_cursor(s);
 	uint8_t first = mm_u8(&c), second = mm_u8(&c);
@@ -219,8 +213,7 @@ wrapped(struct mm_slice s)
 	return first == 1 && second == 0 && mm_le16(&c) == 0 && !c.err;
 }
 
-static struct mm_frame
-frame_sasl(const struct ldap_state *st, struct mm_slice avail)
+static struct mm_frame frame_sasl(const struct ldap_state *st, struct mm_slice avail)
 {
 	enum { CONTENTS = 4 }; /* octets that wrapped() reads */
 	struct mm_cursor c = mm_cursor(avail);
@@ -233,8 +226,7 @@ frame_sasl(const struct ldap_state *st, struct mm_slice avail)
 	return (struct mm_frame){ MM_FRAME_SKIP, SASL_LENGTH + len };
 }
 
-static struct mm_frame
-ldap_frame(void *state, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame ldap_frame(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	struct ldap_state *st = state;
 	st->seen[dir] = true;
@@ -263,8 +255,7 @@ ldap_frame(void *state, enum mm_dir dir, struct mm_slice avail)
 }
 
 /* A message, by its beginning: its length, messageID, an operation of this direction that fits inside. */
-static bool
-starts_message(enum mm_dir dir, struct mm_slice s)
+static bool starts_message(enum mm_dir dir, struct mm_slice s)
 {
 	size_t total = 0, header, body;
 	uint8_t tag;
@@ -284,22 +275,19 @@ starts_message(enum mm_dir dir, struct mm_slice s)
 	return r == 1 && header <= room && body <= room - header;
 }
 
-static bool
-starts_sasl(struct mm_slice s)
+static bool starts_sasl(struct mm_slice s)
 {
 	struct mm_cursor c = mm_cursor(s);
 	return mm_peek8(&c) == SASL_FIRST && mm_be32(&c) != 0 && mm_be16(&c) == 0x0504 &&
 	       (mm_u8(&c) & ~7u) == 0 && mm_u8(&c) == 0xff;
 }
 
-static bool
-ldap_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
+static bool ldap_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport transport)
 {
 	return transport == MM_TCP && starts_message(dir, head);
 }
 
-static size_t
-ldap_resync(void *state, enum mm_dir dir, struct mm_slice avail)
+static size_t ldap_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	for (size_t i = 0; i < avail.len; i++) {
@@ -312,8 +300,7 @@ ldap_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 }
 
 /* Emit what a slot holds with outcome unknown. */
-static void
-release(struct mm_dissect *d, struct ldap_bind *bind)
+static void release(struct mm_dissect *d, struct ldap_bind *bind)
 {
 	const struct ldap_state *st = d->state;
 	struct mm_event *held[] = { bind->simple, bind->shown.ev };
@@ -327,8 +314,7 @@ release(struct mm_dissect *d, struct ldap_bind *bind)
 	*bind = (struct ldap_bind){ .kind = BIND_FREE };
 }
 
-static void
-release_all(struct mm_dissect *d)
+static void release_all(struct mm_dissect *d)
 {
 	struct ldap_state *st = d->state;
 	for (size_t i = 0; i < BINDS_MAX; i++)
@@ -338,8 +324,7 @@ release_all(struct mm_dissect *d)
 /* The slot for a new request: that of the negotiation it goes on with, a free one, or the oldest, whose
  * binds are given up. So is what waits under the same messageID, and a negotiation not gone on with: the
  * server has forgotten them (RFC 4511 section 4.2.1). */
-static struct ldap_bind *
-slot(struct mm_dissect *d, int64_t id, bool gss)
+static struct ldap_bind *slot(struct mm_dissect *d, int64_t id, bool gss)
 {
 	struct ldap_state *st = d->state;
 	struct ldap_bind *best = &st->binds[0];
@@ -358,16 +343,15 @@ slot(struct mm_dissect *d, int64_t id, bool gss)
 	return best;
 }
 
-static void
-put_request(struct mm_event *ev, int64_t id, struct mm_slice name)
+static void put_request(struct mm_event *ev, int64_t id, struct mm_slice name)
 {
 	mm_event_put_int(ev, &attrs[ATTR_MESSAGE_ID], id);
 	if (name.len != 0)
 		mm_event_put_str(ev, &attrs[ATTR_BIND_DN], name);
 }
 
-static void
-simple_request(struct mm_dissect *d, int64_t id, struct mm_slice name, bool empty_password)
+static void simple_request(
+        struct mm_dissect *d, int64_t id, struct mm_slice name, bool empty_password)
 {
 	struct ldap_bind *bind = slot(d, id, false);
 	bind->kind = BIND_SIMPLE;
@@ -382,15 +366,14 @@ simple_request(struct mm_dissect *d, int64_t id, struct mm_slice name, bool empt
 		mm_event_put_bool(bind->simple, &attrs[ATTR_UNAUTHENTICATED], true);
 }
 
-static bool
-is_word(struct mm_slice s, const char *word)
+static bool is_word(struct mm_slice s, const char *word)
 {
 	return mm_str_ieq(
 	        (struct mm_str){ (const char *)s.p, s.len }, (struct mm_str){ word, strlen(word) });
 }
 
-static void
-sasl_request(struct mm_dissect *d, int64_t id, struct mm_slice name, struct mm_cursor *sasl)
+static void sasl_request(
+        struct mm_dissect *d, int64_t id, struct mm_slice name, struct mm_cursor *sasl)
 {
 	struct mm_cursor credentials = { 0 };
 	struct mm_slice mechanism = mm_der_string(sasl, MM_DER_OCTET_STRING);
@@ -407,8 +390,7 @@ sasl_request(struct mm_dissect *d, int64_t id, struct mm_slice name, struct mm_c
 	mm_event_put_str(ev, &attrs[ATTR_MECHANISM], mechanism);
 }
 
-static void
-bind_request(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
+static void bind_request(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
 {
 	struct mm_cursor auth = { 0 };
 	(void)mm_der_int(op);
@@ -426,8 +408,7 @@ bind_request(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
 }
 
 /* "80090308: LdapErr: DSID-0C09042A, comment: AcceptSecurityContext error, data 52e, v3839": the digits. */
-static struct mm_slice
-ad_data(struct mm_slice diagnostic)
+static struct mm_slice ad_data(struct mm_slice diagnostic)
 {
 	struct mm_slice key = mm_slice_str("AcceptSecurityContext error, data ");
 	struct mm_slice rest = mm_after(diagnostic, mm_find(diagnostic, 0, key) + key.len);
@@ -446,8 +427,7 @@ struct bind_result {
 	bool malformed;
 };
 
-static bool
-read_result(struct mm_cursor *op, struct bind_result *result)
+static bool read_result(struct mm_cursor *op, struct bind_result *result)
 {
 	struct mm_cursor code = mm_der_get(op, MM_DER_ENUMERATED);
 	if (op->err || code.len == 0 || code.len > sizeof result->code)
@@ -463,8 +443,7 @@ read_result(struct mm_cursor *op, struct bind_result *result)
 	return true;
 }
 
-static void
-put_result(struct mm_event *ev, const struct bind_result *result)
+static void put_result(struct mm_event *ev, const struct bind_result *result)
 {
 	struct mm_slice data = ad_data(result->diagnostic);
 	mm_event_put_int(ev, &attrs[ATTR_RESULT_CODE], result->code);
@@ -474,8 +453,8 @@ put_result(struct mm_event *ev, const struct bind_result *result)
 		ev->flags |= MM_EVF_MALFORMED;
 }
 
-static void
-simple_response(struct mm_dissect *d, struct ldap_bind *bind, const struct bind_result *result)
+static void simple_response(
+        struct mm_dissect *d, struct ldap_bind *bind, const struct bind_result *result)
 {
 	struct mm_event *ev = bind->simple;
 	*bind = (struct ldap_bind){ .kind = BIND_FREE };
@@ -488,8 +467,8 @@ simple_response(struct mm_dissect *d, struct ldap_bind *bind, const struct bind_
 	mm_dissect_emit(d, ev);
 }
 
-static void
-sasl_response(struct mm_dissect *d, struct ldap_bind *bind, const struct bind_result *result)
+static void sasl_response(
+        struct mm_dissect *d, struct ldap_bind *bind, const struct bind_result *result)
 {
 	enum mm_verdict verdict = MM_VERDICT_REFUSED;
 	if (result->code == RESULT_SUCCESS)
@@ -507,8 +486,7 @@ sasl_response(struct mm_dissect *d, struct ldap_bind *bind, const struct bind_re
 		release(d, bind);
 }
 
-static void
-bind_response(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
+static void bind_response(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
 {
 	struct ldap_state *st = d->state;
 	struct ldap_bind *bind = NULL;
@@ -529,8 +507,7 @@ bind_response(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
 		sasl_response(d, bind, &result);
 }
 
-static void
-extended_request(struct ldap_state *st, int64_t id, struct mm_cursor *op)
+static void extended_request(struct ldap_state *st, int64_t id, struct mm_cursor *op)
 {
 	struct mm_slice name = mm_der_string(op, REQUEST_NAME);
 	if (op->err || !mm_slice_eq(name, mm_slice_str(STARTTLS)))
@@ -539,8 +516,7 @@ extended_request(struct ldap_state *st, int64_t id, struct mm_cursor *op)
 	st->starttls_id = id;
 }
 
-static void
-extended_response(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
+static void extended_response(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
 {
 	struct ldap_state *st = d->state;
 	struct bind_result result;
@@ -552,8 +528,7 @@ extended_response(struct mm_dissect *d, int64_t id, struct mm_cursor *op)
 		release_all(d);
 }
 
-static void
-ldap_parse(struct mm_dissect *d, struct mm_slice msg)
+static void ldap_parse(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct ldap_state *st = d->state;
 	struct mm_cursor c = mm_cursor(msg);
@@ -584,8 +559,7 @@ ldap_parse(struct mm_dissect *d, struct mm_slice msg)
 
 /* Lost requests spoil nothing: answers are paired by messageID. What waits for a lost answer would wait until
  * the flow ends, which for a directory is hours. */
-static void
-ldap_gap(struct mm_dissect *d)
+static void ldap_gap(struct mm_dissect *d)
 {
 	if (d->dir == MM_TO_CLIENT)
 		release_all(d);

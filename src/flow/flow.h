@@ -55,9 +55,12 @@ struct mm_flow_table;
 void mm_flow_config_default(struct mm_flow_config *config);
 int mm_flow_table_new(
         const struct mm_flow_config *config, struct mm_flow_table **out) MM_MUST_CHECK;
+/** Free the table; accepts NULL. Flows that were not ended are dropped without end(), and with them the events that
+ * their dissectors hold: call mm_flow_finish() first. */
 void mm_flow_table_free(struct mm_flow_table *t);
 
-/** Take in one segment. Dissectors run, and events are emitted, before it returns.
+/** Take in one segment. A TCP flow whose SYN was not seen begins with the lowest byte that comes before both
+ * gap_patience_ns and 16 packets are over; nothing of it is read before that. Dissectors run, and events are emitted, before it returns.
  * Events carry key_ns (the packet time that made them known: pkt's, or for a flow that ran out its last packet's
  * time plus the timeout) and seq (a number ascending within one run, 0-based, in order of emission). */
 void mm_flow_packet(

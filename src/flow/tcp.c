@@ -279,8 +279,10 @@ static uint64_t buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 			pump(t, f, side);
 		while (claimed(f) && give_up(t, f, true))
 			;
-		if (claimed(f))
-			(void)mm_stream_insert(s, &t->pool, data, mark, &r);
+		if (claimed(f) &&
+		        mm_stream_insert(s, &t->pool, data, mark, &r) == MM_INSERT_NO_ROOM &&
+		        mm_stream_empty(s) && mark->end > s->deliv)
+			mm_frame_gap(t, f, side, mark->end);
 	}
 	t->stats.n_overlap_conflict += r.conflict;
 	return r.fresh;
@@ -327,7 +329,11 @@ static bool read_in_place(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 	if (s->start < mark->end) {
 		struct mm_slice rest = mm_after(data, (size_t)(s->start - mark->off));
 		mark->off = s->start;
+		/* Once they are in the buffer, and only then, these bytes count as delivered. */
+		s->deliv = s->start;
 		(void)buffer(t, f, side, rest, mark);
+		if (claimed(f))
+			(void)advance(s, peer);
 	}
 	if (claimed(f) && !mm_stream_empty(peer))
 		pump(t, f, !side);
@@ -488,18 +494,19 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 		;
 }
 
-/* What the numbers of FIN and ACK say was sent, and was not seen. */
+/* What was sent by the numbers of FIN and ACK and not seen, or seen and dropped for want of memory. */
 static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t now_ns)
 {
 	struct mm_track *tr = f->track;
 	struct mm_stream *s = &tr->s[side];
-	uint64_t n_bytes = s->skip_missing, n_gaps = n_bytes != 0, tail = 0;
-	if (s->has_fin && s->fin > s->max_end)
-		tail = s->fin - s->max_end;
-	else if (!s->has_fin && s->acked > s->max_end + 1) /* 1: a FIN that was not seen */
-		tail = s->acked - s->max_end;
-	if (tail != 0 && s->based && tail <= MM_STREAM_AHEAD_MAX) {
-		n_bytes += tail;
+	uint64_t n_bytes = s->skip_missing, n_gaps = n_bytes != 0;
+	uint64_t sent = s->max_end, read = s->deliv < sent ? s->deliv : sent;
+	if (s->has_fin && s->fin > sent)
+		sent = s->fin;
+	else if (!s->has_fin && s->acked > sent + 1) /* 1: a FIN that was not seen */
+		sent = s->acked;
+	if (sent != read && s->based && sent - read <= MM_STREAM_AHEAD_MAX) {
+		n_bytes += sent - read;
 		n_gaps++;
 		mm_frame_tell_gap(t, f, side, now_ns);
 	}

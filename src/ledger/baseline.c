@@ -103,6 +103,7 @@ struct mm_length_rank mm_baseline_length_rank(
 	for (uint32_t i = 0; i < r.n_samples; i++)
 		if (low ? l->samples[i] <= length : l->samples[i] >= length)
 			r.n_beyond++;
-	r.outside = (uint64_t)length + r.margin < l->min || length > (uint64_t)l->max + r.margin;
+	uint32_t beyond = length < l->min ? l->min - length : length > l->max ? length - l->max : 0;
+	r.margins = (double)beyond / r.margin;
 	return r;
 }

@@ -16,7 +16,8 @@ enum mm_trait {
 	MM_TRAIT_STACK,        /* habits of the client in TGS-REQs */
 	MM_TRAIT_SERVICE_FORM, /* a host's services as spelled */
 	MM_TRAIT_TGS_ERROR,    /* code of a KDC's error to a TGS-REQ; 0: none */
-	MM_TRAIT_HOST_OBTAINS, /* of hosts that present: 1 those seen to obtain, 0 the others */
+	MM_TRAIT_HOST_OBTAINS, /* of credentials presented: 1 those whose host obtains in view, 0 the others */
+	MM_TRAIT_LATEST_TGT, /* of TGTs presented: 1 those their client obtained last, 0 the others */
 };
 
 struct mm_baseline {
@@ -40,7 +41,7 @@ struct mm_length_rank {
 	uint32_t margin;   /* how far outside [min, max] is still ordinary, from their spread */
 	uint32_t n_beyond; /* of the kept samples: as far out on the same side */
 	uint32_t n_samples;
-	bool outside; /* beyond min or max by more than margin */
+	double margins; /* how far beyond min or max, in margins; 0 inside */
 };
 
 void mm_baseline_init(struct mm_baseline *b, const struct mm_hash_key *key, size_t max);

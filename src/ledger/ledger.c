@@ -1,6 +1,7 @@
 /* The ledger of credentials. */
 #include "ledger/ledger.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define HOURS_NS (INT64_C(3600) * 1000000000)
@@ -10,6 +11,7 @@ enum {
 	CELLS_MAX = 262144,
 	/* Scopes that are no names: numbers no name gets. */
 	SCOPE_KIND = 0xfffffff0,
+	SCOPE_OWNER = 0xffffffe0,
 	REPLY_SEGMENTS = 2, /* a reply with a PAC spans two segments: either lost loses it */
 };
 
@@ -32,6 +34,8 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_table_init(&l->issuers, key, sizeof(uint32_t), sizeof(struct mm_issuer), ISSUERS_MAX);
 	mm_table_init(&l->cells, key, sizeof(((struct mm_cell *)0)->key), sizeof(struct mm_cell),
 	        CELLS_MAX);
+	mm_table_init(&l->latest, key, sizeof(((struct mm_latest *)0)->key),
+	        sizeof(struct mm_latest), CELLS_MAX);
 	mm_names_init(&l->names, key, config->names_max);
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
 	*out = l;
@@ -45,6 +49,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_table_done(&l->rows);
 	mm_table_done(&l->issuers);
 	mm_table_done(&l->cells);
+	mm_table_done(&l->latest);
 	mm_names_done(&l->names);
 	mm_baseline_done(&l->baseline);
 	free(l);
@@ -107,7 +112,7 @@ static struct mm_str machine_text(const struct mm_cred *cred, char out[MM_STR_MA
 uint32_t mm_scope_service(const struct mm_ledger *l, const struct mm_cred *cred)
 {
 	return cred->kind == MM_CRED_TGT ? mm_scope_kind(cred)
-					 : mm_names_find_folded(&l->names, cred->service);
+	                                 : mm_names_find_folded(&l->names, cred->service);
 }
 
 uint32_t mm_scope_machine(const struct mm_ledger *l, const struct mm_cred *cred)
@@ -119,6 +124,14 @@ uint32_t mm_scope_machine(const struct mm_ledger *l, const struct mm_cred *cred)
 uint32_t mm_scope_kind(const struct mm_cred *cred)
 {
 	return (uint32_t)SCOPE_KIND + (uint32_t)cred->kind;
+}
+
+uint32_t mm_scope_owner(const struct mm_cred *cred, struct mm_str principal)
+{
+	bool machine = principal.len > 1 && principal.p[principal.len - 1] == '$';
+	if (cred->kind != MM_CRED_TGT || principal.len == 0)
+		return mm_scope_kind(cred);
+	return (uint32_t)SCOPE_OWNER + machine;
 }
 
 uint32_t mm_plain_length(const struct mm_cred *cred)
@@ -143,24 +156,33 @@ static bool is_kdc(const struct mm_issuer *issuer, const struct mm_addr *addr)
 	return false;
 }
 
-/* Mean of a Beta posterior over the chance of a miss: strength prior observations of prior_mean. */
-static double posterior(double misses, double hits, double prior_mean, double strength)
+/* The chance that a credential was issued out of sight, after so many matched and so many held to be. A sensor
+ * is placed so that it sees all that an issuer sends, or it is not: half of the prior says the former (almost
+ * nothing is missed), half knows nothing (Jeffreys). One miss moves it from the one to the other. */
+static double chance_unseen(double hits, double misses)
 {
-	return (misses + strength * prior_mean) / (misses + hits + strength);
+	const double all_seen = 1e-4, jeffreys = 0.5;
+	double unknown = (misses + jeffreys) / (misses + hits + 2 * jeffreys);
+	double ln_all_seen = misses * log(all_seen) + hits * log1p(-all_seen);
+	double ln_unknown = lgamma(misses + jeffreys) + lgamma(hits + jeffreys) -
+	                    lgamma(misses + hits + 2 * jeffreys) - 2 * lgamma(jeffreys) +
+	                    lgamma(2 * jeffreys);
+	double p_unknown = 1 / (1 + exp(ln_all_seen - ln_unknown));
+	return p_unknown * unknown + (1 - p_unknown) * all_seen;
 }
 
-/* Issued out of sight: the issuer as a whole, sharpened by the client's network, then by the host. */
-static double out_of_sight(
-        const struct mm_ledger *l, const struct mm_issuer *issuer, const struct mm_addr *client)
+/* As the client's network shows it. A network from which nothing came yet lies, in decibans, halfway between the
+ * issuer as a whole and not knowing. A host that missed more than its network is judged by itself. */
+static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *issuer,
+        const struct mm_addr *client, double own)
 {
-	const double jeffreys = 0.5, strength = 1.0;
-	double c = posterior(issuer->misses, (double)issuer->hits, jeffreys, strength);
 	const struct mm_cell *net = find_network(l, issuer->name, client);
 	const struct mm_cell *host = mm_ledger_host(l, issuer->name, client);
-	if (net != NULL)
-		c = posterior(net->misses, (double)net->hits, c, strength);
-	if (host != NULL)
-		c = posterior(host->misses, (double)host->hits, c, strength);
+	double c = sqrt(chance_unseen((double)issuer->hits, fmax(0, issuer->misses - own)) * 0.5);
+	if (net != NULL && (double)net->hits + net->misses - own > 0.5)
+		c = chance_unseen((double)net->hits, fmax(0, net->misses - own));
+	if (host != NULL && host->misses - own > 0.5)
+		c = fmax(c, chance_unseen((double)host->hits, host->misses - own));
 	return c;
 }
 
@@ -180,23 +202,34 @@ static double lost(const struct mm_ledger *l, const struct mm_issuer *issuer)
 }
 
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
-        const struct mm_addr *client, int64_t now_ns)
+        const struct mm_addr *client, int64_t watched_ns, double own)
 {
 	const double floor = 1e-5; /* SCORING: no tap is better than this */
 	const struct mm_issuer *issuer = mm_ledger_issuer(l, issuer_folded);
 	struct mm_miss miss = { .a = 1, .b = 0, .c = 1, .m = 1 };
 	if (issuer == NULL || issuer->n_issued == 0)
 		return miss;
-	miss.watched_ns = now_ns > issuer->first_ns ? now_ns - issuer->first_ns : 0;
-	miss.a = 1.0 - (double)miss.watched_ns / (double)l->config.lifetime_ns;
-	miss.a = miss.a > 0 ? miss.a : 0;
+	miss.watched_ns = watched_ns > 0 ? watched_ns : 0;
+	miss.a = fmax(0, 1.0 - (double)miss.watched_ns / (double)l->config.lifetime_ns);
 	miss.b = lost(l, issuer);
-	miss.c = out_of_sight(l, issuer, client);
-	miss.m = 1.0 - (1.0 - miss.a) * (1.0 - miss.b) * (1.0 - miss.c);
-	miss.m = miss.m > floor ? miss.m : floor;
+	miss.c = out_of_sight(l, issuer, client, own);
+	miss.m = fmax(floor, 1.0 - (1.0 - miss.a) * (1.0 - miss.b) * (1.0 - miss.c));
 	miss.n_hits = issuer->hits;
-	miss.misses = issuer->misses;
+	miss.misses = fmax(0, issuer->misses - own);
 	return miss;
+}
+
+static struct mm_latest latest_key(uint32_t issuer, uint32_t principal, const struct mm_addr *host)
+{
+	return (struct mm_latest){ .key = { issuer, principal, *host, { 0 } } };
+}
+
+const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t issuer_folded,
+        struct mm_str principal, const struct mm_addr *host)
+{
+	uint32_t name = mm_names_find_folded(&l->names, principal);
+	struct mm_latest key = latest_key(issuer_folded, name, host);
+	return name != 0 ? mm_table_find(&l->latest, &key.key) : NULL;
 }
 
 static enum mm_blind blindness(const struct mm_issuer *issuer, const struct mm_addr *client)
@@ -247,7 +280,8 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	}
 	if (s->orphan) {
 		s->blind = blindness(issuer, &ev->src.addr);
-		s->miss = mm_ledger_miss(l, issuer_name, &ev->src.addr, at);
+		s->miss = mm_ledger_miss(l, issuer_name, &ev->src.addr,
+		        issuer != NULL ? at - issuer->first_ns : 0, (double)row->missed);
 	}
 }
 
@@ -310,6 +344,7 @@ static void learn_coverage(
 	if (s->orphan && look->ev->outcome == MM_FAILURE)
 		return; /* anybody can present garbage: it must not lower coverage */
 	double miss = s->orphan ? s->miss.c * (1 - s->miss.a) * (1 - s->miss.b) / s->miss.m : 0;
+	s->row->missed = (float)miss;
 	struct mm_cell *cells[2] = { put_cell(l, name, client, false),
 		put_cell(l, name, client, true) };
 	issuer->hits += s->orphan ? 0 : 1;
@@ -320,15 +355,20 @@ static void learn_coverage(
 		cells[i]->hits += s->orphan ? 0 : 1;
 		cells[i]->misses += miss;
 	}
-	/* Of hosts that present, how many are never seen to obtain? Counted once a host's caches must have been
-	 * renewed in view. */
-	struct mm_cell *host = cells[1];
-	if (host != NULL && host->counted_host == 0 &&
-	        (host->n_obtained != 0 || (s->orphan && s->miss.a == 0))) {
-		host->counted_host = host->n_obtained != 0 ? 1 : 2;
+	if (!s->orphan && s->cred->kind == MM_CRED_TGT && s->cred->role == MM_ROLE_PRESENTED &&
+	        !(s->row->flags & MM_ROW_FORWARDED)) {
+		const struct mm_latest *latest = mm_ledger_latest(
+		        l, name, mm_names_text(&l->names, s->row->principal), client);
+		if (latest != NULL)
+			mm_baseline_count(&l->baseline, MM_TRAIT_LATEST_TGT, name, 0,
+			        mm_fp_eq(&latest->fp, &s->cred->fp));
+	}
+	/* How often does what is presented come from a host that is never seen to obtain? Asked of orphans once the
+	 * host's caches must have been renewed in view. */
+	const struct mm_cell *host = cells[1];
+	if (host != NULL && (host->n_obtained != 0 || !s->orphan || s->miss.a <= 0))
 		mm_baseline_count(
 		        &l->baseline, MM_TRAIT_HOST_OBTAINS, name, 0, host->n_obtained != 0);
-	}
 }
 
 static void learn_traits(
@@ -350,6 +390,9 @@ static void learn_traits(
 		mm_baseline_count(b, MM_TRAIT_NAME_TYPE, issuer, scopes[i], cred->name_type);
 		mm_baseline_length(b, issuer, scopes[i], mm_plain_length(cred));
 	}
+	uint32_t owner = mm_scope_owner(cred, cred->principal);
+	if (owner != scopes[2])
+		mm_baseline_length(b, issuer, owner, mm_plain_length(cred));
 	mm_baseline_count(b, MM_TRAIT_REALM_FORM, issuer, 0, mm_names_put(&l->names, cred->issuer));
 	if (scopes[1] != 0)
 		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1],
@@ -396,7 +439,18 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	l->n_issued++;
 	issuer->n_issued++;
 	struct mm_cell *host = put_cell(l, issuer->name, &ev->src.addr, true);
-	if (host != NULL) {
+	if (cred->kind == MM_CRED_TGT && !(row->flags & (MM_ROW_FORWARDED | MM_ROW_S4U))) {
+		struct mm_latest key = latest_key(issuer->name,
+		        mm_names_put_folded(&l->names, mm_names_text(&l->names, row->principal)),
+		        &ev->src.addr);
+		struct mm_latest *latest = mm_table_put(&l->latest, &key.key, NULL);
+		if (latest != NULL) {
+			latest->fp = cred->fp;
+			latest->issued_ns = ev->time_ns;
+		}
+	}
+	/* What an orphan bought is no sign that its holder draws tickets in view. */
+	if (host != NULL && !mm_fp_is_set(&row->root)) {
 		host->n_obtained++;
 		struct mm_str who = cred->principal;
 		if (cred->kind == MM_CRED_TGT && who.len > 1 && who.p[who.len - 1] == '$')

@@ -33,6 +33,7 @@ struct mm_row {
 	        principal_realm; /* numbers of names, as spelled when issued */
 	uint32_t n_presented;
 	uint32_t length;
+	float missed; /* what its first presentation added to the misses of its issuer */
 	int64_t kvno;
 	int32_t alg;
 	uint8_t kind; /* enum mm_cred_kind */
@@ -97,9 +98,19 @@ struct mm_cell {
 	} key;
 	uint64_t hits, n_obtained;
 	double misses;
-	uint32_t counted_host; /* as MM_TRAIT_HOST_OBTAINS: 0 not yet, 1 as obtaining, 2 as not */
 	uint32_t
 	        machine; /* number of the name of the machine account that obtained a TGT from here */
+};
+
+/** The TGT that a client on a host obtained last: the one its software goes on to use. */
+struct mm_latest {
+	struct {
+		uint32_t issuer, principal; /* numbers of names in lower case */
+		struct mm_addr host;
+		uint8_t unused[3];
+	} key;
+	struct mm_fp fp;
+	int64_t issued_ns;
 };
 
 /** A credential presented without issuance and too bare to be judged: kept to be told at the end. */
@@ -116,7 +127,7 @@ struct mm_ledger_config {
 
 struct mm_ledger {
 	struct mm_ledger_config config;
-	struct mm_table rows, issuers, cells;
+	struct mm_table rows, issuers, cells, latest;
 	struct mm_names names;
 	struct mm_baseline baseline;
 	uint64_t n_issued, n_presented, n_reissued;
@@ -133,9 +144,14 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
  * was obtained with; only then does it change what is ordinary and what coverage is. */
 void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
-/** Coverage as it is now, for a credential of this issuer presented by this client. */
+/** Coverage towards this client by all that is known now, as of watched_ns after the issuer was first seen.
+ * own: what the credential in question itself added to the misses, taken out again. */
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
-        const struct mm_addr *client, int64_t now_ns);
+        const struct mm_addr *client, int64_t watched_ns, double own);
+
+/** The TGT last obtained by this principal on this host; NULL when none was seen. */
+const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t issuer_folded,
+        struct mm_str principal, const struct mm_addr *host);
 
 const struct mm_row *mm_ledger_find(const struct mm_ledger *l, const struct mm_fp *fp);
 const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t issuer_folded);
@@ -148,6 +164,9 @@ const struct mm_cell *mm_ledger_host(
 uint32_t mm_scope_service(const struct mm_ledger *l, const struct mm_cred *cred);
 uint32_t mm_scope_machine(const struct mm_ledger *l, const struct mm_cred *cred);
 uint32_t mm_scope_kind(const struct mm_cred *cred);
+
+/** The scope of lengths among tickets of a kind: machine accounts' PACs are smaller than users'. */
+uint32_t mm_scope_owner(const struct mm_cred *cred, struct mm_str principal);
 
 /** Length of what is encrypted: cipher less the overhead of its etype (RFC 3961, 3962, 4757, 8009). */
 uint32_t mm_plain_length(const struct mm_cred *cred);

@@ -73,7 +73,7 @@ uint32_t mm_names_put(struct mm_names *names, struct mm_str text)
 	char *copy = NULL;
 	struct entry *fresh = NULL;
 	if (names->n > names->max || !make_room(names) || (copy = malloc(text.len)) == NULL ||
-		(fresh = mm_table_put(&names->index, &key, NULL)) == NULL) {
+	        (fresh = mm_table_put(&names->index, &key, NULL)) == NULL) {
 		free(copy);
 		names->n_refused++;
 		return 0;

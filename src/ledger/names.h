@@ -7,7 +7,7 @@
 
 struct mm_names {
 	struct mm_table index; /* by hash of the text */
-	char **texts; /* by number; 0 is the empty name */
+	char **texts;          /* by number; 0 is the empty name */
 	uint16_t *lengths;
 	size_t n, room, max;
 	uint64_t n_refused; /* names not stored because max were */

@@ -77,23 +77,17 @@ void mm_buf_printf(struct mm_buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
-/** The number's digits at the end of out, at least width of them; where they begin. */
-static char *digits(char out[DIGITS_MAX], uint64_t v, size_t width)
-{
-	char *p = out + DIGITS_MAX;
-	do
-		*--p = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	while ((size_t)(out + DIGITS_MAX - p) < width)
-		*--p = '0';
-	return p;
-}
-
+/** At least width digits. */
 static void put_digits(struct mm_buf *b, uint64_t v, size_t width)
 {
 	char out[DIGITS_MAX];
-	const char *p = digits(out, v, width);
-	mm_buf_put(b, p, (size_t)(out + DIGITS_MAX - p));
+	size_t i = DIGITS_MAX;
+	do
+		out[--i] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	while (DIGITS_MAX - i < width && i > 0)
+		out[--i] = '0';
+	mm_buf_put(b, out + i, DIGITS_MAX - i);
 }
 
 void mm_buf_u64(struct mm_buf *b, uint64_t v)

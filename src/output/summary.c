@@ -191,7 +191,8 @@ static void issuer_line(struct mm_page *page, const struct issuer_row *row)
 {
 	const struct mm_summary *s = page->summary;
 	const struct mm_addr nobody = { 0 }; /* coverage of the issuer as a whole */
-	struct mm_miss miss = mm_ledger_miss(s->ledger, row->issuer->name, &nobody, s->last_ns);
+	struct mm_miss miss = mm_ledger_miss(
+	        s->ledger, row->issuer->name, &nobody, s->last_ns - row->issuer->first_ns, 0);
 	size_t len = strlen(row->name);
 	mm_buf_str(page->out, "    ");
 	mm_words_name(page->out, row->name);
@@ -207,7 +208,9 @@ static void issuer_line(struct mm_page *page, const struct issuer_row *row)
 	number_column(page, row->issuer->n_presented, 11);
 	number_column(page, row->issuer->n_matched, 9);
 	number_column(page, row->issuer->n_orphans, 9);
-	mm_words_percent(mm_page_begin(page), miss.m);
+	struct mm_buf *b = mm_page_begin(page);
+	mm_buf_fixed(b, 100 * miss.m, 3);
+	mm_buf_str(b, " %");
 	column(page, 10);
 	mm_words_weight(mm_page_begin(page), mm_weigh_p(MM_W_ORPHAN, miss.m));
 	column(page, 9);

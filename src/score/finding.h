@@ -65,6 +65,7 @@ struct mm_facts {
 	int32_t reply_alg;  /* etype of the first reply to it; 0: none */
 	uint32_t kdc_error; /* first error the KDC gave to it; 0: none */
 	uint32_t flags;     /* of the first event */
+	bool latest_unused; /* its client had a TGT on that host, not used until then */
 	uint64_t n_uses, n_accepted, n_refused;
 };
 

@@ -76,7 +76,7 @@ winbind_up() { # (re)start winbindd of the member: its own tickets are fresh aft
 
 web_up() { # web_up HOST KEYTAB: apache with Negotiate
 	on "$1" bash -c 'cp "$1" /etc/web.keytab; chown www-data /etc/web.keytab
-		mkdir -p /run/www /run/lock/apache2; echo fine >/run/www/index.html
+		mkdir -p /run/www /run/lock/apache2 /run/deleg; chown www-data /run/deleg; echo fine >/run/www/index.html
 		cat >/etc/apache2/lab.conf' web "$2" <<-EOF
 	ServerRoot /etc/apache2
 	ServerName $1
@@ -97,6 +97,7 @@ web_up() { # web_up HOST KEYTAB: apache with Negotiate
 		AuthName lab
 		GssapiCredStore keytab:/etc/web.keytab
 		GssapiAllowedMech krb5
+		GssapiDelegCcacheDir /run/deleg
 		Require valid-user
 	</Directory>
 	EOF
@@ -104,7 +105,44 @@ web_up() { # web_up HOST KEYTAB: apache with Negotiate
 		KRB5RCACHETYPE=none apache2 -f /etc/apache2/lab.conf -DFOREGROUND
 }
 
+pki() { # certificates of the second realm: its KDC and brina may use PKINIT
+	local who oid name
+	cd "$LAB/keys" || return 1
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 \
+		-subj "/O=Flint/CN=Flint Test Root"
+	for who in kdc brina; do
+		oid=1.3.6.1.5.2.3.4 name="SEQUENCE:user"
+		[ $who = kdc ] && oid=1.3.6.1.5.2.3.5 name="SEQUENCE:tgs"
+		cat >$who.cnf <<-EOF
+		[ext]
+		extendedKeyUsage = $oid
+		keyUsage = digitalSignature, keyEncipherment, keyAgreement
+		subjectAltName = otherName:1.3.6.1.5.2.2;SEQUENCE:princ
+		[princ]
+		realm = EXP:0, GeneralString:$MIT_REALM
+		name = EXP:1, $name
+		[user]
+		type = EXP:0, INTEGER:1
+		parts = EXP:1, SEQUENCE:user_parts
+		[user_parts]
+		1 = GeneralString:brina
+		[tgs]
+		type = EXP:0, INTEGER:2
+		parts = EXP:1, SEQUENCE:tgs_parts
+		[tgs_parts]
+		1 = GeneralString:krbtgt
+		2 = GeneralString:$MIT_REALM
+		EOF
+		openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr \
+			-subj "/O=Flint/CN=$who"
+		openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 20 \
+			-extfile $who.cnf -extensions ext -out $who.pem
+	done
+	cd "$HERE" || return 1
+}
+
 gate_up() { # the second realm, on MIT krb5
+	pki >"$LAB/log/pki" 2>&1
 	on "$GATE" bash -c 'mkdir -p /etc/krb5kdc /var/lib/krb5kdc; rm -f /var/lib/krb5kdc/*
 		cat >/etc/krb5kdc/kdc.conf' <<-EOF
 	[kdcdefaults]
@@ -117,6 +155,8 @@ gate_up() { # the second realm, on MIT krb5
 			database_name = /var/lib/krb5kdc/principal
 			key_stash_file = /etc/krb5kdc/stash
 			max_life = 10h
+			pkinit_identity = FILE:$LAB/keys/kdc.pem,$LAB/keys/kdc.key
+			pkinit_anchors = FILE:$LAB/keys/ca.pem
 			max_renewable_life = 7d
 			default_principal_flags = +preauth
 			supported_enctypes = aes256-cts:normal aes128-cts:normal arcfour-hmac:normal

@@ -52,6 +52,8 @@ host_files() { # the files every host sees in its /etc
 	# the controller forgives a minute of skew, so that a ticket can expire within a lab's life
 	[ "$1" = "$DC" ] && krb5_conf "$kdc" "$gate" "	clockskew = 60" >"$d/krb5.conf"
 	krb5_conf "$kdc" "$gate" "	udp_preference_limit = 1" >"$d/krb5-tcp.conf"
+	# requests of any size by UDP: datagrams in fragments
+	krb5_conf "$kdc" "$gate" "	udp_preference_limit = 30000" >"$d/krb5-udp.conf"
 	krb5_conf "$kdc" "$gate" "	allow_weak_crypto = true
 	permitted_enctypes = arcfour-hmac-md5 aes256-cts
 	default_tgs_enctypes = arcfour-hmac-md5
@@ -77,6 +79,7 @@ krb5_conf() { # krb5_conf KDC_ADDRESS MIT_KDC_ADDRESS [EXTRA]
 		}
 		$MIT_REALM = {
 			kdc = $2
+			pkinit_anchors = FILE:$LAB/keys/ca.pem
 		}
 	[domain_realm]
 		.$DOMAIN = $REALM

