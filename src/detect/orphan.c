@@ -132,7 +132,7 @@ static struct mm_share narrowest(
 static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current, bool machine)
 {
 	if (kvno >= 0 && current - kvno == 1)
-		return MM_W_KVNO_PREVIOUS;
+		return kvno == KVNO_IMPACKET_MIMIKATZ ? MM_W_KVNO_PREVIOUS_2 : MM_W_KVNO_PREVIOUS;
 	if (machine)
 		return MM_W_KVNO_MACHINE;
 	if (kvno == KVNO_IMPACKET_MIMIKATZ)
@@ -165,7 +165,8 @@ static double weigh_kvno(struct mm_finding *f, const struct norm *n)
 	        "its key version is %s; the %llu seen issued for this %s carry %s%s",
 	        number_or_none(f->facts.kvno, shown), (unsigned long long)share.n,
 	        machine ? "machine" : "service", number_or_none(share.latest, usual),
-	        id == MM_W_KVNO_2   ? ", and 2 is what ticketer.py and mimikatz write"
+	        id == MM_W_KVNO_2 || id == MM_W_KVNO_PREVIOUS_2
+	                ? ", and 2 is what ticketer.py and mimikatz write"
 	        : id == MM_W_KVNO_3 ? ", and 3 is what Rubeus writes"
 	                            : "");
 	return db;

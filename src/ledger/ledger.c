@@ -178,7 +178,9 @@ static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *is
 {
 	const struct mm_cell *net = find_network(l, issuer->name, client);
 	const struct mm_cell *host = mm_ledger_host(l, issuer->name, client);
-	double c = sqrt(chance_unseen((double)issuer->hits, fmax(0, issuer->misses - own)) * 0.5);
+	double c = chance_unseen((double)issuer->hits, fmax(0, issuer->misses - own));
+	if (client->family != 0)
+		c = sqrt(c * 0.5);
 	if (net != NULL && (double)net->hits + net->misses - own > 0.5)
 		c = chance_unseen((double)net->hits, fmax(0, net->misses - own));
 	if (host != NULL && host->misses - own > 0.5)

@@ -112,14 +112,20 @@ user() { # user N: the n-th user
 start() { # start NAME [TCPDUMP OPTIONS]
 	local name=$1; shift
 	echo "== $name" >>"$LAB/log/clients"
-	ip netns exec "$PFX-span" tcpdump -q -Z root -i br0 -s0 -U -B 16384 "$@" \
+	ip netns exec "$PFX-span" tcpdump -q -Z root -i br0 -s0 -U -B 16384 \
+		--immediate-mode "$@" \
 		-w "$LAB/raw/$name.pcap" 2>"$LAB/log/$name.tcpdump" &
 	echo $! >"$LAB/pid/$name.cap"
 	wait_for 5 test -s "$LAB/raw/$name.pcap"
+	date +%s%N >"$LAB/raw/$name.span"
 }
 stop() {
-	local pid; pid=$(<"$LAB/pid/$1.cap")
-	sleep 0.7
+	local pid i was="" now=0; pid=$(<"$LAB/pid/$1.cap")
+	date +%s%N >>"$LAB/raw/$1.span"
+	for ((i = 0; i < 30; i++)); do # until all is written
+		sleep 0.4; now=$(stat -c %s "$LAB/raw/$1.pcap")
+		[ "$now" = "$was" ] && break; was=$now
+	done
 	kill -INT "$pid"; wait "$pid" 2>/dev/null
 	rm "$LAB/pid/$1.cap"
 	grep -h 'dropped by kernel' "$LAB/log/$1.tcpdump" | grep -v '^0 ' >&2

@@ -63,6 +63,12 @@ test_bounded(void **state)
 	assert_int_equal(b.counts.n, 16);
 }
 
+static double
+margins(uint32_t length)
+{
+	return mm_baseline_length_rank(&b, 1, 2, length).margins;
+}
+
 /* 100, 110: half the spread is 5, so that the margin is the least one, 16. */
 static void
 test_length_margin_least(void **state)
@@ -72,10 +78,11 @@ test_length_margin_least(void **state)
 	mm_baseline_length(&b, 1, 2, 110);
 	struct mm_length_rank r = mm_baseline_length_rank(&b, 1, 2, 84);
 	assert_true(r.n == 2 && r.min == 100 && r.max == 110 && r.margin == 16);
-	assert_false(r.outside);
-	assert_true(mm_baseline_length_rank(&b, 1, 2, 83).outside);
-	assert_false(mm_baseline_length_rank(&b, 1, 2, 126).outside);
-	assert_true(mm_baseline_length_rank(&b, 1, 2, 127).outside);
+	assert_true(r.margins >= 1.0 && r.margins <= 1.0); /* 16 below the least */
+	assert_true(margins(83) > 1.0);
+	assert_true(margins(85) < 1.0);
+	assert_true(margins(126) >= 1.0 && margins(126) <= 1.0);
+	assert_true(margins(100) <= 0 && margins(110) <= 0);
 }
 
 /* 100, 200: the margin is 50. */
@@ -85,12 +92,11 @@ test_length_margin_spread(void **state)
 	(void)state;
 	mm_baseline_length(&b, 1, 2, 100);
 	mm_baseline_length(&b, 1, 2, 200);
-	assert_false(mm_baseline_length_rank(&b, 1, 2, 50).outside);
-	assert_true(mm_baseline_length_rank(&b, 1, 2, 49).outside);
-	assert_false(mm_baseline_length_rank(&b, 1, 2, 250).outside);
-	assert_true(mm_baseline_length_rank(&b, 1, 2, 251).outside);
-	assert_true(mm_baseline_length_rank(&b, 1, 2, 0).outside);
-	assert_true(mm_baseline_length_rank(&b, 1, 2, UINT32_MAX).outside);
+	assert_true(margins(50) >= 1.0 && margins(50) <= 1.0);
+	assert_true(margins(0) >= 2.0 && margins(0) <= 2.0);
+	assert_true(margins(250) >= 1.0 && margins(250) <= 1.0);
+	assert_true(margins(150) <= 0);
+	assert_true(margins(UINT32_MAX) > 1e7); /* no overflow */
 }
 
 /* Of 10, 20, .. 100: those as far out on the same side. */
@@ -118,7 +124,7 @@ test_length_ring(void **state)
 	assert_true(r.n == MM_LENGTH_SAMPLES + 1 && r.n_samples == MM_LENGTH_SAMPLES);
 	assert_true(r.min == 5 && r.n_beyond == 0);
 	assert_int_equal(mm_baseline_length_rank(&b, 2, 2, 5).n, 0);
-	assert_false(mm_baseline_length_rank(&b, 2, 2, 5).outside); /* nothing known: nothing odd */
+	assert_true(mm_baseline_length_rank(&b, 2, 2, 5).margins <= 0); /* nothing known: nothing odd */
 }
 
 int
