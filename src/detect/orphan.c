@@ -398,6 +398,8 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 {
 	struct norm n = norm_of(d, f);
 	mm_finding_reset(f, MM_W_PRIOR_FORGED);
+	if (f->facts.blind == MM_BLIND_ISSUER && mm_ledger_issuer(d->ledger, n.issuer) != NULL)
+		f->facts.blind = MM_SEEING; /* it came into view since */
 	/* When it was first seen stays; what is known of coverage grows. */
 	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
 	f->facts.miss = mm_ledger_miss(d->ledger, n.issuer, &f->facts.client,

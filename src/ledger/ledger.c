@@ -419,7 +419,7 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	}
 	fill_row(l, row, cred);
 	row->flags |= MM_ROW_ISSUED;
-	row->issued_ns = ev->time_ns;
+	row->issued_ns = ev->response_ns != 0 ? ev->response_ns : ev->time_ns;
 	row->issued_pkt = ev->response_pkt;
 	row->client = ev->src.addr;
 	row->principal = mm_names_put(&l->names, cred->principal);
@@ -448,7 +448,7 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 		struct mm_latest *latest = mm_table_put(&l->latest, &key.key, NULL);
 		if (latest != NULL) {
 			latest->fp = cred->fp;
-			latest->issued_ns = ev->time_ns;
+			latest->issued_ns = row->issued_ns;
 		}
 	}
 	/* What an orphan bought is no sign that its holder draws tickets in view. */

@@ -136,8 +136,14 @@ static void who_and_when(struct mm_page *page, const struct mm_finding *f)
 	if (facts->user[0] != '\0')
 		mm_words_name(b, facts->user);
 	else
-		mm_buf_str(b, "not visible: the name is inside the ticket's encryption");
+		mm_buf_str(b, "not visible: the client's name is inside the ticket's encryption");
 	mm_page_end(page, "  Account", LABEL);
+	if (facts->kind == MM_CRED_SERVICE) {
+		b = mm_page_begin(page);
+		mm_buf_str(b, "the account that runs ");
+		mm_words_name(b, facts->service);
+		mm_page_end(page, "  Key of", LABEL);
+	}
 	b = mm_page_begin(page);
 	mm_buf_str(b, "from ");
 	mm_words_endpoint(b, &f->src.addr, f->src.port);

@@ -1,6 +1,7 @@
 /* Findings: facts gathered, evidence summed. */
 #include "score/finding.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ void mm_finding_add(
 	if (f->n_evidence == MM_FINDING_EVIDENCE)
 		return;
 	struct mm_evidence *e = &f->evidence[f->n_evidence++];
-	*e = (struct mm_evidence){ .weight_id = id, .weight = weight_db };
+	*e = (struct mm_evidence){ .weight_id = id, .weight = round(weight_db * 10) / 10 };
 	va_list ap;
 	va_start(ap, what);
 	vsnprintf(e->what, sizeof e->what, what, ap);

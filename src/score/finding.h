@@ -99,7 +99,7 @@ struct mm_finding {
 /** Start over: no evidence, the score at the prior. */
 void mm_finding_reset(struct mm_finding *f, enum mm_weight_id prior);
 
-/** Add a piece of evidence and its weight; what is a printf format. Packets are the finding's first ones. */
+/** Add a piece of evidence and its weight, rounded to 0.1 so that what is printed adds up; what is a printf format. Packets are the finding's first ones. */
 void mm_finding_add(struct mm_finding *f, enum mm_weight_id id, double weight_db, const char *what,
         ...) __attribute__((format(printf, 4, 5)));
 
@@ -113,7 +113,7 @@ void mm_finding_use(struct mm_finding *f, const struct mm_event *ev, const struc
 /** Most serious first: by score, then time, then fingerprint. For qsort over pointers. */
 int mm_finding_cmp(const void *a, const void *b);
 
-/** Copy a name for printing: bytes that are not printable ASCII or valid UTF-8 become '?'. */
+/** Copy a name for printing, cut where it is longer: bytes that are not printable ASCII become '?'. */
 void mm_name_copy(char out[MM_NAME_TEXT], struct mm_str s);
 
 #endif
