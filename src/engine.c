@@ -57,7 +57,8 @@ struct mintmark {
 	struct mm_source **sources; /* owned by merge */
 	size_t n_sources;
 	struct mm_merge *merge;
-	bool broken; /* an input broke off */
+	bool broken;       /* an input broke off, or could not be read for what it is */
+	bool *unsupported; /* by capture: its link type was complained of */
 
 	struct mm_hash_key key;
 	struct mm_event_pool pool;
@@ -127,6 +128,7 @@ void mintmark_free(struct mintmark *m)
 	for (size_t i = 0; i < m->files.n; i++)
 		free(m->files.names[i]);
 	free(m->files.names);
+	free(m->unsupported);
 	free(m->sources);
 	mm_config_done(&m->config);
 	free(m);
@@ -151,6 +153,8 @@ static int add_name(struct mintmark *m, const char *name)
 		free(copy);
 		return fail(m, MM_ERR_NOMEM, "out of memory");
 	}
+	free(m->unsupported); /* it has one entry per name */
+	m->unsupported = NULL;
 	names[m->files.n] = copy;
 	return (int)m->files.n++;
 }
@@ -228,15 +232,34 @@ void mintmark_on_progress(struct mintmark *m, mintmark_progress_fn *fn, void *ar
 	m->progress_arg = arg;
 }
 
-static void complain(void *arg, const struct mm_source *s)
+static void complain(struct mintmark *m, const char *line)
 {
-	struct mintmark *m = arg;
-	char line[512];
 	m->broken = true;
-	snprintf(line, sizeof line, "%s: %s", s->path, s->why);
 	(void)fail(m, MM_ERR_TRUNCATED, "%s", line);
 	if (m->on_complaint != NULL)
 		m->on_complaint(m->complaint_arg, line);
+}
+
+static void source_broke(void *arg, const struct mm_source *s)
+{
+	char line[512];
+	snprintf(line, sizeof line, "%s: %s", s->path, s->why);
+	complain(arg, line);
+}
+
+/* Once for each capture. */
+static void unsupported(struct mintmark *m, const struct mm_packet *pkt)
+{
+	char line[512];
+	if (m->unsupported == NULL)
+		m->unsupported = calloc(m->files.n, sizeof *m->unsupported);
+	if (m->unsupported == NULL || pkt->id.file >= m->files.n || m->unsupported[pkt->id.file])
+		return;
+	m->unsupported[pkt->id.file] = true;
+	snprintf(line, sizeof line,
+	        "%s: link type %" PRIu32 " is not known, first in packet %" PRIu64,
+	        m->files.names[pkt->id.file], pkt->linktype, pkt->id.number);
+	complain(m, line);
 }
 
 static double server_loss(void *arg, const struct mm_addr *server)
@@ -384,7 +407,7 @@ int mintmark_start(struct mintmark *m)
 	if (m->started)
 		return fail(m, MM_ERR_USAGE, "started twice");
 	mm_event_pool_init(&m->pool, m->config.events_max);
-	mm_merge_on_error(m->merge, complain, m);
+	mm_merge_on_error(m->merge, source_broke, m);
 	int r = new_stages(m);
 	if (r != MM_OK)
 		return fail(m, r, "out of memory");
@@ -405,8 +428,11 @@ static int packet(struct mintmark *m, const struct mm_packet *pkt)
 {
 	struct mm_segment seg;
 	int r = advance(m, pkt->time_ns);
-	if (mm_decode(m->decoder, pkt, &seg) == MM_DECODE_SEGMENT)
+	enum mm_decode_verdict verdict = mm_decode(m->decoder, pkt, &seg);
+	if (verdict == MM_DECODE_SEGMENT)
 		mm_flow_packet(m->flows, pkt, &seg);
+	else if (verdict == MM_DECODE_UNSUPPORTED)
+		unsupported(m, pkt);
 	return r;
 }
 
@@ -507,7 +533,7 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 {
 	int r = MM_OK;
 	struct mm_flow_proto_stats protos[STREAMS_MAX];
-	for (size_t i = 0; mm_dissectors[i] != NULL && i < STREAMS_MAX; i++)
+	for (size_t i = 0; i < STREAMS_MAX && mm_dissectors[i] != NULL; i++)
 		protos[i] = *mm_flow_proto_stats(m->flows, i);
 	struct mm_summary summary = { .files = &m->files,
 		.decode = mm_decoder_stats(m->decoder),

@@ -174,7 +174,7 @@ struct name {
 	struct mm_str text; /* components joined by '/' */
 	int32_t type;
 	bool krbtgt;
-	struct mm_str instance; /* second component */
+	struct mm_str instance; /* second component, borrowed from the message */
 };
 
 static struct name principal_name(struct mm_event *ev, struct mm_cursor *outer)
@@ -194,9 +194,8 @@ static struct name principal_name(struct mm_event *ev, struct mm_cursor *outer)
 			           mm_str_ieq((struct mm_str){ (const char *)part.p, part.len },
 			                   (struct mm_str){ "krbtgt", 6 });
 		n.text = i == 0 ? mm_event_str(ev, part) : mm_event_join(ev, n.text, '/', part);
-		if (i == 1 && n.text.len >= part.len)
-			n.instance =
-			        (struct mm_str){ n.text.p + (n.text.len - part.len), part.len };
+		if (i == 1)
+			n.instance = (struct mm_str){ (const char *)part.p, part.len };
 	}
 	bad(ev, &seq);
 	bad(ev, &parts);

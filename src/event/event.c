@@ -44,16 +44,16 @@ static struct mm_attr_value *put(struct mm_event *ev, const struct mm_attr *attr
 	return v;
 }
 
-void mm_event_put_int(struct mm_event *ev, const struct mm_attr *attr, int64_t n)
+void mm_event_put_int(struct mm_event *ev, const struct mm_attr *attr, int64_t v)
 {
-	struct mm_attr_value *v = put(ev, attr);
-	if (v != NULL)
-		v->number = n;
+	struct mm_attr_value *value = put(ev, attr);
+	if (value != NULL)
+		value->number = v;
 }
 
-void mm_event_put_bool(struct mm_event *ev, const struct mm_attr *attr, bool b)
+void mm_event_put_bool(struct mm_event *ev, const struct mm_attr *attr, bool v)
 {
-	mm_event_put_int(ev, attr, b);
+	mm_event_put_int(ev, attr, v);
 }
 
 void mm_event_put_str(struct mm_event *ev, const struct mm_attr *attr, struct mm_slice s)
@@ -63,22 +63,21 @@ void mm_event_put_str(struct mm_event *ev, const struct mm_attr *attr, struct mm
 		v->str = mm_event_str(ev, s);
 }
 
-void mm_event_put_ints(
-        struct mm_event *ev, const struct mm_attr *attr, const int64_t *n, size_t count)
+void mm_event_put_ints(struct mm_event *ev, const struct mm_attr *attr, const int64_t *v, size_t n)
 {
-	struct mm_attr_value *v = put(ev, attr);
-	if (v == NULL)
+	struct mm_attr_value *value = put(ev, attr);
+	if (value == NULL)
 		return;
 	size_t room = MM_EVENT_NUMBERS - ev->n_numbers;
-	if (count > room) {
-		count = room;
+	if (n > room) {
+		n = room;
 		ev->flags |= MM_EVF_TRUNCATED;
 	}
-	v->numbers = ev->numbers + ev->n_numbers;
-	v->n_numbers = count;
-	if (count != 0)
-		memcpy(ev->numbers + ev->n_numbers, n, count * sizeof *n);
-	ev->n_numbers += count;
+	value->numbers = ev->numbers + ev->n_numbers;
+	value->n_numbers = n;
+	if (n != 0)
+		memcpy(ev->numbers + ev->n_numbers, v, n * sizeof *v);
+	ev->n_numbers += n;
 }
 
 const struct mm_attr_value *mm_event_get(const struct mm_event *ev, const struct mm_attr *attr)

@@ -135,15 +135,38 @@ def ip_text(b):
     return str(ipaddress.ip_address(b))
 
 
-def whole_records(data):
-    """The complete messages of a TCP run of Kerberos (4-byte length before each)."""
+def record_size(data, i, port):
+    """Head and body length of the message at i of a TCP run, by the service's framing."""
+    if port in (88, 445, 464):
+        return 4, struct.unpack_from(">I", data, i)[0] & 0xFFFFFF
+    if port == 53:
+        return 2, struct.unpack_from(">H", data, i)[0]
+    if port == 389:
+        if data[i] == 0x30:
+            try:
+                _, at, end = tlv(data, i)
+            except ValueError:
+                at, end = i, len(data) + 1
+            return at - i, end - at
+        return 4, struct.unpack_from(">I", data, i)[0]
+    if port == 80:
+        end = data.find(b"\r\n\r\n", i)
+        return 0, (end + 4 if end >= 0 else len(data) + 1) - i
+    return 0, struct.unpack_from("<H", data, i + 8)[0]
+
+
+def whole_records(data, port):
+    """The complete messages of a TCP run; what a hole cuts short does not count."""
     out, i = b"", 0
-    while i + 4 <= len(data):
-        n = struct.unpack(">I", data[i:i + 4])[0]
-        if n > 1 << 20 or i + 4 + n > len(data):
-            break
-        out += data[i + 4:i + 4 + n]
-        i += 4 + n
+    try:
+        while i < len(data):
+            head, n = record_size(data, i, port)
+            if n == 0 or i + head + n > len(data):
+                break
+            out += data[i:i + head + n]
+            i += head + n
+    except (struct.error, IndexError):
+        pass
     return out
 
 
@@ -245,11 +268,10 @@ class Capture:
                     yield start, True, way, buf
 
     def tickets(self):
-        """Kerberos over TCP counts by whole messages, other carriers by whole tickets:
-        (ns, src, sport, dst, dport, ticket) of every ticket to be read in the capture."""
+        """(ns, src, sport, dst, dport, ticket) of every ticket to be read in the capture."""
         for ns, tcp, (src, sport, dst, dport), data in self.runs():
-            if 88 in (sport, dport) and tcp:
-                data = whole_records(data)
+            if tcp:
+                data = whole_records(data, min(sport, dport))
             where = (ip_text(src), sport, ip_text(dst), dport)
             for _, t in scan(data):
                 yield (ns, *where, t)
