@@ -1,4 +1,5 @@
 /* The flow table: which flow a packet belongs to, and when a flow ends. */
+#include "base/siphash.h"
 #include "flow/internal.h"
 
 #include <assert.h>
@@ -37,56 +38,25 @@ static int64_t later(int64_t time_ns, int64_t by_ns)
 
 /* --- hash index ------------------------------------------------------------------------------------ */
 
-static inline uint64_t rotl(uint64_t x, unsigned n)
-{
-	return x << n | x >> (64 - n);
-}
-
-static inline void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotl(v[1], 13) ^ v[0];
-	v[3] = rotl(v[3], 16) ^ v[2];
-	v[0] = rotl(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotl(v[1], 17) ^ v[2];
-	v[3] = rotl(v[3], 21) ^ v[0];
-	v[2] = rotl(v[2], 32);
-}
-
-static inline void sip_word(uint64_t v[4], uint64_t m)
-{
-	v[3] ^= m;
-	sip_round(v);
-	v[0] ^= m;
-}
-
-/* SipHash-1-3 over the key's words, as mm_siphash() but without its reading byte by byte: this runs for every packet
- * of the line. IPv4 needs two words. */
+/* As mm_siphash() but without its reading byte by byte: this runs for every packet of the line. IPv4 needs two
+ * words. */
 static inline uint32_t hash_key(const struct mm_hash_key *key, const struct mm_flow_key *k)
 {
-	uint64_t v[4] = { key->k0 ^ UINT64_C(0x736f6d6570736575),
-		key->k1 ^ UINT64_C(0x646f72616e646f6d), key->k0 ^ UINT64_C(0x6c7967656e657261),
-		key->k1 ^ UINT64_C(0x7465646279746573) };
-	uint64_t w[4];
-	memcpy(w, k->addr, sizeof w);
+	struct mm_sip sip = mm_sip_begin(key);
 	if (k->family == 4) {
 		uint32_t a, b;
 		memcpy(&a, k->addr[0], sizeof a);
 		memcpy(&b, k->addr[1], sizeof b);
-		sip_word(v, (uint64_t)a << 32 | b);
+		mm_sip_word(&sip, (uint64_t)a << 32 | b);
 	} else {
+		uint64_t w[4];
+		memcpy(w, k->addr, sizeof w);
 		for (size_t i = 0; i < 4; i++)
-			sip_word(v, w[i]);
+			mm_sip_word(&sip, w[i]);
 	}
-	sip_word(v, (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 |
-	                    (uint64_t)k->proto << 8 | k->family);
-	v[2] ^= 0xff;
-	for (int i = 0; i < 3; i++)
-		sip_round(v);
-	uint64_t h = v[0] ^ v[1] ^ v[2] ^ v[3];
+	mm_sip_word(&sip, (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 |
+	                          (uint64_t)k->proto << 8 | k->family);
+	uint64_t h = mm_sip_end(&sip);
 	return (uint32_t)(h ^ h >> 32);
 }
 

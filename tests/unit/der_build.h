@@ -7,7 +7,7 @@
 
 #include "base/der.h"
 
-enum { DER_ROOM = 256 * 1024 };
+enum { DER_ROOM = 4 << 20 };
 
 static uint8_t der_memory[DER_ROOM];
 static size_t der_used;
