@@ -48,8 +48,8 @@ fs_up() {
 		path = /run/share
 		read only = no
 	EOF
-	on "$FS" sed -i -e 's/^passwd:.*/passwd: files winbind/' -e 's/^group:.*/group: files winbind/' \
-		/etc/nsswitch.conf
+	on "$FS" sed -i -e 's/^passwd:.*/passwd: files winbind/' \
+		-e 's/^group:.*/group: files winbind/' /etc/nsswitch.conf
 	on "$FS" net ads join -U "administrator%$ADMIN_PW" --no-dns-updates >"$LAB/log/join" 2>&1
 	local i; for ((i = 0; i < FS_ROT; i++)); do
 		on "$FS" net ads changetrustpw >>"$LAB/log/join" 2>&1
@@ -76,7 +76,8 @@ winbind_up() { # (re)start winbindd of the member: its own tickets are fresh aft
 
 web_up() { # web_up HOST KEYTAB: apache with Negotiate
 	on "$1" bash -c 'cp "$1" /etc/web.keytab; chown www-data /etc/web.keytab
-		mkdir -p /run/www /run/lock/apache2 /run/deleg; chown www-data /run/deleg; echo fine >/run/www/index.html
+		mkdir -p /run/www /run/lock/apache2 /run/deleg
+		chown www-data /run/deleg; echo fine >/run/www/index.html
 		cat >/etc/apache2/lab.conf' web "$2" <<-EOF
 	ServerRoot /etc/apache2
 	ServerName $1

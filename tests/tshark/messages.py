@@ -200,7 +200,10 @@ def from_tshark(path):
             cut.add(frame_number(frame))
             continue
         where = flow(frame)
+        pipe = any(name_of(p) in ("smb", "smb2") for p in frame)
         for node, carrier in kerberos_in(frame, "kerberos"):
+            if pipe and carrier == "dcerpc":
+                carrier = "smb2"  # a named pipe: mintmark names the outer one
             for child in node:
                 kind = TYPES.get(name_of(child).removeprefix("kerberos.").removesuffix("_element"))
                 if kind is None or carrier in UNREAD_CARRIERS:
