@@ -391,6 +391,7 @@ static int new_stages(struct mintmark *m)
 	ledger.key = m->key;
 	ledger.rows_max = c->ledger_rows_max;
 	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
+	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
 	ledger.loss = server_loss;
 	ledger.loss_arg = m;
 	if ((r = mm_decoder_new(&m->key, &m->decoder)) != MM_OK ||

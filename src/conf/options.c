@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "score/weights.h"
 
@@ -33,6 +34,8 @@ const struct mm_option mm_options[] = {
 		"credentials remembered; the least recently used gives way" },
 	{ "ledger.ticket_lifetime", MM_OPTION_SECONDS, AT(ledger_ticket_lifetime_s), 60, 31536000, "10h",
 		"longest life of a Kerberos ticket: how long a sensor must watch before none can be older than it" },
+	{ "ledger.complete_since", MM_OPTION_TIME, AT(ledger_complete_since_s), 0, INT64_C(9000000000), "0",
+		"the captures are known to hold all that was issued from then on; 0: not known" },
 	{ "engine.events", MM_OPTION_COUNT, AT(events_max), 64, MAX_COUNT, "65536",
 		"events in the making or waiting to be put in order" },
 	{ "engine.merge_hold", MM_OPTION_MILLIS, AT(merge_hold_ms), 0, 10000, "500",
@@ -80,6 +83,16 @@ static bool boolean(const char *text, int64_t *out)
 	return *out || strcmp(text, "no") == 0 || strcmp(text, "false") == 0;
 }
 
+static bool instant(const char *text, int64_t *out)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (end == NULL || *end != '\0')
+		return number(text, "", NULL, out);
+	*out = timegm(&tm);
+	return true;
+}
+
 static bool parse(const struct mm_option *o, const char *text, int64_t *out)
 {
 	static const int64_t bytes[] = { 1024, 1024 * 1024, 1024 * 1024 * 1024 };
@@ -94,6 +107,8 @@ static bool parse(const struct mm_option *o, const char *text, int64_t *out)
 		return number(text, "KMG", bytes, out) && *out >= o->min && *out <= o->max;
 	case MM_OPTION_SECONDS:
 		return number(text, "smhd", seconds, out) && *out >= o->min && *out <= o->max;
+	case MM_OPTION_TIME:
+		return instant(text, out) && *out >= o->min && *out <= o->max;
 	case MM_OPTION_BAND:
 		return band(text, out);
 	case MM_OPTION_BOOL:
@@ -159,6 +174,7 @@ const char *mm_option_type_name(enum mm_option_type type)
 {
 	static const char *const names[] = { "text", "count", "size (K, M, G)",
 		"time (s, m, h, d) in seconds", "number of milliseconds",
+		"time (2026-01-31T12:00:00Z) in seconds since 1970",
 		"band (low, medium, high, critical)", "yes or no" };
 	return names[type];
 }

@@ -15,6 +15,7 @@ struct mm_config {
 	int64_t flow_udp_timeout_s, flow_tcp_timeout_s, flow_gap_patience_ms;
 	uint64_t ledger_rows_max;
 	int64_t ledger_ticket_lifetime_s;
+	int64_t ledger_complete_since_s; /* 1970; 0: unknown */
 	uint64_t events_max;
 	int64_t merge_hold_ms;
 	uint64_t output_min_band; /* enum mm_band */
@@ -27,6 +28,7 @@ enum mm_option_type {
 	MM_OPTION_BYTES,   /* suffixes K, M, G: powers of 1024 */
 	MM_OPTION_SECONDS, /* suffixes s, m, h, d */
 	MM_OPTION_MILLIS,
+	MM_OPTION_TIME, /* 2026-01-31T12:00:00Z, or seconds since 1970 */
 	MM_OPTION_BAND,
 	MM_OPTION_BOOL,
 };

@@ -12,6 +12,7 @@ enum {
 	KVNO_IMPACKET_MIMIKATZ = 2,
 	KVNO_RUBEUS = 3,
 	/* RFC 4120 section 7.5.9 */
+	KDC_ERR_C_PRINCIPAL_UNKNOWN = 6,
 	KDC_ERR_TGT_REVOKED = 20,
 	KRB_AP_ERR_BAD_INTEGRITY = 31,
 	KRB_AP_ERR_TKT_EXPIRED = 32,
@@ -26,8 +27,9 @@ static bool is_tgt(enum mm_cred_kind kind)
 
 static bool kdc_refusal(uint32_t code)
 {
-	return code == KDC_ERR_TGT_REVOKED || code == KRB_AP_ERR_BAD_INTEGRITY ||
-	       code == KRB_AP_ERR_MODIFIED || code == KRB_AP_ERR_BADKEYVER;
+	return code == KDC_ERR_C_PRINCIPAL_UNKNOWN || code == KDC_ERR_TGT_REVOKED ||
+	       code == KRB_AP_ERR_BAD_INTEGRITY || code == KRB_AP_ERR_MODIFIED ||
+	       code == KRB_AP_ERR_BADKEYVER;
 }
 
 /* Does the client hold a TGT from just before, and present this one instead? */
@@ -61,7 +63,9 @@ static void note(const struct mm_detect *d, struct mm_finding *f, const struct m
 		facts->stack = ev->stack;
 	if (facts->reply_alg == 0)
 		facts->reply_alg = ev->reply_alg;
-	if (facts->kdc_error == 0 && ev->status.domain == MM_STATUS_KRB5)
+	/* Asked on another's behalf, the KDC speaks of the other. */
+	bool own = !(ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY));
+	if (facts->kdc_error == 0 && ev->status.domain == MM_STATUS_KRB5 && own)
 		facts->kdc_error = ev->status.code;
 	/* The reply to a TGT names its client, unless it was obtained for another or the name is hidden. */
 	bool own_name = ev->kind == MM_EV_ISSUE &&

@@ -320,7 +320,8 @@ static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look
 		return NULL;
 	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
 	if (issued != NULL && fresh) {
-		issuer->first_ns = at;
+		int64_t since = l->config.complete_since_ns;
+		issuer->first_ns = since != 0 && since < at ? since : at;
 		issuer->name_spelled = mm_names_put(&l->names, realm);
 	}
 	issuer->last_ns = ev->time_ns;

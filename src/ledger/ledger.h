@@ -116,10 +116,11 @@ struct mm_latest {
 /** A credential presented without issuance and too bare to be judged: kept to be told at the end. */
 struct mm_ledger_config {
 	struct mm_hash_key key;
-	size_t rows_max;     /* default 1,000,000 */
-	size_t names_max;    /* default 1,000,000 */
-	size_t baseline_max; /* default 262,144 values */
-	int64_t lifetime_ns; /* longest life of a ticket: default 10 h */
+	size_t rows_max;           /* default 1,000,000 */
+	size_t names_max;          /* default 1,000,000 */
+	size_t baseline_max;       /* default 262,144 values */
+	int64_t lifetime_ns;       /* longest life of a ticket: default 10 h */
+	int64_t complete_since_ns; /* all that was issued from then on is held to be seen; 0: not known */
 	/** Share of segments to and from this server that were lost, 0 to 1. */
 	double (*loss)(void *arg, const struct mm_addr *server);
 	void *loss_arg;

@@ -170,6 +170,11 @@ static void assumed(struct mm_page *page, const struct mm_facts *facts)
 	mm_buf_str(b, "no ticket lives longer than ");
 	mm_words_duration(b, page->summary->ledger->config.lifetime_ns);
 	mm_buf_str(b, " (option ledger.ticket_lifetime)");
+	if (page->summary->ledger->config.complete_since_ns != 0) {
+		mm_buf_str(b, "; all that was issued since ");
+		mm_buf_time(b, page->summary->ledger->config.complete_since_ns);
+		mm_buf_str(b, " was captured (option ledger.complete_since)");
+	}
 	mm_page_end(page, "  Assumed", LABEL);
 }
 

@@ -52,7 +52,7 @@ static const struct mm_weight weights[MM_W_N] = {
 	[MM_W_LATEST_TGT] = { "latest-unused", 0.3, 5e-3, 0.3, 18,
 		"a TGT opened and sealed anew leaves the honest one unused; clients use the TGT they obtained last (assumed 0.3)" },
 	[MM_W_KDC_REFUSED] = { "kdc-refused", 0.25, 1e-3, 3e-3, 20,
-		"assumed: a quarter of forged TGTs are refused with KDC_ERR_TGT_REVOKED, BAD_INTEGRITY, MODIFIED or BADKEYVER" },
+		"assumed: a quarter of forged TGTs are refused: no such client, TGT revoked, bad integrity, modified, bad key version" },
 	[MM_W_KDC_EXPIRED] = { "kdc-expired", 0.01, 0.3, 0.3, 0,
 		"assumed: forged tickets are made to last, old honest ones run out and are older than what was watched" },
 	[MM_W_SPN_SUBSTITUTION] = { "sname-changed", 1, 3e-6, 0.5, 60,
