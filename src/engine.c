@@ -169,7 +169,7 @@ static int add_file(struct mintmark *m, const char *path)
 	struct mm_source *s;
 	char why[256] = "";
 	uint32_t file = (uint32_t)m->files.n;
-	int r = mm_source_open_file(path, file, m->config.filter, &s, why, sizeof why);
+	int r = mm_source_open_file(path, file, m->config.filter, &m->stop, &s, why, sizeof why);
 	if (r != MM_OK)
 		return fail(m, r, "%s: %s", path, why);
 	struct mm_source **sources = realloc(m->sources, (m->n_sources + 1) * sizeof *sources);

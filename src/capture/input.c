@@ -23,7 +23,7 @@ enum {
 };
 
 /* One decoder of whichever kind, and the stored bytes it has not used. */
-struct mm_decoder {
+struct mm_unpacker {
 	struct mm_slice raw; /* the part of store not used yet */
 	bool between;        /* at the end of a member or frame: the file may end here */
 	z_stream gz;
@@ -102,7 +102,9 @@ static int read_stored(struct mm_input *in, uint8_t *to, size_t room, size_t *go
 	ssize_t n;
 	do
 		n = read(in->fd, to, room);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && errno == EINTR && (in->stop == NULL || !*in->stop));
+	if (n < 0 && errno == EINTR)
+		n = 0; /* told to stop: what was read is all there is */
 	if (n < 0)
 		return end_with(in, MM_ERR_IO, strerror(errno));
 	if (n == 0)
@@ -113,7 +115,7 @@ static int read_stored(struct mm_input *in, uint8_t *to, size_t room, size_t *go
 }
 
 /** Use d->raw to fill the buffer; sets d->between. */
-static int step_gzip(struct mm_input *in, struct mm_decoder *d)
+static int step_gzip(struct mm_input *in, struct mm_unpacker *d)
 {
 	if (d->between) {
 		/* tar and tapes pad with zeros, as gzip(1) knows; anything else is the next
@@ -139,7 +141,7 @@ static int step_gzip(struct mm_input *in, struct mm_decoder *d)
 	return MM_OK;
 }
 
-static int step_zstd(struct mm_input *in, struct mm_decoder *d)
+static int step_zstd(struct mm_input *in, struct mm_unpacker *d)
 {
 	/* On an error zstd does not tell what it has put out before, so it gets one block at a
 	 * time. */
@@ -161,7 +163,7 @@ static int step_zstd(struct mm_input *in, struct mm_decoder *d)
 	return end_codec(in, MM_ERR_CORRUPT, "corrupt");
 }
 
-static int step_xz(struct mm_input *in, struct mm_decoder *d)
+static int step_xz(struct mm_input *in, struct mm_unpacker *d)
 {
 	d->xz.next_in = d->raw.p;
 	d->xz.avail_in = d->raw.len;
@@ -182,7 +184,7 @@ static int step_xz(struct mm_input *in, struct mm_decoder *d)
 	return MM_OK;
 }
 
-static int step(struct mm_input *in, struct mm_decoder *d)
+static int step(struct mm_input *in, struct mm_unpacker *d)
 {
 	if (in->codec == MM_CODEC_GZIP)
 		return step_gzip(in, d);
@@ -194,7 +196,7 @@ static int step(struct mm_input *in, struct mm_decoder *d)
 /** At least one more decompressed byte in the buffer, or in->ended. */
 static void read_packed(struct mm_input *in)
 {
-	struct mm_decoder *d = in->decoder;
+	struct mm_unpacker *d = in->decoder;
 	for (size_t before = in->end; in->end == before && !in->ended;) {
 		if (d->raw.len == 0) {
 			size_t got;
@@ -269,7 +271,7 @@ int mm_input_fill(struct mm_input *in, size_t n, struct mm_slice *out)
 /** Start the decoder of in->codec on what has been read so far. */
 static int open_decoder(struct mm_input *in)
 {
-	struct mm_decoder *d = calloc(1, sizeof *d);
+	struct mm_unpacker *d = calloc(1, sizeof *d);
 	if (d == NULL)
 		return end_nomem(in);
 	in->decoder = d;
@@ -307,10 +309,10 @@ static int open_fd(struct mm_input *in, const char *path)
 	return MM_OK;
 }
 
-int mm_input_open(struct mm_input *in, const char *path)
+int mm_input_open(struct mm_input *in, const char *path, const volatile sig_atomic_t *stop)
 {
 	struct mm_slice magic;
-	*in = (struct mm_input){ .fd = -1 };
+	*in = (struct mm_input){ .fd = -1, .stop = stop };
 	int r = open_fd(in, path);
 	if (r != MM_OK)
 		goto fail;
@@ -340,7 +342,7 @@ fail:
 
 void mm_input_done(struct mm_input *in)
 {
-	struct mm_decoder *d = in->decoder;
+	struct mm_unpacker *d = in->decoder;
 	close_fd(in);
 	if (d != NULL) {
 		if (in->codec == MM_CODEC_GZIP)

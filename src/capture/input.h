@@ -6,6 +6,8 @@
 #ifndef MM_CAPTURE_INPUT_H
 #define MM_CAPTURE_INPUT_H
 
+#include <signal.h>
+
 #include "base/cursor.h"
 #include "base/err.h"
 
@@ -29,10 +31,11 @@ enum {
 	MM_INPUT_XZ_MEMORY = 256 * 1024 * 1024, /* xz -9 needs 65 MiB */
 };
 
-struct mm_decoder;
+struct mm_unpacker;
 
 struct mm_input {
-	int fd; /* -1 once the stored file has ended */
+	int fd;                            /* -1 once the stored file has ended */
+	const volatile sig_atomic_t *stop; /* set: an interrupted read is the end; may be NULL */
 	enum mm_codec codec;
 	bool ended;      /* nothing comes after the bytes in the buffer; status tells why */
 	int status;      /* MM_OK: a clean end */
@@ -43,16 +46,17 @@ struct mm_input {
 	uint64_t at;     /* where, in the decompressed data, the first byte not dropped lies */
 	uint8_t *buf;
 	size_t room, start, end; /* buf[start, end) is not dropped yet */
-	struct mm_decoder *decoder;
+	struct mm_unpacker *decoder;
 };
 
 /** Which compression the first MM_INPUT_MAGIC bytes of a file tell. */
 enum mm_codec mm_input_codec(struct mm_slice magic);
 
-/** Open path, "-" for standard input, and read its first bytes.
+/** Open path, "-" for standard input, and read its first bytes. stop: see above, borrowed.
  * Errors: MM_ERR_IO (errno), MM_ERR_NOMEM; in->why then holds the reason and in needs no
  * mm_input_done(). */
-int mm_input_open(struct mm_input *in, const char *path) MM_MUST_CHECK;
+int mm_input_open(
+        struct mm_input *in, const char *path, const volatile sig_atomic_t *stop) MM_MUST_CHECK;
 
 /** Give the file descriptor and all memory back; harmless on one that is done, or is all zero but
  * fd -1. */

@@ -79,7 +79,9 @@ void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uin
 	size_t i = mm_stream_find(s, to);
 	int64_t time_ns = i < s->n_marks ? s->marks[i].time_ns : tr->now_ns;
 	mm_stream_trim(s, &t->pool);
-	mm_frame_tell_gap(t, f, side, time_ns);
+	/* Of forgiven bytes the dissector was told when they were forgiven: before what the peer sent after them. */
+	if (to > s->forgiven)
+		mm_frame_tell_gap(t, f, side, time_ns);
 }
 
 /* Nothing more of interest: the dissector ends here. */

@@ -25,8 +25,7 @@ struct input {
 	size_t len;
 };
 
-static const struct protocols *
-protocols(void)
+static const struct protocols *protocols(void)
 {
 	static struct protocols all;
 	char *text = NULL, *rest = NULL;
@@ -45,8 +44,7 @@ protocols(void)
 	return &all;
 }
 
-static struct input
-take(struct input *in, size_t n)
+static struct input take(struct input *in, size_t n)
 {
 	struct input taken = { in->p, n < in->len ? n : in->len };
 	in->p += taken.len;
@@ -54,15 +52,13 @@ take(struct input *in, size_t n)
 	return taken;
 }
 
-static unsigned
-byte(struct input *in)
+static unsigned byte(struct input *in)
 {
 	struct input b = take(in, 1);
 	return b.len == 0 ? 0 : b.p[0];
 }
 
-static const char *
-choose(struct input *in)
+static const char *choose(struct input *in)
 {
 	const struct protocols *all = protocols();
 	const uint8_t *end = memchr(in->p, '\n', in->len);
@@ -70,7 +66,7 @@ choose(struct input *in)
 		struct input line = take(in, (size_t)(end - in->p) + 1);
 		for (size_t i = 0; i < all->n; i++)
 			if (strlen(all->names[i]) == line.len - 1 &&
-				memcmp(all->names[i], line.p, line.len - 1) == 0)
+			        memcmp(all->names[i], line.p, line.len - 1) == 0)
 				return all->names[i];
 		return all->names[line.p[0] % all->n];
 	}
@@ -78,8 +74,8 @@ choose(struct input *in)
 }
 
 /* The cut is in memory of its own, so that a read beyond it is seen. */
-static void
-feed(struct mintmark *m, const char *protocol, bool udp, bool to_client, struct input cut)
+static void feed(
+        struct mintmark *m, const char *protocol, bool udp, bool to_client, struct input cut)
 {
 	uint8_t *copy = malloc(cut.len + 1);
 	fuzz_expect(copy != NULL, "memory suffices");
@@ -90,8 +86,7 @@ feed(struct mintmark *m, const char *protocol, bool udp, bool to_client, struct 
 	free(copy);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;

@@ -20,8 +20,7 @@ static const uint32_t linktypes[] = { 1, 0, 12, 14, 101, 108, 113, 228, 229, 276
 static const int64_t begin_ns = INT64_C(1704067200) * 1000000000;
 static const int64_t years_ns = INT64_C(946080000) * 1000000000;
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mintmark *m = fuzz_new();
 	int source = mintmark_add_source(m, "fuzz");
@@ -40,9 +39,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)__builtin_add_overflow(packet.time_ns, years_ns, &packet.time_ns);
 		else
 			(void)__builtin_add_overflow(
-				packet.time_ns, (int64_t)delta * NS_PER_MS, &packet.time_ns);
+			        packet.time_ns, (int64_t)delta * NS_PER_MS, &packet.time_ns);
 		packet.linktype = linktypes[(data[0] & ~(unsigned)CUT) %
-					    (sizeof linktypes / sizeof linktypes[0])];
+		                            (sizeof linktypes / sizeof linktypes[0])];
 		packet.data = copy + 1;
 		packet.len = len;
 		packet.wire_len = (uint32_t)len + (data[0] & CUT ? CUT_BYTES : 0);

@@ -19,8 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 
 /* One file, its last byte just before an inaccessible page. True when it could be read. */
-static bool
-replay_file(struct guard *g, uint8_t *buffer, const char *path)
+static bool replay_file(struct guard *g, uint8_t *buffer, const char *path)
 {
 	FILE *f = fopen(path, "rb");
 	if (f == NULL)
@@ -33,15 +32,13 @@ replay_file(struct guard *g, uint8_t *buffer, const char *path)
 	return ok;
 }
 
-static int
-by_name(const FTSENT **a, const FTSENT **b)
+static int by_name(const FTSENT **a, const FTSENT **b)
 {
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
 /* Walk the corpus; files come before the end of their directory, which is reported as one case. */
-static int
-replay(char *corpus)
+static int replay(char *corpus)
 {
 	static uint8_t buffer[INPUT_MAX];
 	char *roots[] = { corpus, NULL };
@@ -59,11 +56,14 @@ replay(char *corpus)
 				n_bad++;
 		} else if (e->fts_info == FTS_DP && n_inputs != 0) {
 			n_failed += n_bad != 0;
-			printf("%sok %u - %s: %u inputs\n", n_bad == 0 ? "" : "not ", ++n_cases, e->fts_name, n_inputs);
+			printf("%sok %u - %s: %u inputs\n", n_bad == 0 ? "" : "not ", ++n_cases,
+			        e->fts_name, n_inputs);
 			n_inputs = n_bad = 0;
-		} else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS) {
+		} else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR ||
+		           e->fts_info == FTS_NS) {
 			n_failed++;
-			printf("not ok %u - %s: %s\n", ++n_cases, e->fts_path, strerror(e->fts_errno));
+			printf("not ok %u - %s: %s\n", ++n_cases, e->fts_path,
+			        strerror(e->fts_errno));
 		}
 	}
 	fts_close(walk);
@@ -76,8 +76,7 @@ replay(char *corpus)
 	return n_failed == 0 ? 0 : 1;
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	char corpus[4096];
 	const char *top = getenv("top_srcdir");
@@ -88,7 +87,8 @@ main(int argc, char **argv)
 	if (argc > 1)
 		snprintf(corpus, sizeof corpus, "%s", argv[1]);
 	else
-		snprintf(corpus, sizeof corpus, "%s/tests/fuzz/corpus/fuzz_%s", top == NULL ? "." : top, name);
+		snprintf(corpus, sizeof corpus, "%s/tests/fuzz/corpus/fuzz_%s",
+		        top == NULL ? "." : top, name);
 	if (LLVMFuzzerInitialize != NULL)
 		LLVMFuzzerInitialize(&argc, &argv);
 	return replay(corpus) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

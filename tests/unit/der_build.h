@@ -12,14 +12,12 @@ enum { DER_ROOM = 4 << 20 };
 static uint8_t der_memory[DER_ROOM];
 static size_t der_used;
 
-static inline void
-der_reset(void)
+static inline void der_reset(void)
 {
 	der_used = 0;
 }
 
-static inline uint8_t *
-der_alloc(size_t n)
+static inline uint8_t *der_alloc(size_t n)
 {
 	assert(n <= DER_ROOM - der_used);
 	der_used += n;
@@ -27,8 +25,7 @@ der_alloc(size_t n)
 }
 
 /** Slices one after the other. */
-static inline struct mm_slice
-der_cat(size_t n, const struct mm_slice *parts)
+static inline struct mm_slice der_cat(size_t n, const struct mm_slice *parts)
 {
 	size_t len = 0;
 	for (size_t i = 0; i < n; i++)
@@ -43,8 +40,7 @@ der_cat(size_t n, const struct mm_slice *parts)
 }
 
 /** An element; X.690 section 8.1.3, in the shortest form. */
-static inline struct mm_slice
-der_wrap(uint8_t tag, size_t n, const struct mm_slice *parts)
+static inline struct mm_slice der_wrap(uint8_t tag, size_t n, const struct mm_slice *parts)
 {
 	uint8_t head[4] = { tag };
 	size_t n_head = 2;
@@ -65,58 +61,57 @@ der_wrap(uint8_t tag, size_t n, const struct mm_slice *parts)
 	return der_cat(2, (const struct mm_slice[]){ mm_slice(head, n_head), body });
 }
 
-#define DER_PARTS(...) \
-	sizeof((const struct mm_slice[]){ __VA_ARGS__ }) / sizeof(struct mm_slice), \
-		(const struct mm_slice[]){ __VA_ARGS__ }
-#define EL(tag, ...)  der_wrap((uint8_t)(tag), DER_PARTS(__VA_ARGS__))
-#define SEQ(...)      EL(MM_DER_SEQUENCE, __VA_ARGS__)
-#define CTX(n, ...)   EL(mm_der_context(n), __VA_ARGS__)
-#define APP(n, ...)   EL(mm_der_application(n), __VA_ARGS__)
-#define BYTES(...)    der_copy((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
-#define NOTHING       mm_slice(NULL, 0)
+#define DER_PARTS(...)                                                                             \
+	sizeof((const struct mm_slice[]){ __VA_ARGS__ }) / sizeof(struct mm_slice),                \
+	        (const struct mm_slice[])                                                          \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+#define EL(tag, ...) der_wrap((uint8_t)(tag), DER_PARTS(__VA_ARGS__))
+#define SEQ(...)     EL(MM_DER_SEQUENCE, __VA_ARGS__)
+#define CTX(n, ...)  EL(mm_der_context(n), __VA_ARGS__)
+#define APP(n, ...)  EL(mm_der_application(n), __VA_ARGS__)
+#define BYTES(...)                                                                                 \
+	der_copy((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define NOTHING mm_slice(NULL, 0)
 
-static inline struct mm_slice
-der_copy(const uint8_t *p, size_t n)
+static inline struct mm_slice der_copy(const uint8_t *p, size_t n)
 {
 	struct mm_slice s = mm_slice(p, n);
 	return der_cat(1, &s);
 }
 
-static inline struct mm_slice
-der_integer(int64_t v)
+static inline struct mm_slice der_integer(int64_t v)
 {
 	uint8_t b[8];
 	size_t n = 8;
 	for (size_t i = 0; i < 8; i++)
 		b[i] = (uint8_t)((uint64_t)v >> (56 - 8 * i));
-	while (n > 1 && ((b[8 - n] == 0 && b[9 - n] < 0x80) || (b[8 - n] == 0xff && b[9 - n] >= 0x80)))
+	while (n > 1 &&
+	        ((b[8 - n] == 0 && b[9 - n] < 0x80) || (b[8 - n] == 0xff && b[9 - n] >= 0x80)))
 		n--;
 	return EL(MM_DER_INTEGER, mm_slice(b + 8 - n, n));
 }
 
-static inline struct mm_slice
-der_text(uint8_t tag, const char *s)
+static inline struct mm_slice der_text(uint8_t tag, const char *s)
 {
 	return EL(tag, mm_slice_str(s));
 }
 
-static inline struct mm_slice
-der_general(const char *s)
+static inline struct mm_slice der_general(const char *s)
 {
 	return der_text(MM_DER_GENERAL_STRING, s);
 }
 
-static inline struct mm_slice
-der_octets(struct mm_slice s)
+static inline struct mm_slice der_octets(struct mm_slice s)
 {
 	return EL(MM_DER_OCTET_STRING, s);
 }
 
-static inline struct mm_slice
-der_flags(uint32_t v)
+static inline struct mm_slice der_flags(uint32_t v)
 {
 	return EL(MM_DER_BIT_STRING,
-		BYTES(0, (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v));
+	        BYTES(0, (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v));
 }
 
 #endif

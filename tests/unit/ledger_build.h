@@ -26,35 +26,30 @@ struct made {
 	uint32_t length;
 };
 
-static inline struct mm_str
-text(const char *s)
+static inline struct mm_str text(const char *s)
 {
 	return (struct mm_str){ s, s == NULL ? 0 : strlen(s) };
 }
 
-static inline struct mm_addr
-host(uint8_t last)
+static inline struct mm_addr host(uint8_t last)
 {
 	return (struct mm_addr){ 4, { 192, 0, 2, last } };
 }
 
-static inline struct mm_fp
-fp(uint8_t id)
+static inline struct mm_fp fp(uint8_t id)
 {
 	struct mm_fp f = { { id, 0xaa } };
 	return f;
 }
 
-static inline void
-show(struct mm_event *ev, enum mm_cred_role role, struct made t)
+static inline void show(struct mm_event *ev, enum mm_cred_role role, struct made t)
 {
 	struct mm_cred *cred = mm_event_cred(ev, role);
 	assert(cred != NULL);
 	cred->fp = fp(t.id);
 	cred->issuer = text(t.realm == NULL ? "LAB.TEST" : t.realm);
 	cred->service = text(t.service == NULL ? "krbtgt/LAB.TEST" : t.service);
-	cred->kind = strncmp(cred->service.p, "krbtgt/", 7) != 0 ? MM_CRED_SERVICE
-								 : MM_CRED_TGT;
+	cred->kind = strncmp(cred->service.p, "krbtgt/", 7) != 0 ? MM_CRED_SERVICE : MM_CRED_TGT;
 	cred->kvno = t.kvno == 0 ? 5 : t.kvno;
 	cred->alg = t.alg == 0 ? 18 : t.alg;
 	cred->name_type = t.name_type == 0 ? 2 : t.name_type;
@@ -65,8 +60,7 @@ show(struct mm_event *ev, enum mm_cred_role role, struct made t)
 	}
 }
 
-static inline void
-clear(struct mm_event *ev, enum mm_event_kind kind, uint8_t from, int64_t at_ns)
+static inline void clear(struct mm_event *ev, enum mm_event_kind kind, uint8_t from, int64_t at_ns)
 {
 	static uint64_t number;
 	memset(ev, 0, sizeof *ev);
@@ -82,8 +76,7 @@ clear(struct mm_event *ev, enum mm_event_kind kind, uint8_t from, int64_t at_ns)
 }
 
 /** An AS exchange. */
-static inline void
-make_as(struct mm_event *ev, uint8_t from, int64_t at_ns, struct made tgt)
+static inline void make_as(struct mm_event *ev, uint8_t from, int64_t at_ns, struct made tgt)
 {
 	clear(ev, MM_EV_ISSUE, from, at_ns);
 	ev->dst = (struct mm_endpoint){ host(KDC), KRB5_PORT };
@@ -96,8 +89,8 @@ make_as(struct mm_event *ev, uint8_t from, int64_t at_ns, struct made tgt)
 }
 
 /** A TGS exchange that shows tgt and yields issued; the caller may change the rest. */
-static inline void
-make_tgs(struct mm_event *ev, uint8_t from, int64_t at_ns, struct made tgt, struct made issued)
+static inline void make_tgs(
+        struct mm_event *ev, uint8_t from, int64_t at_ns, struct made tgt, struct made issued)
 {
 	clear(ev, MM_EV_ISSUE, from, at_ns);
 	ev->dst = (struct mm_endpoint){ host(KDC), KRB5_PORT };
@@ -111,8 +104,8 @@ make_tgs(struct mm_event *ev, uint8_t from, int64_t at_ns, struct made tgt, stru
 }
 
 /** A ticket shown to a service. */
-static inline void
-make_ap(struct mm_event *ev, uint8_t from, uint8_t to, int64_t at_ns, struct made ticket, enum mm_outcome outcome)
+static inline void make_ap(struct mm_event *ev, uint8_t from, uint8_t to, int64_t at_ns,
+        struct made ticket, enum mm_outcome outcome)
 {
 	clear(ev, MM_EV_PRESENT, from, at_ns);
 	ev->dst = (struct mm_endpoint){ host(to), SMB_PORT };

@@ -10,27 +10,28 @@
 #include "base/addr.h"
 
 static const struct mm_addr v4 = { 4, { 192, 0, 2, 77 } };
-static const struct mm_addr v6 = { 6, { 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10 } };
+static const struct mm_addr v6 = { 6,
+	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10 } };
 
-static void
-test_text(void **state)
+static void test_text(void **state)
 {
 	(void)state;
 	char text[MM_ADDR_TEXT];
 	assert_string_equal(mm_addr_text(&v4, text), "192.0.2.77");
 	assert_string_equal(mm_addr_text(&v6, text), "2001:db8:1:2:304:506:708:90a");
 	/* RFC 5952 section 4.2: the longest run of zeros is shortened, the first of equals */
-	const struct mm_addr zeros = { 6, { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1 } };
+	const struct mm_addr zeros = { 6,
+		{ 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1 } };
 	assert_string_equal(mm_addr_text(&zeros, text), "2001:db8::1:0:0:1");
 	const struct mm_addr none = { 0 };
 	assert_string_equal(mm_addr_text(&none, text), "-");
-	const struct mm_addr longest = { 6,
-		{ 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 } };
-	assert_string_equal(mm_addr_text(&longest, text), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+	const struct mm_addr longest = { 6, { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+		                                    255, 255, 255, 255, 255 } };
+	assert_string_equal(
+	        mm_addr_text(&longest, text), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
 }
 
-static void
-test_network(void **state)
+static void test_network(void **state)
 {
 	(void)state;
 	char text[MM_ADDR_TEXT];
@@ -41,8 +42,7 @@ test_network(void **state)
 	assert_string_equal(mm_addr_text(&net, text), "2001:db8:1:2::");
 }
 
-static void
-test_order(void **state)
+static void test_order(void **state)
 {
 	(void)state;
 	struct mm_addr above = v4;
@@ -57,8 +57,7 @@ test_order(void **state)
 	assert_false(mm_addr_eq(&v4, &above));
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),

@@ -10,24 +10,21 @@
 static const struct mm_hash_key key = { 1, 2 };
 static struct mm_baseline b;
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
 	mm_baseline_init(&b, &key, 16);
 	return 0;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	mm_baseline_done(&b);
 	return 0;
 }
 
-static void
-test_shares(void **state)
+static void test_shares(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3; i++)
@@ -40,8 +37,7 @@ test_shares(void **state)
 }
 
 /* Trait, issuer and scope each keep their own. */
-static void
-test_scopes(void **state)
+static void test_scopes(void **state)
 {
 	(void)state;
 	mm_baseline_count(&b, MM_TRAIT_KVNO, 1, 2, 5);
@@ -51,8 +47,7 @@ test_scopes(void **state)
 	assert_int_equal(mm_baseline_share(&b, MM_TRAIT_KVNO, 1, 2, 5).n, 1);
 }
 
-static void
-test_bounded(void **state)
+static void test_bounded(void **state)
 {
 	(void)state;
 	for (int64_t v = 0; v < 1000; v++)
@@ -63,15 +58,13 @@ test_bounded(void **state)
 	assert_int_equal(b.counts.n, 16);
 }
 
-static double
-margins(uint32_t length)
+static double margins(uint32_t length)
 {
 	return mm_baseline_length_rank(&b, 1, 2, length).margins;
 }
 
 /* 100, 110: half the spread is 5, so that the margin is the least one, 16. */
-static void
-test_length_margin_least(void **state)
+static void test_length_margin_least(void **state)
 {
 	(void)state;
 	mm_baseline_length(&b, 1, 2, 100);
@@ -86,8 +79,7 @@ test_length_margin_least(void **state)
 }
 
 /* 100, 200: the margin is 50. */
-static void
-test_length_margin_spread(void **state)
+static void test_length_margin_spread(void **state)
 {
 	(void)state;
 	mm_baseline_length(&b, 1, 2, 100);
@@ -100,8 +92,7 @@ test_length_margin_spread(void **state)
 }
 
 /* Of 10, 20, .. 100: those as far out on the same side. */
-static void
-test_length_beyond(void **state)
+static void test_length_beyond(void **state)
 {
 	(void)state;
 	for (uint32_t i = 1; i <= 10; i++)
@@ -113,8 +104,7 @@ test_length_beyond(void **state)
 }
 
 /* Only the latest samples are kept, but all count. */
-static void
-test_length_ring(void **state)
+static void test_length_ring(void **state)
 {
 	(void)state;
 	mm_baseline_length(&b, 1, 2, 5);
@@ -124,11 +114,11 @@ test_length_ring(void **state)
 	assert_true(r.n == MM_LENGTH_SAMPLES + 1 && r.n_samples == MM_LENGTH_SAMPLES);
 	assert_true(r.min == 5 && r.n_beyond == 0);
 	assert_int_equal(mm_baseline_length_rank(&b, 2, 2, 5).n, 0);
-	assert_true(mm_baseline_length_rank(&b, 2, 2, 5).margins <= 0); /* nothing known: nothing odd */
+	assert_true(
+	        mm_baseline_length_rank(&b, 2, 2, 5).margins <= 0); /* nothing known: nothing odd */
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_shares, set_up, tear_down),

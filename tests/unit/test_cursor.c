@@ -9,14 +9,12 @@
 
 static const uint8_t bytes[] = { 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09 };
 
-static struct mm_cursor
-over(size_t n)
+static struct mm_cursor over(size_t n)
 {
 	return mm_cursor(mm_slice(bytes, n));
 }
 
-static void
-test_integers(void **state)
+static void test_integers(void **state)
 {
 	(void)state;
 	struct mm_cursor c = over(9);
@@ -35,8 +33,7 @@ test_integers(void **state)
 	assert_true(mm_end(&c));
 }
 
-static void
-test_overrun_is_sticky(void **state)
+static void test_overrun_is_sticky(void **state)
 {
 	(void)state;
 	struct mm_cursor c = over(3);
@@ -50,8 +47,7 @@ test_overrun_is_sticky(void **state)
 	assert_int_equal(mm_peek8(&c), -1);
 }
 
-static void
-test_huge_lengths(void **state)
+static void test_huge_lengths(void **state)
 {
 	(void)state;
 	struct mm_cursor c = over(3);
@@ -71,8 +67,7 @@ test_huge_lengths(void **state)
 	assert_int_equal(out.len, 5);
 }
 
-static void
-test_null_slices(void **state)
+static void test_null_slices(void **state)
 {
 	(void)state;
 	struct mm_slice none = { NULL, 0 }, out = { bytes, 1 };
@@ -89,8 +84,7 @@ test_null_slices(void **state)
 	assert_true(c.err);
 }
 
-static void
-test_parts(void **state)
+static void test_parts(void **state)
 {
 	(void)state;
 	struct mm_slice s = mm_slice(bytes, 9);
@@ -109,8 +103,7 @@ test_parts(void **state)
 	assert_true(mm_end(&c));
 }
 
-static void
-test_search(void **state)
+static void test_search(void **state)
 {
 	(void)state;
 	struct mm_slice s = mm_slice_str("abcabc");
@@ -127,8 +120,7 @@ test_search(void **state)
 }
 
 /* Every getter at every length before an inaccessible page. */
-static void
-getters(void *arg, struct mm_slice input)
+static void getters(void *arg, struct mm_slice input)
 {
 	(void)arg;
 	struct mm_cursor c = mm_cursor(input);
@@ -144,15 +136,13 @@ getters(void *arg, struct mm_slice input)
 	assert_int_equal(mm_find(input, 0, mm_slice_str("\xff\xfe")), input.len);
 }
 
-static void
-test_every_prefix(void **state)
+static void test_every_prefix(void **state)
 {
 	(void)state;
 	guard_every_prefix(bytes, sizeof bytes, getters, NULL);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_integers),

@@ -10,8 +10,7 @@
 
 #define CURSOR(...) over((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
-static struct mm_cursor
-over(const uint8_t *p, size_t n)
+static struct mm_cursor over(const uint8_t *p, size_t n)
 {
 	static uint8_t copy[512];
 	assert_true(n <= sizeof copy);
@@ -19,8 +18,7 @@ over(const uint8_t *p, size_t n)
 	return mm_cursor(mm_slice(copy, n));
 }
 
-static struct mm_cursor
-time_of(const char *text)
+static struct mm_cursor time_of(const char *text)
 {
 	static uint8_t element[64];
 	element[0] = MM_DER_GENERALIZED_TIME;
@@ -29,8 +27,7 @@ time_of(const char *text)
 	return mm_cursor(mm_slice(element, 2 + strlen(text)));
 }
 
-static void
-test_header_forms(void **state)
+static void test_header_forms(void **state)
 {
 	(void)state;
 	uint8_t tag = 0;
@@ -56,8 +53,7 @@ test_header_forms(void **state)
 	assert_int_equal(body, 0xffffffff);
 }
 
-static void
-test_header_short_or_refused(void **state)
+static void test_header_short_or_refused(void **state)
 {
 	(void)state;
 	uint8_t tag = 7;
@@ -77,8 +73,7 @@ test_header_short_or_refused(void **state)
 	assert_int_equal(body, 7);
 }
 
-static void
-test_next_and_get(void **state)
+static void test_next_and_get(void **state)
 {
 	(void)state;
 	uint8_t tag;
@@ -95,12 +90,12 @@ test_next_and_get(void **state)
 	assert_true(mm_end(&seq));
 	assert_false(mm_der_next(&c, &tag, &body)); /* the end is no error */
 	assert_false(c.err);
-	assert_true(mm_der_get(&c, MM_DER_SEQUENCE).err); /* but something that had to be there is missing */
+	assert_true(mm_der_get(&c, MM_DER_SEQUENCE)
+	                    .err); /* but something that had to be there is missing */
 	assert_true(c.err);
 }
 
-static void
-test_element_cut(void **state)
+static void test_element_cut(void **state)
 {
 	(void)state;
 	uint8_t tag;
@@ -113,8 +108,7 @@ test_element_cut(void **state)
 	assert_true(c.err);
 }
 
-static void
-test_optional(void **state)
+static void test_optional(void **state)
 {
 	(void)state;
 	struct mm_cursor body = { 0 }, c = CURSOR(0xa1, 1, 7, 0xa2, 5, 1);
@@ -128,8 +122,7 @@ test_optional(void **state)
 	assert_false(mm_der_opt(&c, mm_der_context(2), &body));
 }
 
-static void
-test_tags(void **state)
+static void test_tags(void **state)
 {
 	(void)state;
 	assert_int_equal(mm_der_context(0), 0xa0); /* X.690 section 8.1.2.2, 8.1.2.3 */
@@ -138,13 +131,12 @@ test_tags(void **state)
 	assert_int_equal(mm_der_application(30), 0x7e);
 }
 
-static void
-test_integer(void **state)
+static void test_integer(void **state)
 {
 	(void)state;
 	/* two's complement, X.690 section 8.3.3 */
-	struct mm_cursor c = CURSOR(0x02, 1, 0, 0x02, 1, 0x7f, 0x02, 2, 0x00, 0x80, 0x02, 1, 0x80, 0x02, 2, 0xff,
-		0x7f, 0x02, 2, 0x01, 0x00, 0x02, 1, 0xff);
+	struct mm_cursor c = CURSOR(0x02, 1, 0, 0x02, 1, 0x7f, 0x02, 2, 0x00, 0x80, 0x02, 1, 0x80,
+	        0x02, 2, 0xff, 0x7f, 0x02, 2, 0x01, 0x00, 0x02, 1, 0xff);
 	assert_int_equal(mm_der_int(&c), 0);
 	assert_int_equal(mm_der_int(&c), 127);
 	assert_int_equal(mm_der_int(&c), 128);
@@ -161,8 +153,7 @@ test_integer(void **state)
 	assert_false(c.err);
 }
 
-static void
-test_integer_refused(void **state)
+static void test_integer_refused(void **state)
 {
 	(void)state;
 	struct mm_cursor c = CURSOR(0x02, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1);
@@ -176,8 +167,7 @@ test_integer_refused(void **state)
 	assert_true(c.err);
 }
 
-static void
-test_flags(void **state)
+static void test_flags(void **state)
 {
 	(void)state;
 	/* RFC 4120 section 5.2.8: bit 0 is the most significant of the first octet; forwardable is bit 1 */
@@ -196,8 +186,7 @@ test_flags(void **state)
 	assert_true(c.err);
 }
 
-static void
-test_time(void **state)
+static void test_time(void **state)
 {
 	(void)state;
 	static const struct {
@@ -205,8 +194,7 @@ test_time(void **state)
 		int64_t s; /* date -u -d ... +%s */
 	} times[] = {
 		{ "19851106210627Z", 500159187 }, /* the example of RFC 4120 section 5.2.3 */
-		{ "19700101000000Z", 0 },
-		{ "19691231235959Z", -1 },
+		{ "19700101000000Z", 0 }, { "19691231235959Z", -1 },
 		{ "20000229235959Z", 951868799 },
 		{ "21000301000000Z", INT64_C(4107542400) }, /* 2100 is no leap year */
 		{ "20380119031408Z", INT64_C(2147483648) },
@@ -220,13 +208,12 @@ test_time(void **state)
 	}
 }
 
-static void
-test_time_refused(void **state)
+static void test_time_refused(void **state)
 {
 	(void)state;
-	static const char *const texts[] = { "", "1985", "19851306210627Z", "19850006210627Z", "19851100210627Z",
-		"19851132210627Z", "19851106240627Z", "19851106216027Z", "19851106210661Z", "1985110621062", "198511062106 7Z",
-		"-9851106210627Z" };
+	static const char *const texts[] = { "", "1985", "19851306210627Z", "19850006210627Z",
+		"19851100210627Z", "19851132210627Z", "19851106240627Z", "19851106216027Z",
+		"19851106210661Z", "1985110621062", "198511062106 7Z", "-9851106210627Z" };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct mm_cursor c = time_of(texts[i]);
 		assert_true(mm_der_time(&c) == 0);
@@ -234,8 +221,7 @@ test_time_refused(void **state)
 	}
 }
 
-static void
-everything(void *arg, struct mm_slice input)
+static void everything(void *arg, struct mm_slice input)
 {
 	(void)arg;
 	uint8_t tag;
@@ -249,19 +235,17 @@ everything(void *arg, struct mm_slice input)
 		assert_true(body.len <= input.len);
 }
 
-static void
-test_hostile(void **state)
+static void test_hostile(void **state)
 {
 	(void)state;
 	static const uint8_t sample[] = "\x30\x81\x1f\x02\x01\x05\x18\x0f"
-					"19851106210627Z"
-					"\x03\x05\x00\x40\x00\x00\x00\x04\x00";
+	                                "19851106210627Z"
+	                                "\x03\x05\x00\x40\x00\x00\x00\x04\x00";
 	guard_every_prefix(sample, sizeof sample - 1, everything, NULL);
 	guard_every_bitflip(sample, sizeof sample - 1, everything, NULL);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header_forms),

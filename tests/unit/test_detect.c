@@ -24,8 +24,7 @@ static struct mm_detect d;
 static struct mm_event ev;
 static bool trusted;
 
-static void
-pass(void)
+static void pass(void)
 {
 	struct mm_look look;
 	mm_ledger_present(l, &ev, &look);
@@ -33,24 +32,26 @@ pass(void)
 	mm_ledger_settle(l, &look, trusted);
 }
 
-static struct made
-tgt(uint8_t id)
+static struct made tgt(uint8_t id)
 {
 	return (struct made){ .id = id, .principal = "alice" };
 }
 
-static struct made
-cifs(uint8_t id)
+static struct made cifs(uint8_t id)
 {
-	return (struct made){ .id = id, .service = "cifs/srv.lab.test", .principal = "alice", .kvno = 7, .length = 1100 };
+	return (struct made){ .id = id,
+		.service = "cifs/srv.lab.test",
+		.principal = "alice",
+		.kvno = 7,
+		.length = 1100 };
 }
 
 /* Everybody logs on, fetches a ticket and uses it: ids from first on, two per client. */
-static void
-honest_round(int64_t at_ns, uint8_t first)
+static void honest_round(int64_t at_ns, uint8_t first)
 {
 	for (uint8_t i = 0; i < CLIENTS; i++) {
-		uint8_t client = (uint8_t)(i + 1), t = (uint8_t)(first + 2 * i), s = (uint8_t)(t + 1);
+		uint8_t client = (uint8_t)(i + 1), t = (uint8_t)(first + 2 * i),
+		        s = (uint8_t)(t + 1);
 		int64_t at = at_ns + i * SECOND;
 		make_as(&ev, client, at, tgt(t));
 		pass();
@@ -61,8 +62,7 @@ honest_round(int64_t at_ns, uint8_t first)
 	}
 }
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
 	struct mm_ledger_config config;
@@ -76,8 +76,7 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	mm_detect_done(&d);
@@ -85,27 +84,26 @@ tear_down(void **state)
 	return 0;
 }
 
-static struct mm_finding *
-finding(const struct mm_detector *detector)
+static struct mm_finding *finding(const struct mm_detector *detector)
 {
 	mm_detect_weigh_all(&d);
-	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL; f = mm_table_next(&d.findings, f))
+	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
+	        f = mm_table_next(&d.findings, f))
 		if (f->detector == detector)
 			return f;
 	return NULL;
 }
 
 /* Nothing that would be shown to anybody. */
-static void
-assert_silent(void)
+static void assert_silent(void)
 {
 	mm_detect_weigh_all(&d);
-	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL; f = mm_table_next(&d.findings, f))
+	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
+	        f = mm_table_next(&d.findings, f))
 		assert_true(f->bare || f->band == MM_BAND_LOW);
 }
 
-static double
-weight_of(const struct mm_finding *f, enum mm_weight_id id)
+static double weight_of(const struct mm_finding *f, enum mm_weight_id id)
 {
 	for (size_t i = 0; i < f->n_evidence; i++)
 		if (f->evidence[i].weight_id == id)
@@ -113,8 +111,7 @@ weight_of(const struct mm_finding *f, enum mm_weight_id id)
 	return 0;
 }
 
-static void
-test_honest_day(void **state)
+static void test_honest_day(void **state)
 {
 	(void)state;
 	honest_round(EVENING, 120);
@@ -123,8 +120,7 @@ test_honest_day(void **state)
 }
 
 /* Another kvno than the issuer's, as tools write it, from a host that never logged on. */
-static void
-test_golden(void **state)
+static void test_golden(void **state)
 {
 	(void)state;
 	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
@@ -149,11 +145,11 @@ test_golden(void **state)
 }
 
 /* What the forged TGT buys belongs to the finding, down to the last use; nothing is learnt from it. */
-static void
-test_taint(void **state)
+static void test_taint(void **state)
 {
 	(void)state;
-	uint64_t hits = mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("lab.test")))->hits;
+	uint64_t hits =
+	        mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("lab.test")))->hits;
 	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2 }, cifs(201));
 	pass();
 	make_ap(&ev, FORGER, SERVER, EVENING + SECOND, cifs(201), MM_SUCCESS);
@@ -165,7 +161,8 @@ test_taint(void **state)
 	assert_true(mm_fp_eq(&f->uses[0].obtained, &bought));
 	assert_true(mm_fp_eq(&f->uses[1].shown, &bought));
 	assert_int_equal(f->uses[1].outcome, MM_SUCCESS);
-	assert_int_equal(mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("lab.test")))->hits, hits);
+	assert_int_equal(
+	        mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("lab.test")))->hits, hits);
 	assert_null(finding(&mm_orphan_service_ticket)); /* it was issued, for a forged TGT */
 	make_ap(&ev, FORGER, SERVER, EVENING + 2 * SECOND, cifs(201), MM_SUCCESS);
 	pass();
@@ -174,8 +171,7 @@ test_taint(void **state)
 }
 
 /* A TGT in every feature like the issuer's own, missing one issuance: said, not cried. */
-static void
-test_bare_orphan(void **state)
+static void test_bare_orphan(void **state)
 {
 	(void)state;
 	make_tgs(&ev, 1, EVENING, tgt(200), cifs(201));
@@ -188,8 +184,7 @@ test_bare_orphan(void **state)
 }
 
 /* The sensor has watched for a minute: everybody's tickets are older. */
-static void
-test_late_sensor(void **state)
+static void test_late_sensor(void **state)
 {
 	(void)state;
 	(void)tear_down(NULL);
@@ -200,9 +195,11 @@ test_late_sensor(void **state)
 	make_as(&ev, 1, MORNING, tgt(1));
 	pass();
 	for (uint8_t i = 0; i < 10; i++) {
-		make_tgs(&ev, (uint8_t)(i + 2), MORNING + 60 * SECOND, tgt((uint8_t)(100 + i)), cifs((uint8_t)(150 + i)));
+		make_tgs(&ev, (uint8_t)(i + 2), MORNING + 60 * SECOND, tgt((uint8_t)(100 + i)),
+		        cifs((uint8_t)(150 + i)));
 		pass();
-		make_ap(&ev, (uint8_t)(i + 2), SERVER, MORNING + 61 * SECOND, cifs((uint8_t)(200 + i)), MM_SUCCESS);
+		make_ap(&ev, (uint8_t)(i + 2), SERVER, MORNING + 61 * SECOND,
+		        cifs((uint8_t)(200 + i)), MM_SUCCESS);
 		pass();
 	}
 	struct mm_finding *f = finding(&mm_orphan_tgt);
@@ -212,13 +209,16 @@ test_late_sensor(void **state)
 }
 
 /* A realm whose KDC is out of sight says nothing, however odd its tickets are. */
-static void
-test_issuer_out_of_sight(void **state)
+static void test_issuer_out_of_sight(void **state)
 {
 	(void)state;
 	make_ap(&ev, 3, SERVER, EVENING,
-		(struct made){ .id = 200, .realm = "ELSEWHERE.TEST", .service = "cifs/srv.lab.test", .kvno = 2, .alg = 23 },
-		MM_SUCCESS);
+	        (struct made){ .id = 200,
+	                .realm = "ELSEWHERE.TEST",
+	                .service = "cifs/srv.lab.test",
+	                .kvno = 2,
+	                .alg = 23 },
+	        MM_SUCCESS);
 	pass();
 	struct mm_finding *f = finding(&mm_orphan_service_ticket);
 	assert_non_null(f);
@@ -226,11 +226,15 @@ test_issuer_out_of_sight(void **state)
 	assert_silent();
 }
 
-static void
-test_silver(void **state)
+static void test_silver(void **state)
 {
 	(void)state;
-	struct made forged = { .id = 200, .service = "cifs/srv.lab.test", .kvno = 2, .alg = 23, .name_type = 1, .length = 870 };
+	struct made forged = { .id = 200,
+		.service = "cifs/srv.lab.test",
+		.kvno = 2,
+		.alg = 23,
+		.name_type = 1,
+		.length = 870 };
 	make_ap(&ev, FORGER, SERVER, EVENING, forged, MM_SUCCESS);
 	pass();
 	struct mm_finding *f = finding(&mm_orphan_service_ticket);
@@ -243,8 +247,7 @@ test_silver(void **state)
 }
 
 /* Its key was changed an hour ago; a client still uses a ticket of before, issued while frames were lost. */
-static void
-test_rekeyed_service(void **state)
+static void test_rekeyed_service(void **state)
 {
 	(void)state;
 	for (uint8_t i = 0; i < 5; i++) {
@@ -259,8 +262,7 @@ test_rekeyed_service(void **state)
 }
 
 /* The same name in a ticket that was issued for another service: "altservice". */
-static void
-test_spn_substitution(void **state)
+static void test_spn_substitution(void **state)
 {
 	(void)state;
 	make_tgs(&ev, 1, EVENING, tgt(1), cifs(200));
@@ -276,8 +278,7 @@ test_spn_substitution(void **state)
 	assert_string_equal(f->facts.service, "host/srv.lab.test");
 }
 
-static void
-test_spelling_is_no_substitution(void **state)
+static void test_spelling_is_no_substitution(void **state)
 {
 	(void)state;
 	static const char *const forms[] = { "CIFS/SRV.LAB.TEST", "cifs/srv", "cifs/srv.lab.test" };
@@ -293,19 +294,18 @@ test_spelling_is_no_substitution(void **state)
 	assert_null(finding(&mm_spn_substitution));
 }
 
-static struct mm_finding *
-reply_for(uint32_t flags, const char *principal, const char *service)
+static struct mm_finding *reply_for(uint32_t flags, const char *principal, const char *service)
 {
 	make_as(&ev, 1, EVENING, tgt(200));
 	pass();
-	make_tgs(&ev, 1, EVENING + SECOND, tgt(200), (struct made){ .id = 201, .service = service, .principal = principal });
+	make_tgs(&ev, 1, EVENING + SECOND, tgt(200),
+	        (struct made){ .id = 201, .service = service, .principal = principal });
 	ev.flags = flags;
 	pass();
 	return finding(&mm_cname_break);
 }
 
-static void
-test_cname_break(void **state)
+static void test_cname_break(void **state)
 {
 	(void)state;
 	struct mm_finding *f = reply_for(0, "administrator", "cifs/srv.lab.test");
@@ -316,41 +316,37 @@ test_cname_break(void **state)
 }
 
 /* MS-SFU names another client by right; FAST hides it; spellings of one name are one name. */
-static void
-test_cname_s4u2self(void **state)
+static void test_cname_s4u2self(void **state)
 {
 	(void)state;
 	assert_null(reply_for(MM_EVF_S4U_SELF, "bob", "srv$"));
 }
 
-static void
-test_cname_s4u2proxy(void **state)
+static void test_cname_s4u2proxy(void **state)
 {
 	(void)state;
 	assert_null(reply_for(MM_EVF_S4U_PROXY, "bob", "cifs/srv.lab.test"));
 }
 
-static void
-test_cname_hidden(void **state)
+static void test_cname_hidden(void **state)
 {
 	(void)state;
 	assert_null(reply_for(MM_EVF_ARMORED | MM_EVF_ANONYMOUS, "", "cifs/srv.lab.test"));
 }
 
-static void
-test_cname_armored_s4u2self(void **state)
+static void test_cname_armored_s4u2self(void **state)
 {
 	(void)state;
 	make_as(&ev, 1, EVENING, (struct made){ .id = 210, .principal = "srv$" });
 	pass();
-	make_tgs(&ev, 1, EVENING + SECOND, tgt(210), (struct made){ .id = 211, .service = "SRV$", .principal = "bob" });
+	make_tgs(&ev, 1, EVENING + SECOND, tgt(210),
+	        (struct made){ .id = 211, .service = "SRV$", .principal = "bob" });
 	ev.flags = MM_EVF_ARMORED; /* a service asks for a ticket to itself, the padata hidden */
 	pass();
 	assert_null(finding(&mm_cname_break));
 }
 
-static void
-test_cname_case(void **state)
+static void test_cname_case(void **state)
 {
 	(void)state;
 	assert_null(reply_for(0, "ALICE", "cifs/srv.lab.test"));
@@ -358,8 +354,7 @@ test_cname_case(void **state)
 }
 
 /* A renewed or forwarded TGT comes in a TGS-REP and is as good as the first. */
-static void
-test_renewed_and_forwarded(void **state)
+static void test_renewed_and_forwarded(void **state)
 {
 	(void)state;
 	make_as(&ev, 1, EVENING, tgt(200));
@@ -370,7 +365,8 @@ test_renewed_and_forwarded(void **state)
 	make_tgs(&ev, 1, EVENING + HOUR, tgt(201), tgt(202));
 	ev.flags = MM_EVF_FORWARDED;
 	pass();
-	make_tgs(&ev, SERVER, EVENING + 2 * HOUR, tgt(202), cifs(203)); /* from the host it was forwarded to */
+	make_tgs(&ev, SERVER, EVENING + 2 * HOUR, tgt(202),
+	        cifs(203)); /* from the host it was forwarded to */
 	pass();
 	make_ap(&ev, SERVER, 21, EVENING + 2 * HOUR, cifs(203), MM_SUCCESS);
 	pass();
@@ -378,11 +374,11 @@ test_renewed_and_forwarded(void **state)
 }
 
 /* Evidence and armor: other people's tickets, shown by right, known to the ledger. */
-static void
-test_evidence_and_armor(void **state)
+static void test_evidence_and_armor(void **state)
 {
 	(void)state;
-	make_tgs(&ev, 2, EVENING, tgt(3), (struct made){ .id = 200, .service = "http/web", .principal = "alice" });
+	make_tgs(&ev, 2, EVENING, tgt(3),
+	        (struct made){ .id = 200, .service = "http/web", .principal = "alice" });
 	show(&ev, MM_ROLE_EVIDENCE, cifs(2));
 	show(&ev, MM_ROLE_ARMOR, tgt(5));
 	ev.flags = MM_EVF_S4U_PROXY;
@@ -391,8 +387,7 @@ test_evidence_and_armor(void **state)
 }
 
 /* Nobody's words are printed raw. */
-static void
-test_names_are_printable(void **state)
+static void test_names_are_printable(void **state)
 {
 	(void)state;
 	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2 }, cifs(201));
@@ -402,11 +397,11 @@ test_names_are_printable(void **state)
 }
 
 /* Most serious first. */
-static void
-test_order(void **state)
+static void test_order(void **state)
 {
 	(void)state;
-	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2, .name_type = 1 }, cifs(201));
+	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2, .name_type = 1 },
+	        cifs(201));
 	pass();
 	make_tgs(&ev, 1, EVENING, tgt(210), cifs(211));
 	pass();
@@ -417,13 +412,13 @@ test_order(void **state)
 	assert_int_equal(mm_finding_cmp(&a, &a), 0);
 }
 
-static void
-test_list(void **state)
+static void test_list(void **state)
 {
 	(void)state;
 	for (size_t i = 0; mm_detectors[i] != NULL; i++) {
 		const struct mm_detector *x = mm_detectors[i];
-		assert_true(x->name != NULL && x->id != NULL && x->help != NULL && x->meaning != NULL);
+		assert_true(
+		        x->name != NULL && x->id != NULL && x->help != NULL && x->meaning != NULL);
 		assert_true(x->technique[0] == 'T' && x->alternatives != NULL && x->weigh != NULL);
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(x->name, mm_detectors[k]->name);
@@ -432,8 +427,7 @@ test_list(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_honest_day),

@@ -10,19 +10,17 @@
 #include "event/event.h"
 
 static const struct mm_attr number = { "n", MM_ATTR_INT, "" }, text = { "t", MM_ATTR_STR, "" },
-			    list = { "l", MM_ATTR_INTS, "" };
+                            list = { "l", MM_ATTR_INTS, "" };
 static struct mm_event_pool pool;
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	mm_event_pool_init(&pool, 8);
 	*state = mm_event_alloc(&pool);
 	return *state == NULL;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	mm_event_free(&pool, *state);
 	bool balanced = pool.n_live == 0;
@@ -30,15 +28,13 @@ tear_down(void **state)
 	return balanced ? 0 : -1;
 }
 
-static void
-assert_text(struct mm_str s, const char *expected)
+static void assert_text(struct mm_str s, const char *expected)
 {
 	assert_int_equal(s.len, strlen(expected));
 	assert_memory_equal(s.p, expected, s.len);
 }
 
-static void
-test_strings(void **state)
+static void test_strings(void **state)
 {
 	struct mm_event *ev = *state;
 	char bytes[] = "alice";
@@ -51,8 +47,7 @@ test_strings(void **state)
 	assert_int_equal(ev->flags, 0);
 }
 
-static void
-test_string_is_cut(void **state)
+static void test_string_is_cut(void **state)
 {
 	struct mm_event *ev = *state;
 	static const char longer[MM_STR_MAX + 1];
@@ -62,8 +57,7 @@ test_string_is_cut(void **state)
 	assert_int_equal(ev->flags & MM_EVF_TRUNCATED, MM_EVF_TRUNCATED);
 }
 
-static void
-test_text_is_full(void **state)
+static void test_text_is_full(void **state)
 {
 	struct mm_event *ev = *state;
 	static const char much[MM_STR_MAX];
@@ -72,11 +66,11 @@ test_text_is_full(void **state)
 		stored += mm_event_str(ev, mm_slice(much, sizeof much)).len;
 	assert_int_equal(stored, MM_EVENT_TEXT);
 	assert_int_equal(ev->flags & MM_EVF_TRUNCATED, MM_EVF_TRUNCATED);
-	assert_int_equal(mm_event_join(ev, (struct mm_str){ ev->text, 2 }, '/', mm_slice_str("c")).len, 0);
+	assert_int_equal(
+	        mm_event_join(ev, (struct mm_str){ ev->text, 2 }, '/', mm_slice_str("c")).len, 0);
 }
 
-static void
-test_join(void **state)
+static void test_join(void **state)
 {
 	struct mm_event *ev = *state;
 	struct mm_str s = mm_event_str(ev, mm_slice_str("krbtgt"));
@@ -91,8 +85,7 @@ test_join(void **state)
 	assert_text(mm_event_join(ev, (struct mm_str){ ev->text, 0 }, '/', mm_slice_str("a")), "a");
 }
 
-static void
-test_attributes(void **state)
+static void test_attributes(void **state)
 {
 	struct mm_event *ev = *state;
 	static const int64_t numbers[] = { 18, 17, -133 };
@@ -108,8 +101,7 @@ test_attributes(void **state)
 	assert_int_equal(ev->flags, 0);
 }
 
-static void
-test_attribute_limits(void **state)
+static void test_attribute_limits(void **state)
 {
 	struct mm_event *ev = *state;
 	static const int64_t numbers[MM_EVENT_NUMBERS];
@@ -127,13 +119,13 @@ test_attribute_limits(void **state)
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
 }
 
-static void
-test_credentials(void **state)
+static void test_credentials(void **state)
 {
 	struct mm_event *ev = *state;
 	assert_null(mm_event_find_cred(ev, MM_ROLE_ISSUED));
 	for (size_t i = 0; i < MM_EVENT_CREDS; i++) {
-		struct mm_cred *cred = mm_event_cred(ev, i == 0 ? MM_ROLE_ARMOR : MM_ROLE_PRESENTED);
+		struct mm_cred *cred =
+		        mm_event_cred(ev, i == 0 ? MM_ROLE_ARMOR : MM_ROLE_PRESENTED);
 		assert_non_null(cred);
 		assert_int_equal(cred->kvno, -1);
 		assert_int_equal(cred->length, 0);
@@ -144,8 +136,7 @@ test_credentials(void **state)
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
 }
 
-static void
-test_packets(void **state)
+static void test_packets(void **state)
 {
 	struct mm_event *ev = *state;
 	mm_event_add_pkts(ev, (struct mm_pkt){ 1, 9 }, (struct mm_pkt){ 1, 10 });
@@ -155,15 +146,15 @@ test_packets(void **state)
 	static const struct mm_pkt expected[] = { { 0, 50 }, { 1, 3 }, { 1, 9 }, { 1, 10 } };
 	assert_int_equal(ev->n_pkts, 4);
 	for (size_t i = 0; i < 4; i++)
-		assert_true(ev->pkts[i].file == expected[i].file && ev->pkts[i].number == expected[i].number);
+		assert_true(ev->pkts[i].file == expected[i].file &&
+		            ev->pkts[i].number == expected[i].number);
 	for (uint32_t i = 20; ev->flags == 0; i++)
 		mm_event_add_pkts(ev, (struct mm_pkt){ 1, i }, (struct mm_pkt){ 1, i });
 	assert_int_equal(ev->n_pkts, MM_EVENT_PKTS);
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
 }
 
-static void
-test_copy(void **state)
+static void test_copy(void **state)
 {
 	struct mm_event *ev = *state;
 	static const int64_t numbers[] = { 1, 2 };
@@ -186,8 +177,7 @@ test_copy(void **state)
 	mm_event_free(&pool, copy);
 }
 
-static void
-test_pool_limit(void **state)
+static void test_pool_limit(void **state)
 {
 	(void)state;
 	struct mm_event *all[8] = { NULL };
@@ -209,11 +199,11 @@ test_pool_limit(void **state)
 	mm_event_free(&pool, NULL);
 }
 
-static void
-test_compare(void **state)
+static void test_compare(void **state)
 {
 	(void)state;
-	const struct mm_str a = { "LAB.test", 8 }, b = { "lab.TEST", 8 }, c = { "lab.tesu", 8 }, none = { NULL, 0 };
+	const struct mm_str a = { "LAB.test", 8 }, b = { "lab.TEST", 8 }, c = { "lab.tesu", 8 },
+	                    none = { NULL, 0 };
 	assert_true(mm_str_ieq(a, b));
 	assert_false(mm_str_eq(a, b));
 	assert_false(mm_str_ieq(a, c));
@@ -221,8 +211,7 @@ test_compare(void **state)
 	assert_false(mm_str_ieq(a, (struct mm_str){ "LAB.tes", 7 }));
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_strings, set_up, tear_down),

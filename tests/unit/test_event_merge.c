@@ -14,16 +14,14 @@ enum { N = 500 };
 static struct mm_event_pool pool;
 static struct mm_event_merge merge;
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
 	mm_event_pool_init(&pool, N);
 	return 0;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	mm_event_merge_done(&merge, &pool);
@@ -32,8 +30,7 @@ tear_down(void **state)
 	return left;
 }
 
-static void
-put(int64_t key_ns, uint32_t file, uint64_t number, uint64_t seq, bool is_response)
+static void put(int64_t key_ns, uint32_t file, uint64_t number, uint64_t seq, bool is_response)
 {
 	struct mm_event *ev = mm_event_alloc(&pool);
 	assert_non_null(ev);
@@ -46,8 +43,7 @@ put(int64_t key_ns, uint32_t file, uint64_t number, uint64_t seq, bool is_respon
 }
 
 /* The sequence number of the next event, or -1. */
-static int64_t
-take(int64_t until_ns)
+static int64_t take(int64_t until_ns)
 {
 	struct mm_event *ev = mm_event_merge_take(&merge, until_ns);
 	if (ev == NULL)
@@ -57,12 +53,12 @@ take(int64_t until_ns)
 	return seq;
 }
 
-static void
-test_order(void **state)
+static void test_order(void **state)
 {
 	(void)state;
 	put(30, 0, 1, 1, false);
-	put(10, 1, 1, 2, false); /* same time: the lower file, then the lower packet, then the sequence */
+	put(10, 1, 1, 2,
+	        false); /* same time: the lower file, then the lower packet, then the sequence */
 	put(10, 0, 7, 3, true);
 	put(10, 0, 5, 4, false);
 	put(10, 0, 5, 6, false);
@@ -73,8 +69,7 @@ test_order(void **state)
 		assert_int_equal(take(INT64_MAX), expected[i]);
 }
 
-static void
-test_hold(void **state)
+static void test_hold(void **state)
 {
 	(void)state;
 	put(10, 0, 1, 1, false);
@@ -88,8 +83,7 @@ test_hold(void **state)
 	assert_int_equal(take(20), -1);
 }
 
-static void
-test_many(void **state)
+static void test_many(void **state)
 {
 	(void)state;
 	uint64_t random = 1;
@@ -106,8 +100,7 @@ test_many(void **state)
 	assert_int_equal(n, N);
 }
 
-static void
-test_done_frees_what_waits(void **state)
+static void test_done_frees_what_waits(void **state)
 {
 	(void)state;
 	put(1, 0, 1, 1, false);
@@ -117,8 +110,7 @@ test_done_frees_what_waits(void **state)
 	assert_int_equal(take(INT64_MAX), -1);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),

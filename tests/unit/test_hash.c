@@ -33,12 +33,12 @@ static const struct {
 	{ 63, "a8b3bbb76290199d" },
 };
 
-static void
-test_siphash(void **state)
+static void test_siphash(void **state)
 {
 	(void)state;
 	/* the key's bytes as two little-endian numbers */
-	const struct mm_hash_key key = { UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908) };
+	const struct mm_hash_key key = { UINT64_C(0x0706050403020100),
+		UINT64_C(0x0f0e0d0c0b0a0908) };
 	uint8_t message[64];
 	for (size_t i = 0; i < sizeof message; i++)
 		message[i] = (uint8_t)i;
@@ -53,8 +53,7 @@ test_siphash(void **state)
 	}
 }
 
-static void
-test_siphash_key_matters(void **state)
+static void test_siphash_key_matters(void **state)
 {
 	(void)state;
 	const struct mm_hash_key a = { 0, 0 }, b = { 1, 0 }, c = { 0, 1 };
@@ -63,8 +62,7 @@ test_siphash_key_matters(void **state)
 	assert_true(mm_siphash(&a, NULL, 0) == mm_siphash(&a, "x", 0));
 }
 
-static void
-test_fingerprint(void **state)
+static void test_fingerprint(void **state)
 {
 	(void)state;
 	char text[MM_FP_TEXT];
@@ -81,8 +79,7 @@ test_fingerprint(void **state)
 	assert_true(mm_fp_is_set(&none));
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash),

@@ -22,11 +22,11 @@ enum {
 	SEED_ROOM = 64 * 1024,
 	PIECES_MAX = 64,
 	STREAM_ROOM = 64 * 1024,
-	FLAG_UDP = 1,          /* as fuzz_dissect.c has them */
+	FLAG_UDP = 1, /* as fuzz_dissect.c has them */
 	TO_CLIENT = 0x8000,
-	PACKET_HEAD = 5,       /* as fuzz_packet.c */
-	WORK_MAX = 5 << 20,   /* bytes fed per seed: longer ones are flipped in strides */
-	API_MUTANTS = 16,      /* per seed, through a whole context each */
+	PACKET_HEAD = 5,    /* as fuzz_packet.c */
+	WORK_MAX = 5 << 20, /* bytes fed per seed: longer ones are flipped in strides */
+	API_MUTANTS = 16,   /* per seed, through a whole context each */
 	DISSECTORS_MAX = 64,
 };
 
@@ -59,15 +59,13 @@ struct run {
 static struct seed seed;
 static struct run run;
 
-static bool
-inside(const struct mm_event *ev, struct mm_str s)
+static bool inside(const struct mm_event *ev, struct mm_str s)
 {
 	return s.len == 0 || (s.p >= ev->text && s.len <= ev->n_text &&
-				     (size_t)(s.p - ev->text) <= ev->n_text - s.len);
+	                             (size_t)(s.p - ev->text) <= ev->n_text - s.len);
 }
 
-static void
-take_event(void *sink, struct mm_event *ev)
+static void take_event(void *sink, struct mm_event *ev)
 {
 	struct run *r = sink;
 	assert_true(ev->n_creds <= MM_EVENT_CREDS && ev->n_attrs <= MM_EVENT_ATTRS);
@@ -84,16 +82,16 @@ take_event(void *sink, struct mm_event *ev)
 		const struct mm_attr_value *v = &ev->attrs[i];
 		assert_true(inside(ev, v->str));
 		assert_true(v->n_numbers == 0 ||
-			    (v->numbers >= ev->numbers &&
-				    (size_t)(v->numbers - ev->numbers) + v->n_numbers <= ev->n_numbers));
+		            (v->numbers >= ev->numbers &&
+		                    (size_t)(v->numbers - ev->numbers) + v->n_numbers <=
+		                            ev->n_numbers));
 	}
 	r->n_events++;
 	mm_event_free(&r->pool, ev);
 }
 
 /* The framing loop of the engine, held to dissect.h. Returns how much of avail is done with. */
-static size_t
-frames(struct run *r, enum mm_dir dir, struct mm_slice avail)
+static size_t frames(struct run *r, enum mm_dir dir, struct mm_slice avail)
 {
 	const struct mm_dissector *self = r->d.self;
 	size_t at = 0;
@@ -132,8 +130,7 @@ frames(struct run *r, enum mm_dir dir, struct mm_slice avail)
 	return at;
 }
 
-static void
-feed(struct run *r, bool to_client, const uint8_t *p, size_t len)
+static void feed(struct run *r, bool to_client, const uint8_t *p, size_t len)
 {
 	r->d.dir = to_client ? MM_TO_CLIENT : MM_TO_SERVER;
 	r->d.time_ns = ++r->d.now_ns;
@@ -154,8 +151,8 @@ feed(struct run *r, bool to_client, const uint8_t *p, size_t len)
 }
 
 /* All pieces of the seed as it now stands, as one flow, up to the byte at cut. */
-static void
-dissect(struct run *r, const struct mm_dissector *self, const struct seed *s, size_t cut)
+static void dissect(
+        struct run *r, const struct mm_dissector *self, const struct seed *s, size_t cut)
 {
 	r->flow.transport = s->udp ? MM_UDP : MM_TCP;
 	r->d = (struct mm_dissect){ .self = self,
@@ -179,15 +176,13 @@ dissect(struct run *r, const struct mm_dissector *self, const struct seed *s, si
 	assert_int_equal(r->pool.n_live, 0);
 }
 
-static size_t
-stride_of(size_t n_mutants, size_t len)
+static size_t stride_of(size_t n_mutants, size_t len)
 {
 	size_t stride = n_mutants * len / WORK_MAX;
 	return stride == 0 ? 1 : stride | 1; /* odd: all bits of a byte get their turn */
 }
 
-static void
-mutate(struct run *r, const struct mm_dissector *self, struct seed *s)
+static void mutate(struct run *r, const struct mm_dissector *self, struct seed *s)
 {
 	size_t stride = stride_of(s->len, s->len);
 	for (size_t cut = 0; cut <= s->len; cut += stride)
@@ -204,8 +199,7 @@ mutate(struct run *r, const struct mm_dissector *self, struct seed *s)
 }
 
 /* The same in the whole engine: a few mutants, spread over the seed. */
-static void
-through_api(const struct mm_dissector *self, struct seed *s)
+static void through_api(const struct mm_dissector *self, struct seed *s)
 {
 	for (size_t i = 0; i < API_MUTANTS; i++) {
 		size_t bit = (s->len * 8 - 1) * i / API_MUTANTS;
@@ -217,9 +211,10 @@ through_api(const struct mm_dissector *self, struct seed *s)
 		s->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		for (size_t k = 0; k < s->n_pieces; k++) {
 			const struct piece *p = &s->pieces[k];
-			assert_int_equal(mintmark_feed_stream(m, self->name, s->udp, p->to_client,
-						 guard_put(&run.guard, s->bytes + p->off, p->len), p->len),
-				0);
+			assert_int_equal(
+			        mintmark_feed_stream(m, self->name, s->udp, p->to_client,
+			                guard_put(&run.guard, s->bytes + p->off, p->len), p->len),
+			        0);
 		}
 		s->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		assert_int_equal(mintmark_finish(m), 0);
@@ -227,12 +222,12 @@ through_api(const struct mm_dissector *self, struct seed *s)
 	}
 }
 
-static size_t
-read_file(const char *folder, const char *name, uint8_t *out, size_t room)
+static size_t read_file(const char *folder, const char *name, uint8_t *out, size_t room)
 {
 	char path[4096];
 	const char *top = getenv("top_srcdir");
-	snprintf(path, sizeof path, "%s/tests/fuzz/corpus/%s/%s", top == NULL ? "." : top, folder, name);
+	snprintf(path, sizeof path, "%s/tests/fuzz/corpus/%s/%s", top == NULL ? "." : top, folder,
+	        name);
 	FILE *f = fopen(path, "rb");
 	assert_non_null(f);
 	size_t n = fread(out, 1, room, f);
@@ -240,8 +235,7 @@ read_file(const char *folder, const char *name, uint8_t *out, size_t room)
 	return n;
 }
 
-static DIR *
-open_folder(const char *folder)
+static DIR *open_folder(const char *folder)
 {
 	char path[4096];
 	const char *top = getenv("top_srcdir");
@@ -252,8 +246,7 @@ open_folder(const char *folder)
 }
 
 /* A seed of this protocol; the layout is in fuzz_dissect.c. */
-static bool
-read_seed(struct seed *s, const char *name, const char *protocol)
+static bool read_seed(struct seed *s, const char *name, const char *protocol)
 {
 	size_t head = strlen(protocol);
 	s->len = read_file("fuzz_dissect", name, s->bytes, sizeof s->bytes);
@@ -273,8 +266,7 @@ read_seed(struct seed *s, const char *name, const char *protocol)
 	return s->n_pieces != 0;
 }
 
-static void
-test_dissector(void **state)
+static void test_dissector(void **state)
 {
 	const struct mm_dissector *self = *state;
 	size_t n_seeds = 0;
@@ -301,8 +293,8 @@ test_dissector(void **state)
 }
 
 /* One record of a seed of fuzz_packet: each prefix and each flipped bit, exact-size. */
-static void
-decode_record(struct mm_decoder *decoder, struct guard *g, uint32_t linktype, uint8_t *p, size_t len)
+static void decode_record(
+        struct mm_decoder *decoder, struct guard *g, uint32_t linktype, uint8_t *p, size_t len)
 {
 	struct mm_segment seg;
 	struct mm_packet pkt = { .time_ns = 1, .linktype = linktype, .wire_len = (uint32_t)len };
@@ -323,8 +315,7 @@ decode_record(struct mm_decoder *decoder, struct guard *g, uint32_t linktype, ui
 	}
 }
 
-static void
-test_decoder(void **state)
+static void test_decoder(void **state)
 {
 	static const uint32_t linktypes[] = { 1, 0, 12, 14, 101, 108, 113, 228, 229, 276, 147 };
 	static const struct mm_hash_key key = { 1, 2 };
@@ -338,14 +329,17 @@ test_decoder(void **state)
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
-		size_t at = 0, size = read_file("fuzz_packet", e->d_name, seed.bytes, sizeof seed.bytes);
+		size_t at = 0,
+		       size = read_file("fuzz_packet", e->d_name, seed.bytes, sizeof seed.bytes);
 		while (at + PACKET_HEAD <= size) {
 			const uint8_t *head = seed.bytes + at;
 			size_t len = (size_t)head[3] << 8 | head[4];
-			uint32_t linktype = linktypes[(head[0] & 0x7f) % (sizeof linktypes / sizeof linktypes[0])];
+			uint32_t linktype = linktypes[(head[0] & 0x7f) %
+			                              (sizeof linktypes / sizeof linktypes[0])];
 			at += PACKET_HEAD;
 			len = len < size - at ? len : size - at;
-			decode_record(decoder, &g, linktype, seed.bytes + at, len < 400 ? len : 400);
+			decode_record(
+			        decoder, &g, linktype, seed.bytes + at, len < 400 ? len : 400);
 			at += len;
 			n_records++;
 		}
@@ -356,10 +350,10 @@ test_decoder(void **state)
 	assert_true(n_records > 10);
 }
 
-int
-main(void)
+int main(void)
 {
-	struct CMUnitTest tests[DISSECTORS_MAX + 1] = { { .name = "decoder", .test_func = test_decoder } };
+	struct CMUnitTest tests[DISSECTORS_MAX + 1] = { { .name = "decoder",
+		.test_func = test_decoder } };
 	size_t n = 1;
 	for (size_t i = 0; mm_dissectors[i] != NULL && n < DISSECTORS_MAX; i++)
 		if (mm_dissectors[i]->layer == MM_LAYER_CARRIER)

@@ -25,16 +25,14 @@ static struct mm_dissect d;
 static struct mm_event *events[EVENTS_MAX];
 static size_t n_events;
 
-static void
-take(void *sink, struct mm_event *ev)
+static void take(void *sink, struct mm_event *ev)
 {
 	(void)sink;
 	assert_true(n_events < EVENTS_MAX);
 	events[n_events++] = ev;
 }
 
-static void
-begin(enum mm_transport transport)
+static void begin(enum mm_transport transport)
 {
 	flow = (struct mm_flow_info){ .client = { { 4, { 192, 0, 2, 1 } }, 50000 },
 		.server = { { 4, { 192, 0, 2, 2 } }, 88 },
@@ -44,8 +42,7 @@ begin(enum mm_transport transport)
 	assert_non_null(d.state);
 }
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
 	der_reset();
@@ -54,8 +51,7 @@ set_up(void **state)
 	return 0;
 }
 
-static void
-end(void)
+static void end(void)
 {
 	if (d.state != NULL)
 		mm_kerberos.end(&d);
@@ -63,8 +59,7 @@ end(void)
 	d.state = NULL;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	end();
@@ -76,8 +71,7 @@ tear_down(void **state)
 	return left;
 }
 
-static void
-send(enum mm_dir dir, struct mm_slice msg)
+static void send(enum mm_dir dir, struct mm_slice msg)
 {
 	d.dir = dir;
 	d.now_ns = d.time_ns += 1000;
@@ -89,20 +83,17 @@ send(enum mm_dir dir, struct mm_slice msg)
 	mm_kerberos.parse(&d, msg);
 }
 
-static void
-ask(struct mm_slice msg)
+static void ask(struct mm_slice msg)
 {
 	send(MM_TO_SERVER, msg);
 }
 
-static void
-answer(struct mm_slice msg)
+static void answer(struct mm_slice msg)
 {
 	send(MM_TO_CLIENT, msg);
 }
 
-static const struct mm_attr_value *
-attr(const struct mm_event *ev, const char *name)
+static const struct mm_attr_value *attr(const struct mm_event *ev, const char *name)
 {
 	for (size_t i = 0; i < ev->n_attrs; i++)
 		if (strcmp(ev->attrs[i].attr->name + strlen("mintmark.kerberos."), name) == 0)
@@ -110,24 +101,21 @@ attr(const struct mm_event *ev, const char *name)
 	return NULL;
 }
 
-static int64_t
-number(const struct mm_event *ev, const char *name)
+static int64_t number(const struct mm_event *ev, const char *name)
 {
 	const struct mm_attr_value *v = attr(ev, name);
 	assert_non_null(v);
 	return v->number;
 }
 
-static void
-assert_str(struct mm_str s, const char *expected)
+static void assert_str(struct mm_str s, const char *expected)
 {
 	assert_int_equal(s.len, strlen(expected));
 	if (s.len != 0)
 		assert_memory_equal(s.p, expected, s.len);
 }
 
-static void
-assert_attr(const struct mm_event *ev, const char *name, const char *expected)
+static void assert_attr(const struct mm_event *ev, const char *name, const char *expected)
 {
 	const struct mm_attr_value *v = attr(ev, name);
 	assert_non_null(v);
@@ -135,8 +123,7 @@ assert_attr(const struct mm_event *ev, const char *name, const char *expected)
 }
 
 /* The fingerprint of a ticket of krb5_ticket(): of its 100 bytes of cipher. */
-static void
-assert_fp(const struct mm_cred *cred, uint8_t fill)
+static void assert_fp(const struct mm_cred *cred, uint8_t fill)
 {
 	uint8_t cipher[100];
 	for (size_t i = 0; i < sizeof cipher; i++)
@@ -147,69 +134,62 @@ assert_fp(const struct mm_cred *cred, uint8_t fill)
 	assert_int_equal(cred->length, sizeof cipher);
 }
 
-static struct mm_slice
-tgt(uint8_t fill)
+static struct mm_slice tgt(uint8_t fill)
 {
 	return krb5_ticket("LAB.TEST", "krbtgt", "LAB.TEST", 18, 3, fill);
 }
 
-static struct mm_slice
-service(uint8_t fill)
+static struct mm_slice service(uint8_t fill)
 {
 	return krb5_ticket("LAB.TEST", "cifs", "srv.lab.test", 23, 7, fill);
 }
 
-static struct mm_slice
-alice(void)
+static struct mm_slice alice(void)
 {
 	return krb5_name(1, "alice", NULL);
 }
 
-static struct mm_slice
-as_req(int64_t nonce)
+static struct mm_slice as_req(int64_t nonce)
 {
 	return krb5_kdc_req(&(struct krb5_req){ .type = 10,
-		.padata = krb5_padata(128, SEQ(CTX(0, EL(1, BYTES(0xff))))),
-		.options = 0x40800010,
-		.cname = "alice",
-		.sname = { "krbtgt", "LAB.TEST" },
-		.nonce = nonce,
-		.addresses = SEQ(CTX(0, der_integer(20)), CTX(1, der_octets(mm_slice_str("WS1")))) });
+	        .padata = krb5_padata(128, SEQ(CTX(0, EL(1, BYTES(0xff))))),
+	        .options = 0x40800010,
+	        .cname = "alice",
+	        .sname = { "krbtgt", "LAB.TEST" },
+	        .nonce = nonce,
+	        .addresses =
+	                SEQ(CTX(0, der_integer(20)), CTX(1, der_octets(mm_slice_str("WS1")))) });
 }
 
-static struct mm_slice
-tgs_req(int64_t nonce, uint32_t options, struct mm_slice more_padata, struct mm_slice tickets)
+static struct mm_slice tgs_req(
+        int64_t nonce, uint32_t options, struct mm_slice more_padata, struct mm_slice tickets)
 {
 	struct mm_slice padata[] = { krb5_padata(1, krb5_ap_req(tgt(1), 0)), more_padata };
 	return krb5_kdc_req(&(struct krb5_req){ .type = 12,
-		.padata = der_cat(2, padata),
-		.options = options,
-		.sname = { "cifs", "srv.lab.test" },
-		.nonce = nonce,
-		.tickets = tickets });
+	        .padata = der_cat(2, padata),
+	        .options = options,
+	        .sname = { "cifs", "srv.lab.test" },
+	        .nonce = nonce,
+	        .tickets = tickets });
 }
 
-static struct mm_slice
-as_rep(uint8_t fill)
+static struct mm_slice as_rep(uint8_t fill)
 {
 	return krb5_kdc_rep(11, alice(), tgt(fill), 18, 2);
 }
 
-static struct mm_slice
-tgs_rep(uint8_t fill)
+static struct mm_slice tgs_rep(uint8_t fill)
 {
 	return krb5_kdc_rep(13, alice(), service(fill), 18, -1);
 }
 
-static const struct mm_event *
-only(void)
+static const struct mm_event *only(void)
 {
 	assert_int_equal(n_events, 1);
 	return events[0];
 }
 
-static void
-test_as_exchange(void **state)
+static void test_as_exchange(void **state)
 {
 	(void)state;
 	ask(as_req(77));
@@ -249,8 +229,7 @@ test_as_exchange(void **state)
 	assert_true(ev->n_pkts == 2 && ev->pkts[0].number == 1 && ev->pkts[1].number == 2);
 }
 
-static void
-test_tgs_exchange(void **state)
+static void test_tgs_exchange(void **state)
 {
 	(void)state;
 	ask(tgs_req(1, 0, NOTHING, NOTHING));
@@ -271,34 +250,35 @@ test_tgs_exchange(void **state)
 	assert_null(attr(ev, "reply_kvno"));
 }
 
-static void
-test_referral(void **state)
+static void test_referral(void **state)
 {
 	(void)state;
 	ask(tgs_req(1, 0, NOTHING, NOTHING));
-	answer(krb5_kdc_rep(13, alice(), krb5_ticket("LAB.TEST", "krbtgt", "OTHER.TEST", 18, 1, 4), 18, -1));
+	answer(krb5_kdc_rep(
+	        13, alice(), krb5_ticket("LAB.TEST", "krbtgt", "OTHER.TEST", 18, 1, 4), 18, -1));
 	assert_int_equal(mm_event_find_cred(only(), MM_ROLE_ISSUED)->kind, MM_CRED_REFERRAL);
 }
 
 /* Realms compare without case: what a KDC spells its own way is still its own TGT. */
-static void
-test_tgt_in_other_case(void **state)
+static void test_tgt_in_other_case(void **state)
 {
 	(void)state;
 	ask(as_req(1));
-	answer(krb5_kdc_rep(11, alice(), krb5_ticket("LAB.TEST", "krbtgt", "lab.test", 18, 1, 4), 18, -1));
+	answer(krb5_kdc_rep(
+	        11, alice(), krb5_ticket("LAB.TEST", "krbtgt", "lab.test", 18, 1, 4), 18, -1));
 	assert_int_equal(mm_event_find_cred(only(), MM_ROLE_ISSUED)->kind, MM_CRED_TGT);
 }
 
 /* Error 25 carries METHOD-DATA; its ETYPE-INFO2 (section 5.2.7.5) tells etypes and salt. */
-static void
-test_challenge(void **state)
+static void test_challenge(void **state)
 {
 	(void)state;
-	struct mm_slice info2 = SEQ(SEQ(CTX(0, der_integer(18)), CTX(1, der_general("LAB.TESTalice"))),
-		SEQ(CTX(0, der_integer(23))));
+	struct mm_slice info2 =
+	        SEQ(SEQ(CTX(0, der_integer(18)), CTX(1, der_general("LAB.TESTalice"))),
+	                SEQ(CTX(0, der_integer(23))));
 	ask(as_req(1));
-	answer(krb5_error(25, SEQ(krb5_padata(136, NOTHING), krb5_padata(19, info2), krb5_padata(2, NOTHING))));
+	answer(krb5_error(25,
+	        SEQ(krb5_padata(136, NOTHING), krb5_padata(19, info2), krb5_padata(2, NOTHING))));
 	ask(as_req(2));
 	answer(as_rep(1));
 	assert_int_equal(n_events, 2);
@@ -318,8 +298,7 @@ test_challenge(void **state)
 	assert_int_equal(events[1]->kind, MM_EV_ISSUE);
 }
 
-static void
-test_errors(void **state)
+static void test_errors(void **state)
 {
 	(void)state;
 	ask(as_req(1));
@@ -338,8 +317,7 @@ test_errors(void **state)
 	assert_int_equal(events[2]->outcome, MM_UNKNOWN);
 }
 
-static void
-test_error_code_alone(void **state)
+static void test_error_code_alone(void **state)
 {
 	(void)state;
 	uint32_t code = 7;
@@ -349,17 +327,14 @@ test_error_code_alone(void **state)
 }
 
 /* KDC-options of section 5.4.1 and MS-SFU, as facts about the exchange. */
-static void
-test_options(void **state)
+static void test_options(void **state)
 {
 	(void)state;
 	static const struct {
 		uint32_t option, flag;
 	} map[] = {
-		{ FORWARDED, MM_EVF_FORWARDED },
-		{ RENEW, MM_EVF_RENEWAL },
-		{ ENC_TKT_IN_SKEY, MM_EVF_U2U },
-		{ CNAME_IN_ADDL_TKT, MM_EVF_S4U_PROXY },
+		{ FORWARDED, MM_EVF_FORWARDED }, { RENEW, MM_EVF_RENEWAL },
+		{ ENC_TKT_IN_SKEY, MM_EVF_U2U }, { CNAME_IN_ADDL_TKT, MM_EVF_S4U_PROXY },
 		{ 0x40810010, 0 }, /* forwardable, renewable, canonicalize, renewable-ok */
 	};
 	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
@@ -371,13 +346,13 @@ test_options(void **state)
 }
 
 /* PA-FOR-USER, MS-SFU 2.2.1 */
-static void
-test_s4u2self(void **state)
+static void test_s4u2self(void **state)
 {
 	(void)state;
-	struct mm_slice for_user = SEQ(CTX(0, krb5_name(1, "bob", NULL)), CTX(1, der_general("LAB.TEST")),
-		CTX(2, SEQ(CTX(0, der_integer(-138)), CTX(1, der_octets(mm_slice_str("sum"))))),
-		CTX(3, der_general("Kerberos")));
+	struct mm_slice for_user = SEQ(CTX(0, krb5_name(1, "bob", NULL)),
+	        CTX(1, der_general("LAB.TEST")),
+	        CTX(2, SEQ(CTX(0, der_integer(-138)), CTX(1, der_octets(mm_slice_str("sum"))))),
+	        CTX(3, der_general("Kerberos")));
 	ask(tgs_req(1, 0, krb5_padata(129, for_user), NOTHING));
 	answer(krb5_kdc_rep(13, krb5_name(1, "bob", NULL), service(2), 18, -1));
 	const struct mm_event *ev = only();
@@ -388,23 +363,23 @@ test_s4u2self(void **state)
 }
 
 /* PA-S4U-X509-USER, MS-SFU 2.2.2: nonce [0], cname [1], crealm [2] */
-static void
-test_s4u_x509(void **state)
+static void test_s4u_x509(void **state)
 {
 	(void)state;
-	struct mm_slice id = SEQ(CTX(0, der_integer(9)), CTX(1, krb5_name(10, "bob@LAB.TEST", NULL)),
-		CTX(2, der_general("LAB.TEST")));
+	struct mm_slice id = SEQ(CTX(0, der_integer(9)),
+	        CTX(1, krb5_name(10, "bob@LAB.TEST", NULL)), CTX(2, der_general("LAB.TEST")));
 	ask(tgs_req(1, 0,
-		krb5_padata(130, SEQ(CTX(0, id), CTX(1, SEQ(CTX(0, der_integer(16)), CTX(1, der_octets(mm_slice_str("c"))))))),
-		NOTHING));
+	        krb5_padata(130,
+	                SEQ(CTX(0, id), CTX(1, SEQ(CTX(0, der_integer(16)),
+	                                               CTX(1, der_octets(mm_slice_str("c"))))))),
+	        NOTHING));
 	answer(tgs_rep(2));
 	assert_int_equal(only()->flags, MM_EVF_S4U_SELF);
 	assert_attr(only(), "s4u_user", "bob@LAB.TEST");
 	assert_attr(only(), "s4u_realm", "LAB.TEST");
 }
 
-static void
-test_additional_tickets(void **state)
+static void test_additional_tickets(void **state)
 {
 	(void)state;
 	struct mm_slice two[] = { service(40), tgt(50) };
@@ -421,36 +396,38 @@ test_additional_tickets(void **state)
 }
 
 /* RFC 6113 section 5.4: the armor is a ticket of its own, in clear. */
-static void
-test_fast(void **state)
+static void test_fast(void **state)
 {
 	(void)state;
-	struct mm_slice armor = SEQ(CTX(0, der_integer(1)), CTX(1, der_octets(krb5_ap_req(tgt(60), 0))));
-	struct mm_slice req = CTX(0, SEQ(CTX(0, armor), CTX(1, SEQ(CTX(0, der_integer(16)), CTX(1, der_octets(mm_slice_str("c"))))),
-					     CTX(2, krb5_encrypted(18, -1, 30, 1))));
+	struct mm_slice armor =
+	        SEQ(CTX(0, der_integer(1)), CTX(1, der_octets(krb5_ap_req(tgt(60), 0))));
+	struct mm_slice req = CTX(0,
+	        SEQ(CTX(0, armor),
+	                CTX(1, SEQ(CTX(0, der_integer(16)), CTX(1, der_octets(mm_slice_str("c"))))),
+	                CTX(2, krb5_encrypted(18, -1, 30, 1))));
 	ask(krb5_kdc_req(&(struct krb5_req){ .type = 10,
-		.padata = krb5_padata(136, req),
-		.cname = "alice",
-		.sname = { "krbtgt", "LAB.TEST" } }));
+	        .padata = krb5_padata(136, req),
+	        .cname = "alice",
+	        .sname = { "krbtgt", "LAB.TEST" } }));
 	answer(krb5_kdc_rep(11, krb5_name(11, "WELLKNOWN", "ANONYMOUS"), tgt(2), 18, -1));
 	const struct mm_event *ev = only();
 	assert_int_equal(ev->flags, MM_EVF_ARMORED | MM_EVF_ANONYMOUS);
 	assert_int_equal(number(ev, "armor_type"), 1);
 	assert_fp(mm_event_find_cred(ev, MM_ROLE_ARMOR), 60);
 	assert_null(mm_event_find_cred(ev, MM_ROLE_PRESENTED));
-	assert_int_equal(mm_event_find_cred(ev, MM_ROLE_ISSUED)->principal.len, 0); /* it names nobody */
+	assert_int_equal(
+	        mm_event_find_cred(ev, MM_ROLE_ISSUED)->principal.len, 0); /* it names nobody */
 	assert_str(ev->user, "alice"); /* whom the request named */
 }
 
-static void
-test_pkinit(void **state)
+static void test_pkinit(void **state)
 {
 	(void)state;
 	struct mm_slice pk = SEQ(EL(0x80, mm_slice(pkinit_cms, sizeof pkinit_cms)));
 	ask(krb5_kdc_req(&(struct krb5_req){ .type = 10,
-		.padata = krb5_padata(16, pk),
-		.cname = "alice",
-		.sname = { "krbtgt", "LAB.TEST" } }));
+	        .padata = krb5_padata(16, pk),
+	        .cname = "alice",
+	        .sname = { "krbtgt", "LAB.TEST" } }));
 	answer(as_rep(1));
 	assert_attr(only(), "certificate.subject", "CN=alice,DC=test");
 	assert_attr(only(), "certificate.issuer", "CN=LAB CA");
@@ -458,8 +435,7 @@ test_pkinit(void **state)
 	assert_int_equal(number(only(), "certificate.not_before"), 1704164645);
 }
 
-static void
-test_pac_options(void **state)
+static void test_pac_options(void **state)
 {
 	(void)state;
 	ask(tgs_req(1, 0, krb5_padata(167, SEQ(CTX(0, der_flags(0x10000000)))), NOTHING));
@@ -467,8 +443,7 @@ test_pac_options(void **state)
 	assert_int_equal(number(only(), "pac_options"), 0x10000000);
 }
 
-static void
-test_unanswered(void **state)
+static void test_unanswered(void **state)
 {
 	(void)state;
 	ask(as_req(1));
@@ -483,8 +458,7 @@ test_unanswered(void **state)
 }
 
 /* More than four outstanding: the oldest is given up, none is lost. */
-static void
-test_many_unanswered(void **state)
+static void test_many_unanswered(void **state)
 {
 	(void)state;
 	for (int64_t i = 0; i < 7; i++)
@@ -496,8 +470,7 @@ test_many_unanswered(void **state)
 		assert_int_equal(number(events[i], "nonce"), i);
 }
 
-static void
-test_reply_alone(void **state)
+static void test_reply_alone(void **state)
 {
 	(void)state;
 	answer(as_rep(1));
@@ -512,8 +485,7 @@ test_reply_alone(void **state)
 }
 
 /* A client sends the same bytes again; a SPAN port shows everything twice. One event all the same. */
-static void
-test_retransmission(void **state)
+static void test_retransmission(void **state)
 {
 	(void)state;
 	ask(as_req(1));
@@ -527,8 +499,7 @@ test_retransmission(void **state)
 }
 
 /* The KDC served the repetition anew: two tickets were issued. */
-static void
-test_repetition_served_anew(void **state)
+static void test_repetition_served_anew(void **state)
 {
 	(void)state;
 	ask(as_req(1));
@@ -542,8 +513,7 @@ test_repetition_served_anew(void **state)
 }
 
 /* A datagram answers the newest request, a stream answers in order. */
-static void
-test_pairing(void **state)
+static void test_pairing(void **state)
 {
 	(void)state;
 	ask(as_req(1));
@@ -561,8 +531,7 @@ test_pairing(void **state)
 }
 
 /* A TGS-REP answers no AS-REQ. */
-static void
-test_pairing_by_type(void **state)
+static void test_pairing_by_type(void **state)
 {
 	(void)state;
 	ask(tgs_req(1, 0, NOTHING, NOTHING));
@@ -576,8 +545,7 @@ test_pairing_by_type(void **state)
 
 /* Only KDCs issue: whoever sends a reply towards the KDC's port wants a forged ticket to be taken for an issued
  * one. Nor does a KDC ask. */
-static void
-test_wrong_way(void **state)
+static void test_wrong_way(void **state)
 {
 	(void)state;
 	send(MM_TO_SERVER, as_rep(66));
@@ -589,23 +557,23 @@ test_wrong_way(void **state)
 }
 
 /* However many padata stand before it, the TGT shown is seen. */
-static void
-test_tgt_behind_much_padata(void **state)
+static void test_tgt_behind_much_padata(void **state)
 {
 	(void)state;
 	struct mm_slice padata = NOTHING;
 	for (int i = 0; i < 40; i++)
 		padata = der_cat(2, (const struct mm_slice[]){ padata, krb5_padata(999, NOTHING) });
-	padata = der_cat(2, (const struct mm_slice[]){ padata, krb5_padata(1, krb5_ap_req(tgt(1), 0)) });
-	ask(krb5_kdc_req(&(struct krb5_req){ .type = 12, .padata = padata, .sname = { "cifs", "srv" } }));
+	padata = der_cat(
+	        2, (const struct mm_slice[]){ padata, krb5_padata(1, krb5_ap_req(tgt(1), 0)) });
+	ask(krb5_kdc_req(
+	        &(struct krb5_req){ .type = 12, .padata = padata, .sname = { "cifs", "srv" } }));
 	end();
 	assert_fp(mm_event_find_cred(only(), MM_ROLE_PRESENTED), 1);
 	assert_true(only()->flags & MM_EVF_TRUNCATED); /* not all types were taken down */
 }
 
 /* What cannot be read marks the event; what was read before is kept. */
-static void
-test_malformed(void **state)
+static void test_malformed(void **state)
 {
 	(void)state;
 	struct mm_slice whole = tgs_req(1, 0, NOTHING, NOTHING);
@@ -621,8 +589,7 @@ test_malformed(void **state)
 	assert_null(attr(only(), "till")); /* no value was made up */
 }
 
-static void
-test_cut_short(void **state)
+static void test_cut_short(void **state)
 {
 	(void)state;
 	struct mm_slice whole = tgs_req(1, 0, NOTHING, NOTHING);
@@ -632,8 +599,7 @@ test_cut_short(void **state)
 	assert_true(only()->flags & MM_EVF_MALFORMED);
 }
 
-static void
-test_foreign_messages(void **state)
+static void test_foreign_messages(void **state)
 {
 	(void)state;
 	ask(mm_slice_str("hello"));
@@ -643,8 +609,7 @@ test_foreign_messages(void **state)
 	assert_int_equal(n_events, 0);
 }
 
-static void
-test_pool_exhausted(void **state)
+static void test_pool_exhausted(void **state)
 {
 	(void)state;
 	pool.max_live = 0;
@@ -656,13 +621,13 @@ test_pool_exhausted(void **state)
 	assert_int_equal(number(only(), "nonce"), 2);
 }
 
-static void
-test_frame(void **state)
+static void test_frame(void **state)
 {
 	(void)state;
 	struct mm_slice msg = as_req(1);
 	const uint8_t mark[4] = { 0, 0, (uint8_t)(msg.len >> 8), (uint8_t)msg.len };
-	struct mm_slice s = der_cat(3, (const struct mm_slice[]){ mm_slice(mark, 4), msg, mm_slice_str("next") });
+	struct mm_slice s = der_cat(
+	        3, (const struct mm_slice[]){ mm_slice(mark, 4), msg, mm_slice_str("next") });
 	for (size_t n = 1; n < 4 + msg.len; n++) {
 		struct mm_frame f = mm_kerberos.frame(d.state, MM_TO_SERVER, mm_first(s, n));
 		assert_int_equal(f.verdict, MM_FRAME_MORE);
@@ -671,14 +636,16 @@ test_frame(void **state)
 	struct mm_frame f = mm_kerberos.frame(d.state, MM_TO_SERVER, s);
 	assert_int_equal(f.verdict, MM_FRAME_DONE);
 	assert_int_equal(f.n, 4 + msg.len);
-	assert_int_equal(mm_kerberos.frame(d.state, MM_TO_SERVER, mm_slice_str("GET / HTTP")).verdict, MM_FRAME_LOST);
+	assert_int_equal(
+	        mm_kerberos.frame(d.state, MM_TO_SERVER, mm_slice_str("GET / HTTP")).verdict,
+	        MM_FRAME_LOST);
 	struct mm_slice noise = der_cat(2, (const struct mm_slice[]){ mm_slice_str("noise"), s });
 	assert_int_equal(mm_kerberos.resync(d.state, MM_TO_SERVER, noise), 5);
-	assert_int_equal(mm_kerberos.resync(d.state, MM_TO_SERVER, mm_slice_str("nothing here")), 12);
+	assert_int_equal(
+	        mm_kerberos.resync(d.state, MM_TO_SERVER, mm_slice_str("nothing here")), 12);
 }
 
-static void
-test_probe(void **state)
+static void test_probe(void **state)
 {
 	(void)state;
 	struct mm_slice msg = as_req(1);
@@ -695,8 +662,7 @@ test_probe(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_as_exchange),

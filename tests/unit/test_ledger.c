@@ -13,16 +13,14 @@ static struct mm_look look;
 static struct mm_event ev;
 static double server_loss;
 
-static double
-loss(void *arg, const struct mm_addr *server)
+static double loss(void *arg, const struct mm_addr *server)
 {
 	(void)arg;
 	struct mm_addr kdc = host(KDC);
 	return mm_addr_eq(server, &kdc) ? server_loss : 0;
 }
 
-static void
-make_ledger(size_t rows_max)
+static void make_ledger(size_t rows_max)
 {
 	struct mm_ledger_config config;
 	mm_ledger_config_default(&config);
@@ -32,8 +30,7 @@ make_ledger(size_t rows_max)
 	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
 }
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
 	server_loss = 0;
@@ -41,8 +38,7 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	mm_ledger_free(l);
@@ -50,73 +46,62 @@ tear_down(void **state)
 }
 
 /* The event passes through the ledger as in the engine. */
-static void
-pass(bool trusted)
+static void pass(bool trusted)
 {
 	mm_ledger_present(l, &ev, &look);
 	mm_ledger_settle(l, &look, trusted);
 }
 
-static const struct mm_row *
-row(uint8_t id)
+static const struct mm_row *row(uint8_t id)
 {
 	struct mm_fp f = fp(id);
 	return mm_ledger_find(l, &f);
 }
 
-static uint32_t
-realm(void)
+static uint32_t realm(void)
 {
 	return mm_names_find_folded(&l->names, text("LAB.TEST"));
 }
 
-static void
-assert_name(uint32_t number, const char *expected)
+static void assert_name(uint32_t number, const char *expected)
 {
 	assert_true(mm_str_eq(mm_names_text(&l->names, number), text(expected)));
 }
 
-static void
-assert_near(double a, double b)
+static void assert_near(double a, double b)
 {
 	assert_true(fabs(a - b) < 1e-9);
 }
 
-static struct made
-tgt(uint8_t id)
+static struct made tgt(uint8_t id)
 {
 	return (struct made){ .id = id, .principal = "alice" };
 }
 
-static struct made
-cifs(uint8_t id)
+static struct made cifs(uint8_t id)
 {
 	return (struct made){ .id = id, .service = "cifs/srv.lab.test", .principal = "alice" };
 }
 
-static void
-as(uint8_t from, int64_t at_ns, uint8_t id)
+static void as(uint8_t from, int64_t at_ns, uint8_t id)
 {
 	make_as(&ev, from, at_ns, tgt(id));
 	pass(true);
 }
 
-static void
-tgs(uint8_t from, int64_t at_ns, uint8_t shown, uint8_t issued)
+static void tgs(uint8_t from, int64_t at_ns, uint8_t shown, uint8_t issued)
 {
 	make_tgs(&ev, from, at_ns, tgt(shown), cifs(issued));
 	pass(true);
 }
 
-static void
-ap(uint8_t from, int64_t at_ns, uint8_t id)
+static void ap(uint8_t from, int64_t at_ns, uint8_t id)
 {
 	make_ap(&ev, from, 20, at_ns, cifs(id), MM_SUCCESS);
 	pass(true);
 }
 
-static void
-test_lineage(void **state)
+static void test_lineage(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -142,8 +127,7 @@ test_lineage(void **state)
 	assert_true(row(2)->first_ns == 3 * HOUR && row(2)->last_ns == 4 * HOUR);
 }
 
-static void
-test_orphan_and_root(void **state)
+static void test_orphan_and_root(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -152,7 +136,8 @@ test_orphan_and_root(void **state)
 	assert_int_equal(look.seen[0].blind, MM_SEEING);
 	struct mm_fp forged = fp(66);
 	assert_true(mm_fp_eq(&row(2)->root, &forged));
-	make_tgs(&ev, 2, 3 * HOUR, (struct made){ .id = 2 }, cifs(3)); /* what was obtained with it buys more */
+	make_tgs(&ev, 2, 3 * HOUR, (struct made){ .id = 2 },
+	        cifs(3)); /* what was obtained with it buys more */
 	pass(true);
 	assert_false(look.seen[0].orphan);
 	assert_true(mm_fp_eq(&row(3)->root, &forged));
@@ -162,8 +147,7 @@ test_orphan_and_root(void **state)
 }
 
 /* Evidence and armor are shown, but are not what the client is known by. */
-static void
-test_roles(void **state)
+static void test_roles(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -179,8 +163,7 @@ test_roles(void **state)
 	assert_false(row(8)->flags & MM_ROW_ACCEPTED);
 }
 
-static void
-test_flags(void **state)
+static void test_flags(void **state)
 {
 	(void)state;
 	static const struct {
@@ -202,8 +185,7 @@ test_flags(void **state)
 }
 
 /* FAST hides the client's name in the answer: it is the name of the ticket that bought it. */
-static void
-test_hidden_name(void **state)
+static void test_hidden_name(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -213,8 +195,7 @@ test_hidden_name(void **state)
 	assert_name(row(2)->principal, "alice");
 }
 
-static void
-test_reissued(void **state)
+static void test_reissued(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -226,8 +207,7 @@ test_reissued(void **state)
 }
 
 /* Blind: nothing was ever seen issued by that realm; or the KDC itself presents. */
-static void
-test_blindness(void **state)
+static void test_blindness(void **state)
 {
 	(void)state;
 	ap(1, HOUR, 1);
@@ -237,18 +217,19 @@ test_blindness(void **state)
 	as(1, 2 * HOUR, 2);
 	ap(KDC, 3 * HOUR, 3);
 	assert_int_equal(look.seen[0].blind, MM_BLIND_LOCAL);
-	make_ap(&ev, 1, 20, 4 * HOUR, (struct made){ .id = 4, .realm = "OTHER.TEST", .service = "cifs/x" }, MM_SUCCESS);
+	make_ap(&ev, 1, 20, 4 * HOUR,
+	        (struct made){ .id = 4, .realm = "OTHER.TEST", .service = "cifs/x" }, MM_SUCCESS);
 	pass(true);
 	assert_int_equal(look.seen[0].blind, MM_BLIND_ISSUER);
 	/* realms compare without case */
-	make_ap(&ev, 1, 20, 4 * HOUR, (struct made){ .id = 5, .realm = "lab.test", .service = "cifs/x" }, MM_SUCCESS);
+	make_ap(&ev, 1, 20, 4 * HOUR,
+	        (struct made){ .id = 5, .realm = "lab.test", .service = "cifs/x" }, MM_SUCCESS);
 	pass(true);
 	assert_int_equal(look.seen[0].blind, MM_SEEING);
 }
 
 /* SCORING: a = max(0, 1 - watched / lifetime). The first issuance at 1 h, the lifetime 10 h. */
-static void
-test_warm_up(void **state)
+static void test_warm_up(void **state)
 {
 	(void)state;
 	static const struct {
@@ -264,8 +245,7 @@ test_warm_up(void **state)
 	}
 }
 
-static struct mm_miss
-miss_at(uint8_t from, int64_t at_ns)
+static struct mm_miss miss_at(uint8_t from, int64_t at_ns)
 {
 	make_ap(&ev, from, 20, at_ns, cifs(200), MM_FAILURE);
 	pass(true);
@@ -273,8 +253,7 @@ miss_at(uint8_t from, int64_t at_ns)
 }
 
 /* b from segments: a reply takes two, either lost loses it: 1 - 0.9^2 = 0.19. */
-static void
-test_loss_by_segments(void **state)
+static void test_loss_by_segments(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -287,8 +266,7 @@ test_loss_by_segments(void **state)
 }
 
 /* b from requests: 3 of 9 went unanswered: 3 / (9 + 1); that says more than 1 % of segments. */
-static void
-test_loss_by_silence(void **state)
+static void test_loss_by_silence(void **state)
 {
 	(void)state;
 	for (uint8_t i = 1; i <= 6; i++)
@@ -308,8 +286,7 @@ test_loss_by_silence(void **state)
 }
 
 /* SCORING: 1 - m = (1 - a)(1 - b)(1 - c), m at least 1e-5. */
-static void
-test_miss_combines(void **state)
+static void test_miss_combines(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -327,8 +304,7 @@ test_miss_combines(void **state)
 }
 
 /* c falls with every credential whose issuance was in view, and rises where one was not. */
-static void
-test_out_of_sight(void **state)
+static void test_out_of_sight(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -346,8 +322,7 @@ test_out_of_sight(void **state)
 
 /* Anybody can present garbage that is refused, or repeat what was presented: neither changes coverage. Nor does
  * what a finding stands against. */
-static void
-test_what_coverage_ignores(void **state)
+static void test_what_coverage_ignores(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -364,8 +339,7 @@ test_what_coverage_ignores(void **state)
 	assert_int_equal(mm_ledger_issuer(l, realm())->hits, 1);
 }
 
-static void
-test_issuer_counts(void **state)
+static void test_issuer_counts(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -385,8 +359,7 @@ test_issuer_counts(void **state)
 }
 
 /* A realm that is only asked for makes no issuer: a client can make up any number of them. */
-static void
-test_made_up_realm(void **state)
+static void test_made_up_realm(void **state)
 {
 	(void)state;
 	make_as(&ev, 1, HOUR, tgt(1));
@@ -398,8 +371,7 @@ test_made_up_realm(void **state)
 	assert_null(mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("nowhere"))));
 }
 
-static void
-test_machine_account(void **state)
+static void test_machine_account(void **state)
 {
 	(void)state;
 	make_as(&ev, 3, HOUR, (struct made){ .id = 1, .principal = "WS3$" });
@@ -410,8 +382,7 @@ test_machine_account(void **state)
 
 /* Overheads: 28 bytes for AES with SHA-1 (RFC 3962: 16 + 12), 24 for RC4 (RFC 4757: 16 + 8), 40 for
  * aes256-cts-hmac-sha384-192 (RFC 8009: 16 + 24). */
-static void
-test_plain_length(void **state)
+static void test_plain_length(void **state)
 {
 	(void)state;
 	assert_int_equal(mm_plain_length(&(struct mm_cred){ .alg = 18, .length = 128 }), 100);
@@ -421,8 +392,7 @@ test_plain_length(void **state)
 	assert_int_equal(mm_plain_length(&(struct mm_cred){ .alg = 18, .length = 28 }), 28);
 }
 
-static void
-test_scopes(void **state)
+static void test_scopes(void **state)
 {
 	(void)state;
 	as(1, HOUR, 1);
@@ -442,8 +412,7 @@ test_scopes(void **state)
 }
 
 /* What does not fit gives way, oldest first, and the ledger stays whole. */
-static void
-test_eviction(void **state)
+static void test_eviction(void **state)
 {
 	(void)state;
 	mm_ledger_free(l);
@@ -460,8 +429,7 @@ test_eviction(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_lineage),

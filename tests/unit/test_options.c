@@ -13,8 +13,7 @@
 static struct mm_config config;
 static char why[256];
 
-static int
-set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
 	why[0] = '\0';
@@ -22,23 +21,20 @@ set_up(void **state)
 	return 0;
 }
 
-static int
-tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	mm_config_done(&config);
 	return 0;
 }
 
-static int
-set(const char *name, const char *value)
+static int set(const char *name, const char *value)
 {
 	return mm_config_set(&config, name, value, why, sizeof why);
 }
 
 /* The defaults as their help texts and the table tell them. */
-static void
-test_defaults(void **state)
+static void test_defaults(void **state)
 {
 	(void)state;
 	assert_null(config.filter);
@@ -53,8 +49,7 @@ test_defaults(void **state)
 }
 
 /* Every default is a value that its own option takes: a typing error in the table would leave zero. */
-static void
-test_every_default_is_valid(void **state)
+static void test_every_default_is_valid(void **state)
 {
 	(void)state;
 	for (const struct mm_option *o = mm_options; o->name != NULL; o++) {
@@ -68,8 +63,7 @@ test_every_default_is_valid(void **state)
 	}
 }
 
-static void
-test_units(void **state)
+static void test_units(void **state)
 {
 	(void)state;
 	assert_int_equal(set("flow.buffer", "64K"), MM_OK);
@@ -88,8 +82,7 @@ test_units(void **state)
 	assert_int_equal(config.merge_hold_ms, 0);
 }
 
-static void
-test_words(void **state)
+static void test_words(void **state)
 {
 	(void)state;
 	assert_int_equal(set("output.min_band", "critical"), MM_OK);
@@ -103,8 +96,7 @@ test_words(void **state)
 	assert_string_equal(config.filter, "port 445");
 }
 
-static void
-test_refused(void **state)
+static void test_refused(void **state)
 {
 	(void)state;
 	static const struct {
@@ -135,8 +127,7 @@ test_refused(void **state)
 	}
 }
 
-static void
-test_unknown_name(void **state)
+static void test_unknown_name(void **state)
 {
 	(void)state;
 	assert_int_equal(set("flow.maximum", "100"), MM_ERR_USAGE);
@@ -144,8 +135,7 @@ test_unknown_name(void **state)
 	assert_int_equal(set("", "1"), MM_ERR_USAGE);
 }
 
-static void
-test_limits_are_told(void **state)
+static void test_limits_are_told(void **state)
 {
 	(void)state;
 	assert_int_equal(set("flow.udp_timeout", "100000"), MM_ERR_USAGE);
@@ -153,8 +143,7 @@ test_limits_are_told(void **state)
 	assert_non_null(strstr(why, "100000"));
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),

@@ -25,15 +25,13 @@ struct model {
 
 static const struct mm_hash_key hash_key = { 7, 8 };
 
-static uint64_t
-next_random(uint64_t *seed)
+static uint64_t next_random(uint64_t *seed)
 {
 	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
 	return *seed >> 33;
 }
 
-static struct item *
-model_find(struct model *m, uint64_t key)
+static struct item *model_find(struct model *m, uint64_t key)
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (m->items[i].key == key)
@@ -41,15 +39,13 @@ model_find(struct model *m, uint64_t key)
 	return NULL;
 }
 
-static void
-model_remove(struct model *m, size_t i)
+static void model_remove(struct model *m, size_t i)
 {
 	memmove(m->items + i, m->items + i + 1, (m->n - i - 1) * sizeof m->items[0]);
 	m->n--;
 }
 
-static void
-model_put(struct model *m, uint64_t key, uint64_t value)
+static void model_put(struct model *m, uint64_t key, uint64_t value)
 {
 	struct item *known = model_find(m, key);
 	if (known != NULL)
@@ -59,8 +55,7 @@ model_put(struct model *m, uint64_t key, uint64_t value)
 	m->items[m->n++] = (struct item){ key, value };
 }
 
-static void
-compare(const struct mm_table *t, const struct model *m)
+static void compare(const struct mm_table *t, const struct model *m)
 {
 	const struct item *item = NULL;
 	assert_int_equal(t->n, m->n);
@@ -75,8 +70,7 @@ compare(const struct mm_table *t, const struct model *m)
 
 /* Keys from a small range, so that finding, making and evicting all happen; the run of a probe is long at three
  * quarters full, so that removal has something to move up. */
-static void
-random_against_model(size_t max, uint64_t keys)
+static void random_against_model(size_t max, uint64_t keys)
 {
 	static struct model model;
 	struct mm_table t;
@@ -104,8 +98,7 @@ random_against_model(size_t max, uint64_t keys)
 	mm_table_done(&t);
 }
 
-static void
-test_random(void **state)
+static void test_random(void **state)
 {
 	(void)state;
 	random_against_model(1, 3);
@@ -115,8 +108,7 @@ test_random(void **state)
 	random_against_model(MODEL_MAX, 2000); /* more than one chunk */
 }
 
-static void
-test_empty(void **state)
+static void test_empty(void **state)
 {
 	(void)state;
 	struct mm_table t;
@@ -128,15 +120,13 @@ test_empty(void **state)
 	mm_table_done(&t); /* nothing left to free */
 }
 
-static void
-note_evicted(void *arg, void *elem)
+static void note_evicted(void *arg, void *elem)
 {
 	uint64_t *sum = arg;
 	*sum = *sum * 10 + ((const struct item *)elem)->key;
 }
 
-static void
-test_eviction_is_told_and_counted(void **state)
+static void test_eviction_is_told_and_counted(void **state)
 {
 	(void)state;
 	struct mm_table t;
@@ -147,7 +137,8 @@ test_eviction_is_told_and_counted(void **state)
 	for (uint64_t key = 1; key <= 3; key++)
 		assert_non_null(mm_table_put(&t, &key, NULL));
 	uint64_t one = 1, four = 4, five = 5;
-	assert_non_null(mm_table_find(&t, &four) == NULL ? mm_table_put(&t, &one, NULL) : NULL); /* 1 is used again */
+	assert_non_null(mm_table_find(&t, &four) == NULL ? mm_table_put(&t, &one, NULL)
+	                                                 : NULL); /* 1 is used again */
 	assert_non_null(mm_table_put(&t, &four, NULL));
 	assert_non_null(mm_table_put(&t, &five, NULL));
 	assert_int_equal(told, 23); /* 2, then 3 */
@@ -156,8 +147,7 @@ test_eviction_is_told_and_counted(void **state)
 	mm_table_done(&t);
 }
 
-static void
-test_elements_do_not_move(void **state)
+static void test_elements_do_not_move(void **state)
 {
 	(void)state;
 	struct mm_table t;
@@ -174,8 +164,7 @@ test_elements_do_not_move(void **state)
 }
 
 /* An element that is used again begins at zero, whatever was there before. */
-static void
-test_reused_element_is_cleared(void **state)
+static void test_reused_element_is_cleared(void **state)
 {
 	(void)state;
 	struct mm_table t;
@@ -189,8 +178,7 @@ test_reused_element_is_cleared(void **state)
 	mm_table_done(&t);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),

@@ -12,15 +12,13 @@
 
 static const double tiny = 1e-6;
 
-static void
-assert_near(double a, double b)
+static void assert_near(double a, double b)
 {
 	assert_true(fabs(a - b) < tiny);
 }
 
 /* Never seen among 99: (0 + 0.5) / (99 + 1) = 0.005. Where the bounds leave that alone it is what weighs. */
-static void
-test_never_seen(void **state)
+static void test_never_seen(void **state)
 {
 	(void)state;
 	unsigned n_rows = 0;
@@ -37,8 +35,7 @@ test_never_seen(void **state)
 }
 
 /* Among none: 0.5, but not more than the protocol allows. Among a billion: the honest accidents remain. */
-static void
-test_bounds(void **state)
+static void test_bounds(void **state)
 {
 	(void)state;
 	for (int i = 0; i < MM_W_N; i++) {
@@ -52,8 +49,7 @@ test_bounds(void **state)
 }
 
 /* Seen 50 times among 99: (50 + 0.5) / 100 = 0.505, whatever the bounds say. */
-static void
-test_seen(void **state)
+static void test_seen(void **state)
 {
 	(void)state;
 	const enum mm_weight_id id = MM_W_ETYPE_TGT;
@@ -68,8 +64,7 @@ test_seen(void **state)
 }
 
 /* SCORING: the weight of an orphan is -10 log10(m), m floored at 1e-5. */
-static void
-test_orphan(void **state)
+static void test_orphan(void **state)
 {
 	(void)state;
 	assert_near(mm_weigh_p(MM_W_ORPHAN, 1), 0);
@@ -80,8 +75,7 @@ test_orphan(void **state)
 	assert_near(mm_weigh_p(MM_W_ORPHAN, 0), 50);
 }
 
-static void
-test_cap(void **state)
+static void test_cap(void **state)
 {
 	(void)state;
 	unsigned n_capped = 0;
@@ -97,8 +91,7 @@ test_cap(void **state)
 }
 
 /* 1 / (1 + 10^(-score / 10)) */
-static void
-test_probability(void **state)
+static void test_probability(void **state)
 {
 	(void)state;
 	assert_near(mm_probability(0), 0.5);
@@ -110,8 +103,7 @@ test_probability(void **state)
 }
 
 /* DESIGN section 6: low below 0, medium 0 to 10, high 10 to 20, critical above 20. */
-static void
-test_bands(void **state)
+static void test_bands(void **state)
 {
 	(void)state;
 	assert_int_equal(mm_band_of(-0.01), MM_BAND_LOW);
@@ -124,8 +116,7 @@ test_bands(void **state)
 	assert_string_equal(mm_band_name(MM_BAND_CRITICAL), "critical");
 }
 
-static void
-test_table(void **state)
+static void test_table(void **state)
 {
 	(void)state;
 	for (int i = 0; i < MM_W_N; i++) {
@@ -139,8 +130,7 @@ test_table(void **state)
 	assert_near(mm_weight(MM_W_PRIOR_FORGED)->max_db, -40); /* SCORING */
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_never_seen),
