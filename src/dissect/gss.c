@@ -102,6 +102,9 @@ struct mm_event *mm_gss_request(
 {
 	struct mm_token t;
 	mm_gss_read(token, &t);
+	/* Another ticket or another mechanism: what is answered from now on is not the one before. */
+	if (t.kind == MM_TOKEN_AP_REQ || t.kind == MM_TOKEN_NTLM)
+		mm_gss_end(d, p);
 	if (t.kind != MM_TOKEN_AP_REQ)
 		return NULL;
 	struct mm_event *ev = mm_dissect_event(d, MM_EV_PRESENT, action);
@@ -111,7 +114,6 @@ struct mm_event *mm_gss_request(
 		mm_dissect_drop(d, ev);
 		return NULL;
 	}
-	mm_gss_end(d, p);
 	p->ev = ev;
 	return ev;
 }

@@ -51,7 +51,7 @@ struct mm_presentation {
 };
 
 /** The client sent a token. If it holds an AP-REQ, one outstanding before is emitted with outcome unknown and
- * this one becomes the outstanding one; any other token leaves p as it is. action: "smb2-session-setup", ...
+ * this one becomes the outstanding one; an NTLM token, a change of mechanism, ends one too; any other leaves p as it is. action: "smb2-session-setup", ...
  * Returns the event of the AP-REQ, to which the carrier may add attributes, or NULL. */
 struct mm_event *mm_gss_request(
         struct mm_dissect *d, struct mm_presentation *p, struct mm_slice token, const char *action);

@@ -169,6 +169,22 @@ static void bad(struct mm_event *ev, const struct mm_cursor *c)
 		ev->flags |= MM_EVF_MALFORMED;
 }
 
+static void put_int(
+        struct mm_event *ev, const struct mm_attr *attr, int64_t v, const struct mm_cursor *field)
+{
+	bad(ev, field);
+	if (!field->err)
+		mm_event_put_int(ev, attr, v);
+}
+
+static void put_str(struct mm_event *ev, const struct mm_attr *attr, struct mm_slice s,
+        const struct mm_cursor *field)
+{
+	bad(ev, field);
+	if (!field->err)
+		mm_event_put_str(ev, attr, s);
+}
+
 /* PrincipalName ::= SEQUENCE { name-type [0] Int32, name-string [1] SEQUENCE OF KerberosString } */
 struct name {
 	struct mm_str text; /* components joined by '/' */
@@ -207,6 +223,7 @@ struct encrypted {
 	int32_t etype;
 	int64_t kvno;
 	struct mm_slice cipher;
+	bool ok; /* all of it could be read */
 };
 
 static struct encrypted encrypted_data(struct mm_event *ev, struct mm_cursor *outer)
@@ -215,12 +232,18 @@ static struct encrypted encrypted_data(struct mm_event *ev, struct mm_cursor *ou
 	struct mm_cursor body, seq = mm_der_get(outer, MM_DER_SEQUENCE);
 	body = mm_der_get(&seq, mm_der_context(0));
 	e.etype = (int32_t)mm_der_int(&body);
-	if (mm_der_opt(&seq, mm_der_context(1), &body))
+	bool ok = !body.err;
+	if (mm_der_opt(&seq, mm_der_context(1), &body)) {
 		e.kvno = (uint32_t)mm_der_int(&body); /* some peers write it signed */
+		ok = ok && !body.err;
+	}
 	body = mm_der_get(&seq, mm_der_context(2));
 	e.cipher = mm_der_string(&body, MM_DER_OCTET_STRING);
 	bad(ev, &seq);
 	bad(ev, &body);
+	e.ok = ok && !seq.err && !body.err;
+	if (!e.ok)
+		ev->flags |= MM_EVF_MALFORMED;
 	return e;
 }
 
@@ -271,9 +294,11 @@ bool mm_krb5_ap_req(struct mm_event *ev, struct mm_slice ap_req, enum mm_cred_ro
 	struct mm_cursor auth = mm_der_get(&seq, mm_der_context(4));
 	if (role == MM_ROLE_PRESENTED && !auth.err) {
 		struct encrypted e = encrypted_data(ev, &auth);
-		mm_event_put_int(ev, &attrs[A_AP_OPTIONS], ap_options);
-		mm_event_put_int(ev, &attrs[A_AUTHENTICATOR_ETYPE], e.etype);
-		mm_event_put_int(ev, &attrs[A_AUTHENTICATOR_LENGTH], (int64_t)e.cipher.len);
+		put_int(ev, &attrs[A_AP_OPTIONS], ap_options, &options);
+		if (e.ok) {
+			mm_event_put_int(ev, &attrs[A_AUTHENTICATOR_ETYPE], e.etype);
+			mm_event_put_int(ev, &attrs[A_AUTHENTICATOR_LENGTH], (int64_t)e.cipher.len);
+		}
 	}
 	bad(ev, &seq);
 	return cred != NULL;
@@ -312,7 +337,7 @@ static void fast(struct mm_event *ev, struct mm_slice value)
 		int64_t armor_type = mm_der_int(&type);
 		struct mm_cursor body = mm_der_get(&seq, mm_der_context(1));
 		struct mm_slice armor_value = mm_der_string(&body, MM_DER_OCTET_STRING);
-		mm_event_put_int(ev, &attrs[A_ARMOR_TYPE], armor_type);
+		put_int(ev, &attrs[A_ARMOR_TYPE], armor_type, &type);
 		if (armor_type == FX_FAST_ARMOR_AP_REQUEST)
 			(void)mm_krb5_ap_req(ev, armor_value, MM_ROLE_ARMOR);
 		bad(ev, &seq);
@@ -366,7 +391,8 @@ static void request_padata(struct mm_event *ev, int64_t type, struct mm_slice va
 		break;
 	case PA_ENC_TIMESTAMP: {
 		struct encrypted e = encrypted_data(ev, &c);
-		mm_event_put_int(ev, &attrs[A_PREAUTH_ETYPE], e.etype);
+		if (e.ok)
+			mm_event_put_int(ev, &attrs[A_PREAUTH_ETYPE], e.etype);
 		break;
 	}
 	case PA_PK_AS_REQ:
@@ -376,7 +402,7 @@ static void request_padata(struct mm_event *ev, int64_t type, struct mm_slice va
 		c = mm_der_get(&c, MM_DER_SEQUENCE);
 		body = mm_der_get(&c, mm_der_context(0));
 		body = mm_der_get(&body, MM_DER_BOOLEAN);
-		mm_event_put_bool(ev, &attrs[A_PAC_REQUEST], mm_u8(&body) != 0);
+		put_int(ev, &attrs[A_PAC_REQUEST], mm_u8(&body) != 0, &body);
 		break;
 	case PA_FOR_USER:
 		s4u_user(ev, mm_der_get(&c, MM_DER_SEQUENCE), 0);
@@ -394,7 +420,7 @@ static void request_padata(struct mm_event *ev, int64_t type, struct mm_slice va
 	case PA_PAC_OPTIONS: /* PA-PAC-OPTIONS ::= SEQUENCE { flags [0] KerberosFlags } */
 		c = mm_der_get(&c, MM_DER_SEQUENCE);
 		body = mm_der_get(&c, mm_der_context(0));
-		mm_event_put_int(ev, &attrs[A_PAC_OPTIONS], mm_der_flags(&body));
+		put_int(ev, &attrs[A_PAC_OPTIONS], mm_der_flags(&body), &body);
 		break;
 	default:
 		break;
@@ -418,16 +444,22 @@ static void padata(struct mm_event *ev, struct mm_cursor *outer, const struct mm
 	int64_t types[LIST_MAX];
 	size_t n = 0;
 	struct mm_cursor list = mm_der_get(outer, MM_DER_SEQUENCE);
-	while (list.len != 0 && n < LIST_MAX) {
+	while (list.len != 0) {
 		struct mm_cursor seq = mm_der_get(&list, MM_DER_SEQUENCE);
 		struct mm_cursor body = mm_der_get(&seq, mm_der_context(1));
-		types[n] = mm_der_int(&body);
-		body = mm_der_get(&seq, mm_der_context(2));
-		struct mm_slice value = mm_der_string(&body, MM_DER_OCTET_STRING);
+		int64_t type = mm_der_int(&body);
+		struct mm_cursor octets = mm_der_get(&seq, mm_der_context(2));
+		struct mm_slice value = mm_der_string(&octets, MM_DER_OCTET_STRING);
 		bad(ev, &seq);
-		if (seq.err || body.err)
+		bad(ev, &body);
+		bad(ev, &octets);
+		if (seq.err || body.err || octets.err)
 			break;
-		each(ev, types[n++], value);
+		each(ev, type, value);
+		if (n < LIST_MAX)
+			types[n++] = type;
+		else
+			ev->flags |= MM_EVF_TRUNCATED;
 	}
 	bad(ev, &list);
 	mm_event_put_ints(ev, types_attr, types, n);
@@ -503,7 +535,7 @@ static void req_body(struct mm_event *ev, struct mm_cursor *outer, bool *has_rti
 	f = mm_der_get(&body, mm_der_context(2));
 	struct mm_slice realm = mm_der_string(&f, MM_DER_GENERAL_STRING);
 	ev->user_realm = mm_event_str(ev, realm);
-	mm_event_put_str(ev, &attrs[A_REALM], realm);
+	put_str(ev, &attrs[A_REALM], realm, &f);
 	if (mm_der_opt(&body, mm_der_context(3), &f)) {
 		struct name sname = principal_name(ev, &f);
 		mm_event_put_str(ev, &attrs[A_SNAME], mm_str_slice(sname.text));
@@ -511,17 +543,19 @@ static void req_body(struct mm_event *ev, struct mm_cursor *outer, bool *has_rti
 	}
 	(void)mm_der_opt(&body, mm_der_context(4), &f);
 	f = mm_der_get(&body, mm_der_context(5));
-	mm_event_put_int(ev, &attrs[A_TILL], mm_der_time(&f));
+	put_int(ev, &attrs[A_TILL], mm_der_time(&f), &f);
 	*has_rtime = mm_der_opt(&body, mm_der_context(6), &f);
 	f = mm_der_get(&body, mm_der_context(7));
-	mm_event_put_int(ev, &attrs[A_NONCE], mm_der_int(&f));
+	put_int(ev, &attrs[A_NONCE], mm_der_int(&f), &f);
 	f = mm_der_get(&body, mm_der_context(8));
 	etype_list(ev, &f);
 	if (mm_der_opt(&body, mm_der_context(9), &f))
 		count_elements(ev, &f, &attrs[A_ADDRESSES]);
 	if (mm_der_opt(&body, mm_der_context(10), &f)) {
 		struct encrypted e = encrypted_data(ev, &f);
-		mm_event_put_int(ev, &attrs[A_ENC_AUTHORIZATION_DATA], (int64_t)e.cipher.len);
+		if (e.ok)
+			mm_event_put_int(
+			        ev, &attrs[A_ENC_AUTHORIZATION_DATA], (int64_t)e.cipher.len);
 	}
 	if (mm_der_opt(&body, mm_der_context(11), &f))
 		additional_tickets(ev, &f);
@@ -590,8 +624,9 @@ static void kdc_rep(struct mm_event *ev, uint8_t msg_type, struct mm_cursor seq)
 	bad(ev, &seq);
 	ev->reply_alg = e.etype;
 	ev->reply_kvno = e.kvno;
-	mm_event_put_int(ev, &attrs[A_REPLY_ETYPE], e.etype);
-	if (e.kvno >= 0)
+	if (e.ok)
+		mm_event_put_int(ev, &attrs[A_REPLY_ETYPE], e.etype);
+	if (e.ok && e.kvno >= 0)
 		mm_event_put_int(ev, &attrs[A_REPLY_KVNO], e.kvno);
 	if (hidden) {
 		ev->flags |= MM_EVF_ANONYMOUS;
@@ -810,9 +845,11 @@ static void parse(struct mm_dissect *d, struct mm_slice msg)
 	struct mm_cursor seq = mm_der_get(&c, (uint8_t)tag);
 	seq = mm_der_get(&seq, MM_DER_SEQUENCE);
 	uint8_t msg_type = (uint8_t)(tag & 0x1f);
-	if (msg_type == KRB_AS_REQ || msg_type == KRB_TGS_REQ)
+	bool asks = msg_type == KRB_AS_REQ || msg_type == KRB_TGS_REQ;
+	/* What a client sends in the shape of an answer issues nothing: it would write into the ledger. */
+	if (asks && d->dir == MM_TO_SERVER)
 		request(d, msg_type, msg, seq);
-	else
+	else if (!asks && d->dir == MM_TO_CLIENT)
 		reply(d, msg_type, msg, seq);
 }
 
