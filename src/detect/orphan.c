@@ -361,9 +361,9 @@ static void weigh_host(const struct mm_detect *d, struct mm_finding *f, const st
 	if (db < MM_NOTABLE_DB)
 		return;
 	mm_finding_add(f, MM_W_NEVER_OBTAINED, db,
-	        "%s was never seen to obtain anything from %s; of %llu other hosts that present "
-	        "its "
-	        "tickets %llu were not either",
+	        "%s was never seen to obtain anything from %s; of %llu other credentials shown "
+	        "%llu came "
+	        "from such a host",
 	        mm_addr_text(&f->facts.client, addr), f->facts.issuer, (unsigned long long)share.n,
 	        (unsigned long long)share.k);
 }
