@@ -173,11 +173,12 @@ static int add_file(struct mintmark *m, const char *path)
 	if (r != MM_OK)
 		return fail(m, r, "%s: %s", path, why);
 	struct mm_source **sources = realloc(m->sources, (m->n_sources + 1) * sizeof *sources);
+	if (sources != NULL)
+		m->sources = sources;
 	if (sources == NULL || add_name(m, path) < 0 || mm_merge_add(m->merge, s) != MM_OK) {
 		mm_source_close(s);
 		return fail(m, MM_ERR_NOMEM, "%s: out of memory", path);
 	}
-	m->sources = sources;
 	sources[m->n_sources++] = s;
 	return MM_OK;
 }
@@ -425,8 +426,11 @@ static int advance(struct mintmark *m, int64_t time_ns)
 	return analyse_until(m, m->now_ns - m->config.merge_hold_ms * NS_PER_MS);
 }
 
-static int packet(struct mintmark *m, const struct mm_packet *pkt)
+static int packet(struct mintmark *m, struct mm_packet *pkt)
 {
+	/* A capture may claim any time. From 1970 to 2116 no sum or difference of two overflows. */
+	if (pkt->time_ns < 0 || pkt->time_ns > INT64_MAX / 2)
+		pkt->time_ns = pkt->time_ns < 0 ? 0 : INT64_MAX / 2;
 	struct mm_segment seg;
 	int r = advance(m, pkt->time_ns);
 	enum mm_decode_verdict verdict = mm_decode(m->decoder, pkt, &seg);
@@ -545,7 +549,7 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 		.n_findings = n,
 		.n_events = m->n_events,
 		.n_events_refused = m->pool.n_refused + m->n_unordered,
-		.n_findings_evicted = m->detect.findings.n_evicted,
+		.n_findings_evicted = m->detect.n_dropped,
 		.first_ns = m->first_ns,
 		.last_ns = m->now_ns,
 		.text_band = (enum mm_band)m->config.output_min_band };

@@ -109,16 +109,22 @@ static void slot_clear(struct mm_table *t, size_t hole)
 	t->slots[hole] = 0;
 }
 
-static void evict_oldest(struct mm_table *t)
+void mm_table_remove(struct mm_table *t, void *elem)
 {
-	struct mm_table_node *node = node_at(t, t->lru_head);
-	if (t->evict != NULL)
-		t->evict(t->evict_arg, elem_of(node));
-	slot_clear(t, slot_of(t, elem_of(node), node->hash));
+	struct mm_table_node *node = (struct mm_table_node *)elem - 1;
+	slot_clear(t, slot_of(t, elem, node->hash));
 	lru_unlink(t, node);
 	node->next = t->free_head;
 	t->free_head = node->index + 1;
 	t->n--;
+}
+
+static void evict_oldest(struct mm_table *t)
+{
+	void *elem = elem_of(node_at(t, t->lru_head));
+	if (t->evict != NULL)
+		t->evict(t->evict_arg, elem);
+	mm_table_remove(t, elem);
 	t->n_evicted++;
 }
 

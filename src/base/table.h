@@ -40,6 +40,9 @@ void *mm_table_find(const struct mm_table *t, const void *key);
  * NULL when memory is out. fresh may be NULL. */
 void *mm_table_put(struct mm_table *t, const void *key, bool *fresh);
 
+/** Take an element out; evict() is not told. */
+void mm_table_remove(struct mm_table *t, void *elem);
+
 /** Walk from the least to the most recently used: pass NULL to begin; NULL at the end. */
 void *mm_table_next(const struct mm_table *t, const void *elem);
 

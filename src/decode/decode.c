@@ -91,7 +91,8 @@ enum header {
 
 struct mm_decoder {
 	struct mm_decode_stats stats;
-	struct mm_frag_table *frags;
+	struct mm_hash_key key;
+	struct mm_frag_table *frags; /* made for the first fragment: most runs see none */
 };
 
 /** One packet on its way through the headers. */
@@ -302,6 +303,11 @@ static enum header read_fragment(struct walk *w, struct mm_frag *frag)
 	 * datagram would be put together. */
 	if (w->reassembled)
 		return end(w, MM_DECODE_MALFORMED);
+	struct mm_decoder *d = w->d;
+	if (d->frags == NULL && mm_frag_table_new(&d->key, &d->stats, &d->frags) != MM_OK) {
+		d->stats.n_fragments_dropped++;
+		return end(w, MM_DECODE_FRAGMENT);
+	}
 	frag->key.family = w->src.len == IPV6_ADDRESS ? 6 : 4;
 	frag->key.vlan = w->vlan;
 	memcpy(frag->key.src, w->src.p, w->src.len);
@@ -626,11 +632,7 @@ int mm_decoder_new(const struct mm_hash_key *key, struct mm_decoder **out)
 	struct mm_decoder *d = calloc(1, sizeof *d);
 	if (d == NULL)
 		return MM_ERR_NOMEM;
-	int r = mm_frag_table_new(key, &d->stats, &d->frags);
-	if (r != 0) {
-		free(d);
-		return r;
-	}
+	d->key = *key;
 	*out = d;
 	return MM_OK;
 }

@@ -77,11 +77,28 @@ static void fill_facts(
 	        f->detector->id);
 }
 
+/* When all places are taken the least of the older findings gives way: whoever presents thousands of made-up
+ * credentials shall not push out the one that matters. */
+static void make_room(struct mm_detect *d)
+{
+	enum { OLDER = 64 };
+	struct mm_finding *least = NULL, *f = NULL;
+	if (d->findings.n < MM_FINDINGS_MAX)
+		return;
+	for (int i = 0; i < OLDER && (f = mm_table_next(&d->findings, f)) != NULL; i++)
+		if (least == NULL || f->score < least->score)
+			least = f;
+	mm_table_remove(&d->findings, least);
+	d->n_dropped++;
+}
+
 struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector *detector,
         const struct mm_look *look, const struct mm_sighting *s)
 {
 	bool fresh;
 	struct mm_finding key = finding_key(&s->cred->fp, detector_index(detector));
+	if (mm_table_find(&d->findings, &key.key) == NULL)
+		make_room(d);
 	struct mm_finding *f = mm_table_put(&d->findings, &key.key, &fresh);
 	if (f != NULL && fresh) {
 		f->detector = detector;

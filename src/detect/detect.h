@@ -20,6 +20,7 @@
 struct mm_detect {
 	const struct mm_ledger *ledger;
 	struct mm_table findings;
+	uint64_t n_dropped; /* findings that gave way to others */
 };
 
 struct mm_detector {
@@ -43,7 +44,7 @@ extern const struct mm_detector *const mm_detectors[];
 extern const struct mm_detector mm_orphan_tgt, mm_orphan_service_ticket, mm_spn_substitution,
         mm_cname_break, mm_taint;
 
-enum { MM_FINDINGS_MAX = 65536 };
+enum { MM_FINDINGS_MAX = 4096 }; /* about 70 MB */
 
 void mm_detect_init(
         struct mm_detect *d, const struct mm_ledger *ledger, const struct mm_hash_key *key);

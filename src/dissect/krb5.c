@@ -473,6 +473,8 @@ static void etype_list(struct mm_event *ev, struct mm_cursor *outer)
 	while (list.len != 0 && n < LIST_MAX)
 		etypes[n++] = mm_der_int(&list);
 	bad(ev, &list);
+	if (list.len != 0)
+		ev->flags |= MM_EVF_TRUNCATED;
 	mm_event_put_ints(ev, &attrs[A_ETYPES], etypes, n);
 }
 
@@ -497,6 +499,8 @@ static void additional_tickets(struct mm_event *ev, struct mm_cursor *outer)
 		n++;
 	}
 	bad(ev, &list);
+	if (list.len != 0)
+		ev->flags |= MM_EVF_TRUNCATED;
 	mm_event_put_int(ev, &attrs[A_ADDITIONAL_TICKETS], n);
 }
 

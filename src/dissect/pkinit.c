@@ -62,7 +62,10 @@ static void upn_text(X509 *cert, char out[MM_CERT_TEXT])
 		int len = ASN1_STRING_length(s);
 		if (len <= 0 || len >= MM_CERT_TEXT)
 			continue;
-		memcpy(out, ASN1_STRING_get0_data(s), (size_t)len);
+		/* A NUL inside would make the name read as a shorter one. */
+		const unsigned char *from = ASN1_STRING_get0_data(s);
+		for (int k = 0; k < len; k++)
+			out[k] = from[k] != '\0' ? (char)from[k] : '?';
 		out[len] = '\0';
 		break;
 	}

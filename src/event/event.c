@@ -90,7 +90,9 @@ const struct mm_attr_value *mm_event_get(const struct mm_event *ev, const struct
 
 struct mm_cred *mm_event_cred(struct mm_event *ev, enum mm_cred_role role)
 {
-	if (ev->n_creds == MM_EVENT_CREDS) {
+	/* However much armor and evidence stands before them, what is proved and what is issued has its slot. */
+	bool aside = role == MM_ROLE_ARMOR || role == MM_ROLE_EVIDENCE;
+	if (ev->n_creds + (aside ? 2 : 0) >= MM_EVENT_CREDS) {
 		ev->flags |= MM_EVF_TRUNCATED;
 		return NULL;
 	}

@@ -66,7 +66,10 @@ struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait tra
 	const struct count *count = mm_table_find(&b->counts, &count_key);
 	struct mm_share share = { 0 };
 	if (total != NULL)
-		share = (struct mm_share){ count != NULL ? count->n : 0, total->n, total->latest };
+		share = (struct mm_share){ 0, total->n, total->latest };
+	/* The two are evicted apart: a count may have outlived the total it belonged to. */
+	if (count != NULL && total != NULL)
+		share.k = count->n < total->n ? count->n : total->n;
 	return share;
 }
 

@@ -148,12 +148,35 @@ uint32_t mm_plain_length(const struct mm_cred *cred)
 	return cred->length;
 }
 
+static struct mm_kdc *find_kdc(struct mm_issuer *issuer, const struct mm_addr *addr)
+{
+	for (size_t i = 0; i < issuer->n_kdcs; i++)
+		if (mm_addr_eq(&issuer->kdcs[i].addr, addr))
+			return &issuer->kdcs[i];
+	return NULL;
+}
+
 static bool is_kdc(const struct mm_issuer *issuer, const struct mm_addr *addr)
 {
 	for (size_t i = 0; i < issuer->n_kdcs; i++)
-		if (mm_addr_eq(&issuer->kdcs[i], addr))
+		if (issuer->kdcs[i].vouched && mm_addr_eq(&issuer->kdcs[i].addr, addr))
 			return true;
 	return false;
+}
+
+/* This host issued something of the realm to this client. */
+static void note_kdc(
+        struct mm_issuer *issuer, const struct mm_addr *addr, const struct mm_addr *client)
+{
+	struct mm_kdc *kdc = find_kdc(issuer, addr);
+	if (kdc == NULL) {
+		if (issuer->n_kdcs == MM_KDCS_MAX)
+			return;
+		kdc = &issuer->kdcs[issuer->n_kdcs++];
+		*kdc = (struct mm_kdc){ *addr, *client, issuer->n_kdcs == 1 };
+	}
+	if (!mm_addr_eq(&kdc->client, client))
+		kdc->vouched = true;
 }
 
 /* The chance that a credential was issued out of sight, after so many matched and so many held to be. A sensor
@@ -188,19 +211,24 @@ static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *is
 	return c;
 }
 
-/* Lost: replies whose request stood unanswered, or segments known to be missing, whichever says more. */
-static double lost(const struct mm_ledger *l, const struct mm_issuer *issuer)
+/* Lost: replies whose request stood unanswered, or segments known to be missing, whichever says more. What the
+ * client itself asked is left out: it could ask into the void to make its orphans look lost. */
+static double lost(
+        const struct mm_ledger *l, const struct mm_issuer *issuer, const struct mm_addr *client)
 {
-	double unanswered = (double)issuer->n_unanswered / (double)(issuer->n_exchanges + 1);
-	double worst = 0;
+	const struct mm_cell *own = mm_ledger_host(l, issuer->name, client);
+	uint64_t exchanges = issuer->n_exchanges - (own != NULL ? own->n_exchanges : 0);
+	uint64_t unanswered = issuer->n_unanswered - (own != NULL ? own->n_unanswered : 0);
+	double share = (double)unanswered / (double)(exchanges + 1), worst = 0;
 	for (size_t i = 0; i < issuer->n_kdcs && l->config.loss != NULL; i++) {
-		double loss = l->config.loss(l->config.loss_arg, &issuer->kdcs[i]);
-		worst = loss > worst ? loss : worst;
+		double loss = l->config.loss(l->config.loss_arg, &issuer->kdcs[i].addr);
+		if (issuer->kdcs[i].vouched)
+			worst = fmax(worst, loss);
 	}
 	double kept = 1.0;
 	for (int i = 0; i < REPLY_SEGMENTS; i++)
 		kept *= 1.0 - worst;
-	return unanswered > 1.0 - kept ? unanswered : 1.0 - kept;
+	return fmax(share, 1.0 - kept);
 }
 
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
@@ -213,7 +241,7 @@ struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
 		return miss;
 	miss.watched_ns = watched_ns > 0 ? watched_ns : 0;
 	miss.a = fmax(0, 1.0 - (double)miss.watched_ns / (double)l->config.lifetime_ns);
-	miss.b = lost(l, issuer);
+	miss.b = lost(l, issuer, client);
 	miss.c = out_of_sight(l, issuer, client, own);
 	miss.m = fmax(floor, 1.0 - (1.0 - miss.a) * (1.0 - miss.b) * (1.0 - miss.c));
 	miss.n_hits = issuer->hits;
@@ -261,10 +289,9 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 		return;
 	struct mm_row *row = s->row;
 	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
-	if (fresh) {
-		fill_row(l, row, cred);
-		row->client = ev->src.addr;
-	}
+	if (fresh)
+		row->client =
+		        ev->src.addr; /* names are stored when issued: anybody can present made-up ones */
 	s->orphan = !(row->flags & MM_ROW_ISSUED);
 	s->first = row->n_presented == 0;
 	if (row->n_presented++ == 0)
@@ -273,7 +300,7 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	if (ev->outcome == MM_SUCCESS && cred->role == MM_ROLE_PRESENTED)
 		row->flags |= MM_ROW_ACCEPTED;
 	l->n_presented++;
-	uint32_t issuer_name = mm_names_put_folded(&l->names, cred->issuer);
+	uint32_t issuer_name = mm_names_find_folded(&l->names, cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &issuer_name);
 	if (issuer != NULL) {
 		issuer->n_presented++;
@@ -312,7 +339,8 @@ static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look
 	if (issued == NULL && (ev->reply_alg != 0 || ev->stack == 0))
 		return NULL; /* stack: only requests to an issuer have one */
 	struct mm_str realm = issued != NULL ? issued->issuer : ev->user_realm;
-	uint32_t name = mm_names_put_folded(&l->names, realm);
+	uint32_t name = issued != NULL ? mm_names_put_folded(&l->names, realm)
+	                               : mm_names_find_folded(&l->names, realm);
 	/* A realm that was only asked for is no issuer: made-up realms would fill the table. */
 	struct mm_issuer *issuer = issued != NULL ? mm_table_put(&l->issuers, &name, &fresh)
 	                                          : mm_table_find(&l->issuers, &name);
@@ -325,12 +353,15 @@ static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look
 		issuer->name_spelled = mm_names_put(&l->names, realm);
 	}
 	issuer->last_ns = ev->time_ns;
+	if (!is_kdc(issuer, &ev->dst.addr) && issued == NULL)
+		return issuer; /* a request to nobody in particular says nothing of the KDCs */
+	struct mm_cell *host = put_cell(l, name, &ev->src.addr, true);
 	issuer->n_exchanges++;
-	if (ev->response_ns == 0)
-		issuer->n_unanswered++;
-	if (issued != NULL && !is_kdc(issuer, &ev->dst.addr) &&
-	        issuer->n_kdcs < sizeof issuer->kdcs / sizeof issuer->kdcs[0])
-		issuer->kdcs[issuer->n_kdcs++] = ev->dst.addr;
+	issuer->n_unanswered += ev->response_ns == 0;
+	if (host != NULL) {
+		host->n_exchanges++;
+		host->n_unanswered += ev->response_ns == 0;
+	}
 	return issuer;
 }
 
@@ -340,11 +371,11 @@ static void learn_coverage(
         struct mm_ledger *l, const struct mm_look *look, const struct mm_sighting *s)
 {
 	const struct mm_addr *client = &look->ev->src.addr;
-	uint32_t name = mm_names_put_folded(&l->names, s->cred->issuer);
+	uint32_t name = mm_names_find_folded(&l->names, s->cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &name);
 	if (issuer == NULL || !s->first || s->blind != MM_SEEING || is_kdc(issuer, client))
 		return;
-	if (s->orphan && look->ev->outcome == MM_FAILURE)
+	if (s->orphan && look->ev->outcome != MM_SUCCESS)
 		return; /* anybody can present garbage: it must not lower coverage */
 	double miss = s->orphan ? s->miss.c * (1 - s->miss.a) * (1 - s->miss.b) / s->miss.m : 0;
 	s->row->missed = (float)miss;
@@ -414,6 +445,7 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	struct mm_row *row = mm_table_put(&l->rows, &cred->fp, &fresh);
 	if (row == NULL)
 		return;
+	note_kdc(issuer, &ev->dst.addr, &ev->src.addr);
 	if (row->flags & MM_ROW_ISSUED) {
 		l->n_reissued++;
 		return;

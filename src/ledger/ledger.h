@@ -76,6 +76,17 @@ struct mm_look {
 	        *proof; /* the one the client proved to hold (presented); NULL: none */
 };
 
+/** A host that answers as a KDC of a realm. Vouched for: the first one seen, and those from which more than
+ * one host obtained something. An intruder's own staged KDC is not: nothing that is asked of it counts as lost, and its
+ * host is not excused as a KDC. */
+struct mm_kdc {
+	struct mm_addr addr;
+	struct mm_addr client; /* the first to obtain something from it */
+	bool vouched;
+};
+
+enum { MM_KDCS_MAX = 32 };
+
 /** One issuer: a Kerberos realm. */
 struct mm_issuer {
 	uint32_t name;         /* key: number of its name in lower case */
@@ -84,7 +95,7 @@ struct mm_issuer {
 	uint64_t n_exchanges, n_unanswered, n_issued, n_presented, n_matched, n_orphans;
 	uint64_t hits;
 	double misses;
-	struct mm_addr kdcs[8];
+	struct mm_kdc kdcs[MM_KDCS_MAX];
 	size_t n_kdcs;
 };
 
@@ -97,6 +108,7 @@ struct mm_cell {
 		uint8_t unused[3];
 	} key;
 	uint64_t hits, n_obtained;
+	uint64_t n_exchanges, n_unanswered; /* of a host's cell: with known KDCs */
 	double misses;
 	uint32_t
 	        machine; /* number of the name of the machine account that obtained a TGT from here */

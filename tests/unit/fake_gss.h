@@ -56,17 +56,16 @@ struct fake {
 static struct fake fake;
 
 /** Forget everything recorded; checks nothing. */
-static inline void
-fake_reset(void)
+static inline void fake_reset(void)
 {
 	for (size_t i = 0; i < fake.n_emitted && i < FAKE_EMITTED; i++)
 		free(fake.emitted[i]);
 	memset(&fake, 0, sizeof fake);
 }
 
-static inline void
-fake_record(enum fake_what what, const struct mm_dissect *d, const struct mm_presentation *p,
-	struct mm_slice token, const char *action, enum mm_verdict verdict, struct mm_status status)
+static inline void fake_record(enum fake_what what, const struct mm_dissect *d,
+        const struct mm_presentation *p, struct mm_slice token, const char *action,
+        enum mm_verdict verdict, struct mm_status status)
 {
 	if (fake.n_calls < FAKE_CALLS) {
 		struct fake_call *call = &fake.calls[fake.n_calls];
@@ -79,7 +78,7 @@ fake_record(enum fake_what what, const struct mm_dissect *d, const struct mm_pre
 			.outstanding = p->ev != NULL };
 		strncpy(call->action, action, sizeof call->action - 1);
 		for (size_t i = 0; i < token.len;
-			i++) { /* all of it: a slice out of bounds shall fault */
+		        i++) { /* all of it: a slice out of bounds shall fault */
 			uint8_t byte = token.p[i];
 			if (i < FAKE_TOKEN)
 				call->token[i] = byte;
@@ -88,14 +87,12 @@ fake_record(enum fake_what what, const struct mm_dissect *d, const struct mm_pre
 	fake.n_calls++;
 }
 
-static inline bool
-fake_token_has(struct mm_slice token, uint8_t byte)
+static inline bool fake_token_has(struct mm_slice token, uint8_t byte)
 {
 	return mm_find8(token, 0, byte) != token.len;
 }
 
-struct mm_event *
-mm_dissect_event(struct mm_dissect *d, enum mm_event_kind kind, const char *action)
+struct mm_event *mm_dissect_event(struct mm_dissect *d, enum mm_event_kind kind, const char *action)
 {
 	if (fake.no_events)
 		return NULL;
@@ -110,14 +107,12 @@ mm_dissect_event(struct mm_dissect *d, enum mm_event_kind kind, const char *acti
 	return ev;
 }
 
-void
-mm_dissect_response(struct mm_dissect *d, struct mm_event *ev)
+void mm_dissect_response(struct mm_dissect *d, struct mm_event *ev)
 {
 	ev->response_ns = d->time_ns;
 }
 
-void
-mm_dissect_emit(struct mm_dissect *d, struct mm_event *ev)
+void mm_dissect_emit(struct mm_dissect *d, struct mm_event *ev)
 {
 	(void)d;
 	fake.n_live--;
@@ -128,8 +123,7 @@ mm_dissect_emit(struct mm_dissect *d, struct mm_event *ev)
 	fake.n_emitted++;
 }
 
-void
-mm_dissect_drop(struct mm_dissect *d, struct mm_event *ev)
+void mm_dissect_drop(struct mm_dissect *d, struct mm_event *ev)
 {
 	(void)d;
 	if (ev == NULL)
@@ -139,8 +133,7 @@ mm_dissect_drop(struct mm_dissect *d, struct mm_event *ev)
 	free(ev);
 }
 
-void
-mm_gss_read(struct mm_slice token, struct mm_token *out)
+void mm_gss_read(struct mm_slice token, struct mm_token *out)
 {
 	*out = (struct mm_token){
 		.kind = MM_TOKEN_OTHER, .inner = token, .neg_state = MM_NEG_ABSENT
@@ -157,9 +150,8 @@ mm_gss_read(struct mm_slice token, struct mm_token *out)
 		out->kind = MM_TOKEN_NTLM;
 }
 
-static inline void
-fake_close(struct mm_dissect *d, struct mm_presentation *p, enum mm_outcome outcome,
-	struct mm_status status)
+static inline void fake_close(struct mm_dissect *d, struct mm_presentation *p,
+        enum mm_outcome outcome, struct mm_status status)
 {
 	if (p->ev == NULL)
 		return;
@@ -169,12 +161,11 @@ fake_close(struct mm_dissect *d, struct mm_presentation *p, enum mm_outcome outc
 	p->ev = NULL;
 }
 
-struct mm_event *
-mm_gss_request(
-	struct mm_dissect *d, struct mm_presentation *p, struct mm_slice token, const char *action)
+struct mm_event *mm_gss_request(
+        struct mm_dissect *d, struct mm_presentation *p, struct mm_slice token, const char *action)
 {
 	fake_record(
-		FAKE_REQUEST, d, p, token, action, MM_VERDICT_CONTINUE, (struct mm_status){ 0 });
+	        FAKE_REQUEST, d, p, token, action, MM_VERDICT_CONTINUE, (struct mm_status){ 0 });
 	if (!fake_token_has(token, FAKE_AP_REQ))
 		return NULL;
 	fake_close(d, p, MM_UNKNOWN, (struct mm_status){ 0 });
@@ -182,9 +173,8 @@ mm_gss_request(
 	return p->ev;
 }
 
-void
-mm_gss_response(struct mm_dissect *d, struct mm_presentation *p, struct mm_slice token,
-	enum mm_verdict verdict, struct mm_status status)
+void mm_gss_response(struct mm_dissect *d, struct mm_presentation *p, struct mm_slice token,
+        enum mm_verdict verdict, struct mm_status status)
 {
 	fake_record(FAKE_RESPONSE, d, p, token, "", verdict, status);
 	if (fake_token_has(token, FAKE_AP_REP))
@@ -195,17 +185,15 @@ mm_gss_response(struct mm_dissect *d, struct mm_presentation *p, struct mm_slice
 		fake_close(d, p, MM_SUCCESS, status);
 }
 
-void
-mm_gss_end(struct mm_dissect *d, struct mm_presentation *p)
+void mm_gss_end(struct mm_dissect *d, struct mm_presentation *p)
 {
 	fake_record(FAKE_END, d, p, (struct mm_slice){ NULL, 0 }, "", MM_VERDICT_CONTINUE,
-		(struct mm_status){ 0 });
+	        (struct mm_status){ 0 });
 	fake_close(d, p, MM_UNKNOWN, (struct mm_status){ 0 });
 }
 
 /** How often what happened, among the calls kept. */
-static inline size_t
-fake_count(enum fake_what what)
+static inline size_t fake_count(enum fake_what what)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < fake.n_calls && i < FAKE_CALLS; i++)
@@ -214,8 +202,7 @@ fake_count(enum fake_what what)
 }
 
 /** The i-th call of a kind (from 0); NULL when there are fewer. */
-static inline const struct fake_call *
-fake_nth(enum fake_what what, size_t i)
+static inline const struct fake_call *fake_nth(enum fake_what what, size_t i)
 {
 	for (size_t k = 0; k < fake.n_calls && k < FAKE_CALLS; k++)
 		if (fake.calls[k].what == what && i-- == 0)
@@ -224,8 +211,7 @@ fake_nth(enum fake_what what, size_t i)
 }
 
 /** A dissection of a new flow; free(d.state) after its end(). */
-static inline struct mm_dissect
-fake_dissect(const struct mm_dissector *self)
+static inline struct mm_dissect fake_dissect(const struct mm_dissector *self)
 {
 	static const struct mm_flow_info flow = { .transport = MM_TCP };
 	struct mm_dissect d = { .self = self, .flow = &flow, .time_ns = 1, .now_ns = 1 };
@@ -235,8 +221,7 @@ fake_dissect(const struct mm_dissector *self)
 }
 
 /** End the flow and free its state. */
-static inline void
-fake_end(struct mm_dissect *d)
+static inline void fake_end(struct mm_dissect *d)
 {
 	if (d->self->end != NULL)
 		d->self->end(d);
@@ -247,8 +232,7 @@ fake_end(struct mm_dissect *d)
 /** Run one direction's bytes through frame() and parse() as the engine does: skips,
  * resynchronises after LOST, holds frame() to its contract. Returns how many bytes were used;
  * the rest waits for more (MORE). A skip that reaches beyond the bytes uses them all. */
-static inline size_t
-fake_stream(struct mm_dissect *d, enum mm_dir dir, struct mm_slice bytes)
+static inline size_t fake_stream(struct mm_dissect *d, enum mm_dir dir, struct mm_slice bytes)
 {
 	size_t at = 0;
 	d->dir = dir;
@@ -296,8 +280,7 @@ struct fake_bytes {
 	size_t len;
 };
 
-static inline void
-fake_put(struct fake_bytes *m, const void *p, size_t n)
+static inline void fake_put(struct fake_bytes *m, const void *p, size_t n)
 {
 	assert(n <= sizeof m->b - m->len);
 	memcpy(m->b + m->len, p, n);
@@ -305,8 +288,7 @@ fake_put(struct fake_bytes *m, const void *p, size_t n)
 }
 
 /** n bytes of v, the least significant first. */
-static inline void
-fake_le(struct fake_bytes *m, size_t n, uint64_t v)
+static inline void fake_le(struct fake_bytes *m, size_t n, uint64_t v)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint8_t byte = (uint8_t)(v >> 8 * i);
@@ -314,15 +296,13 @@ fake_le(struct fake_bytes *m, size_t n, uint64_t v)
 	}
 }
 
-static inline void
-fake_be(struct fake_bytes *m, size_t n, uint64_t v)
+static inline void fake_be(struct fake_bytes *m, size_t n, uint64_t v)
 {
 	for (size_t i = n; i > 0; i--)
 		fake_le(m, 1, v >> 8 * (i - 1));
 }
 
-static inline struct mm_slice
-fake_slice(const struct fake_bytes *m)
+static inline struct mm_slice fake_slice(const struct fake_bytes *m)
 {
 	return mm_slice(m->b, m->len);
 }

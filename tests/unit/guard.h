@@ -16,8 +16,7 @@ struct guard {
 	size_t map_len, room;
 };
 
-static inline struct guard
-guard_new(size_t room)
+static inline struct guard guard_new(size_t room)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t data = (room + page - 1) / page * page;
@@ -28,15 +27,13 @@ guard_new(size_t room)
 	return g;
 }
 
-static inline void
-guard_free(struct guard *g)
+static inline void guard_free(struct guard *g)
 {
 	munmap(g->map, g->map_len);
 }
 
 /** A copy of the bytes whose last one lies just before the inaccessible page. */
-static inline uint8_t *
-guard_put(struct guard *g, const uint8_t *p, size_t len)
+static inline uint8_t *guard_put(struct guard *g, const uint8_t *p, size_t len)
 {
 	uint8_t *at = g->map + g->room - len;
 	if (len != 0)
@@ -46,8 +43,7 @@ guard_put(struct guard *g, const uint8_t *p, size_t len)
 
 typedef void guard_fn(void *arg, struct mm_slice input);
 
-static inline void
-guard_every_prefix(const uint8_t *p, size_t len, guard_fn *fn, void *arg)
+static inline void guard_every_prefix(const uint8_t *p, size_t len, guard_fn *fn, void *arg)
 {
 	struct guard g = guard_new(len + 1);
 	for (size_t n = 0; n <= len; n++)
@@ -55,8 +51,7 @@ guard_every_prefix(const uint8_t *p, size_t len, guard_fn *fn, void *arg)
 	guard_free(&g);
 }
 
-static inline void
-guard_every_bitflip(const uint8_t *p, size_t len, guard_fn *fn, void *arg)
+static inline void guard_every_bitflip(const uint8_t *p, size_t len, guard_fn *fn, void *arg)
 {
 	struct guard g = guard_new(len + 1);
 	uint8_t *at = guard_put(&g, p, len);

@@ -29,8 +29,7 @@ static const struct {
 static const char *const bad[] = { "Z", "Zm9vY", "Zg===", "Zg==Zg==", "Zm9v-_==", "Zm9v!", "=",
 	"Zm\xff" };
 
-static void
-test_good(void **unused)
+static void test_good(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -43,8 +42,7 @@ test_good(void **unused)
 	}
 }
 
-static void
-test_bad(void **unused)
+static void test_bad(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -58,8 +56,7 @@ test_bad(void **unused)
 	}
 }
 
-static void
-test_all_octets(void **unused)
+static void test_all_octets(void **unused)
 {
 	(void)unused;
 	/* printf of the octets 0 to 255 through base64(1) of coreutils */
@@ -77,8 +74,7 @@ test_all_octets(void **unused)
 		assert_int_equal(out[i], i);
 }
 
-static void
-test_room(void **unused)
+static void test_room(void **unused)
 {
 	(void)unused;
 	struct guard g = guard_new(8);
@@ -92,8 +88,7 @@ test_room(void **unused)
 	guard_free(&g);
 }
 
-static void
-decode_any(void *arg, struct mm_slice input)
+static void decode_any(void *arg, struct mm_slice input)
 {
 	uint8_t out[64];
 	size_t n = 0;
@@ -102,8 +97,7 @@ decode_any(void *arg, struct mm_slice input)
 		assert_true(n <= input.len);
 }
 
-static void
-test_hostile(void **unused)
+static void test_hostile(void **unused)
 {
 	(void)unused;
 	const char *text = "Zm9vYmFyZm9vYmE=";
@@ -111,8 +105,7 @@ test_hostile(void **unused)
 	guard_every_bitflip((const uint8_t *)text, strlen(text), decode_any, NULL);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),

@@ -27,8 +27,7 @@ struct maker {
 	struct fake_bytes m;
 };
 
-static void
-num(struct maker *k, size_t n, uint64_t v)
+static void num(struct maker *k, size_t n, uint64_t v)
 {
 	if (k->big_endian)
 		fake_be(&k->m, n, v);
@@ -36,8 +35,7 @@ num(struct maker *k, size_t n, uint64_t v)
 		fake_le(&k->m, n, v);
 }
 
-static void
-header(struct maker *k, unsigned ptype, uint32_t call_id)
+static void header(struct maker *k, unsigned ptype, uint32_t call_id)
 {
 	k->m.len = 0;
 	fake_be(&k->m, 2, 0x0500);
@@ -49,8 +47,7 @@ header(struct maker *k, unsigned ptype, uint32_t call_id)
 	num(k, 4, call_id);
 }
 
-static void
-finish(struct maker *k, size_t auth_length)
+static void finish(struct maker *k, size_t auth_length)
 {
 	struct maker lengths = { .big_endian = k->big_endian };
 	num(&lengths, 2, k->m.len);
@@ -58,8 +55,7 @@ finish(struct maker *k, size_t auth_length)
 	memcpy(k->m.b + 8, lengths.m.b, 4);
 }
 
-static void
-verifier(struct maker *k, unsigned auth_type, const void *token, size_t n)
+static void verifier(struct maker *k, unsigned auth_type, const void *token, size_t n)
 {
 	while (k->m.len % 4 != 0)
 		fake_be(&k->m, 1, 0);
@@ -71,8 +67,7 @@ verifier(struct maker *k, unsigned auth_type, const void *token, size_t n)
 	finish(k, n);
 }
 
-static void
-bind_body(struct maker *k)
+static void bind_body(struct maker *k)
 {
 	num(k, 2, 5840);
 	num(k, 2, 5840);
@@ -92,9 +87,8 @@ bind_body(struct maker *k)
 	num(k, 4, 2);
 }
 
-static void
-make_bind(struct maker *k, unsigned ptype, uint32_t call_id, unsigned auth_type, const void *token,
-	size_t n)
+static void make_bind(struct maker *k, unsigned ptype, uint32_t call_id, unsigned auth_type,
+        const void *token, size_t n)
 {
 	header(k, ptype, call_id);
 	bind_body(k);
@@ -102,8 +96,8 @@ make_bind(struct maker *k, unsigned ptype, uint32_t call_id, unsigned auth_type,
 }
 
 /** An ack whose results are each { result, reason }, without a verifier. */
-static void
-make_ack(struct maker *k, unsigned ptype, uint32_t call_id, const uint16_t (*results)[2], size_t n)
+static void make_ack(
+        struct maker *k, unsigned ptype, uint32_t call_id, const uint16_t (*results)[2], size_t n)
 {
 	header(k, ptype, call_id);
 	num(k, 2, 5840);
@@ -125,8 +119,7 @@ make_ack(struct maker *k, unsigned ptype, uint32_t call_id, const uint16_t (*res
 
 static const uint16_t accepted[1][2] = { { 0, 0 } };
 
-static void
-make_fault(struct maker *k, uint32_t call_id, uint32_t status)
+static void make_fault(struct maker *k, uint32_t call_id, uint32_t status)
 {
 	header(k, MM_DCERPC_FAULT, call_id);
 	num(k, 4, 32);
@@ -137,8 +130,7 @@ make_fault(struct maker *k, uint32_t call_id, uint32_t status)
 	finish(k, 0);
 }
 
-static void
-make_call(struct maker *k, unsigned ptype, uint32_t call_id)
+static void make_call(struct maker *k, unsigned ptype, uint32_t call_id)
 {
 	header(k, ptype, call_id);
 	num(k, 4, 4);
@@ -148,22 +140,19 @@ make_call(struct maker *k, unsigned ptype, uint32_t call_id)
 	finish(k, 0);
 }
 
-static void
-make_auth3(struct maker *k, uint32_t call_id, const void *token, size_t n)
+static void make_auth3(struct maker *k, uint32_t call_id, const void *token, size_t n)
 {
 	header(k, MM_DCERPC_AUTH3, call_id);
 	num(k, 4, 0);
 	verifier(k, SPNEGO, token, n);
 }
 
-static void
-feed(struct mm_dissect *d, enum mm_dir dir, const struct maker *k)
+static void feed(struct mm_dissect *d, enum mm_dir dir, const struct maker *k)
 {
 	assert_int_equal(fake_stream(d, dir, fake_slice(&k->m)), k->m.len);
 }
 
-static const struct mm_attr_value *
-attr(const struct mm_event *ev, const char *name)
+static const struct mm_attr_value *attr(const struct mm_event *ev, const char *name)
 {
 	for (size_t i = 0; i < ev->n_attrs; i++)
 		if (strcmp(ev->attrs[i].attr->name, name) == 0)
@@ -172,16 +161,14 @@ attr(const struct mm_event *ev, const char *name)
 	return NULL;
 }
 
-static void
-assert_str(const struct mm_event *ev, const char *name, const char *want)
+static void assert_str(const struct mm_event *ev, const char *name, const char *want)
 {
 	struct mm_str s = attr(ev, name)->str;
 	assert_int_equal(s.len, strlen(want));
 	assert_memory_equal(s.p, want, s.len);
 }
 
-static void
-check_bind(bool big_endian)
+static void check_bind(bool big_endian)
 {
 	struct maker k = { .big_endian = big_endian };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -222,23 +209,20 @@ check_bind(bool big_endian)
 	fake_reset();
 }
 
-static void
-test_bind_little_endian(void **state)
+static void test_bind_little_endian(void **state)
 {
 	(void)state;
 	check_bind(false);
 }
 
-static void
-test_bind_big_endian(void **state)
+static void test_bind_big_endian(void **state)
 {
 	(void)state;
 	check_bind(true);
 }
 
 /** A bind with a ticket, then the PDU in k: the outcome and status of the only event. */
-static void
-check_answer(const struct maker *k, enum mm_outcome outcome, uint32_t code)
+static void check_answer(const struct maker *k, enum mm_outcome outcome, uint32_t code)
 {
 	struct maker bind = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -261,8 +245,7 @@ check_answer(const struct maker *k, enum mm_outcome outcome, uint32_t code)
 	fake_reset();
 }
 
-static void
-test_bind_refused(void **state)
+static void test_bind_refused(void **state)
 {
 	struct maker k = { 0 };
 	(void)state;
@@ -281,8 +264,7 @@ test_bind_refused(void **state)
 	check_answer(&k, MM_FAILURE, 1);
 }
 
-static void
-test_bind_undecided(void **state)
+static void test_bind_undecided(void **state)
 {
 	struct maker k = { 0 };
 	(void)state;
@@ -317,8 +299,7 @@ test_bind_undecided(void **state)
 }
 
 /** bind without a ticket, auth3 with one, then the PDU in k. */
-static void
-check_auth3(const struct maker *k, enum mm_outcome outcome, uint32_t code)
+static void check_auth3(const struct maker *k, enum mm_outcome outcome, uint32_t code)
 {
 	struct maker m = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -347,8 +328,7 @@ check_auth3(const struct maker *k, enum mm_outcome outcome, uint32_t code)
 	fake_reset();
 }
 
-static void
-test_auth3(void **state)
+static void test_auth3(void **state)
 {
 	struct maker k = { 0 };
 	(void)state;
@@ -363,8 +343,7 @@ test_auth3(void **state)
 	check_auth3(&k, MM_SUCCESS, 0x1c00001a);
 }
 
-static void
-test_call_id_wraps(void **state)
+static void test_call_id_wraps(void **state)
 {
 	struct maker k = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -382,8 +361,7 @@ test_call_id_wraps(void **state)
 	fake_reset();
 }
 
-static void
-test_auth_types(void **state)
+static void test_auth_types(void **state)
 {
 	struct maker k = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -410,8 +388,7 @@ test_auth_types(void **state)
 	fake_reset();
 }
 
-static void
-test_verifier_outside(void **state)
+static void test_verifier_outside(void **state)
 {
 	struct maker k = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -435,8 +412,7 @@ test_verifier_outside(void **state)
 	fake_reset();
 }
 
-static void
-test_gap_and_end(void **state)
+static void test_gap_and_end(void **state)
 {
 	struct maker k = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -453,7 +429,7 @@ test_gap_and_end(void **state)
 	assert_int_equal(fake.emitted[0]->outcome, MM_UNKNOWN);
 	make_fault(&k, 2, 5);
 	assert_int_equal(
-		mm_dcerpc.frame(d.state, MM_TO_CLIENT, fake_slice(&k.m)).verdict, MM_FRAME_SKIP);
+	        mm_dcerpc.frame(d.state, MM_TO_CLIENT, fake_slice(&k.m)).verdict, MM_FRAME_SKIP);
 	fake.no_events = true;
 	make_bind(&k, MM_DCERPC_BIND, 3, SPNEGO, ap_req, sizeof ap_req);
 	feed(&d, MM_TO_SERVER, &k);
@@ -465,8 +441,7 @@ test_gap_and_end(void **state)
 	fake_reset();
 }
 
-static void
-test_frame(void **state)
+static void test_frame(void **state)
 {
 	struct maker k = { 0 };
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -503,8 +478,7 @@ test_frame(void **state)
 	fake_reset();
 }
 
-static void
-test_probe_and_resync(void **state)
+static void test_probe_and_resync(void **state)
 {
 	struct maker k = { 0 };
 	uint8_t stream[256] = { 5, 0, 11, 3, 0x10, 0, 0, 1, 5 };
@@ -549,8 +523,7 @@ struct walk {
 	size_t bent;
 };
 
-static void
-walk_one(void *arg, struct mm_slice input)
+static void walk_one(void *arg, struct mm_slice input)
 {
 	const struct walk *w = arg;
 	struct mm_dissect d = fake_dissect(&mm_dcerpc);
@@ -570,8 +543,7 @@ walk_one(void *arg, struct mm_slice input)
 	fake_reset();
 }
 
-static void
-test_walks(void **state)
+static void test_walks(void **state)
 {
 	static struct walk w;
 	(void)state;
@@ -595,8 +567,7 @@ test_walks(void **state)
 	}
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bind_little_endian),

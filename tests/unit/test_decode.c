@@ -18,8 +18,7 @@ struct bench {
 	struct mm_segment seg;
 };
 
-static int
-setup(void **state)
+static int setup(void **state)
 {
 	static struct bench b;
 	struct mm_hash_key key = { 1, 2 };
@@ -28,8 +27,7 @@ setup(void **state)
 	return mm_decoder_new(&key, &b.d);
 }
 
-static int
-teardown(void **state)
+static int teardown(void **state)
 {
 	struct bench *b = *state;
 	mm_decoder_free(b->d);
@@ -44,8 +42,7 @@ struct bytes {
 };
 
 /** Append what the hexadecimal digits say; blanks are passed over. */
-static void
-put_hex(struct bytes *to, const char *hex)
+static void put_hex(struct bytes *to, const char *hex)
 {
 	for (; *hex != '\0'; hex++) {
 		if (*hex == ' ')
@@ -56,15 +53,13 @@ put_hex(struct bytes *to, const char *hex)
 	}
 }
 
-static void
-put_be(struct bytes *to, size_t n, uint64_t v)
+static void put_be(struct bytes *to, size_t n, uint64_t v)
 {
 	while (n-- > 0)
 		to->b[to->n++] = (uint8_t)(v >> 8 * n);
 }
 
-static void
-put_bytes(struct bytes *to, const uint8_t *p, size_t n)
+static void put_bytes(struct bytes *to, const uint8_t *p, size_t n)
 {
 	memcpy(to->b + to->n, p, n);
 	to->n += n;
@@ -72,8 +67,8 @@ put_bytes(struct bytes *to, const uint8_t *p, size_t n)
 
 /** Decode the first caplen bytes of a packet that was that long on the wire, at a time in seconds.
  */
-static enum mm_decode_verdict
-decode(struct bench *b, uint32_t linktype, const struct bytes *p, size_t caplen, int64_t time_s)
+static enum mm_decode_verdict decode(
+        struct bench *b, uint32_t linktype, const struct bytes *p, size_t caplen, int64_t time_s)
 {
 	struct mm_packet pkt = {
 		.time_ns = time_s * 1000000000,
@@ -85,8 +80,7 @@ decode(struct bench *b, uint32_t linktype, const struct bytes *p, size_t caplen,
 	return mm_decode(b->d, &pkt, &b->seg);
 }
 
-static enum mm_decode_verdict
-decode_hex(struct bench *b, uint32_t linktype, const char *hex)
+static enum mm_decode_verdict decode_hex(struct bench *b, uint32_t linktype, const char *hex)
 {
 	static struct bytes p;
 	p.n = 0;
@@ -110,8 +104,7 @@ decode_hex(struct bench *b, uint32_t linktype, const char *hex)
 #define UDP4              IP4("0021", "11") UDP("000d") HELLO
 #define UDP6              IP6("000d", "11") UDP("000d") HELLO
 
-static void
-assert_addr(const struct mm_addr *a, uint8_t family, const char *hex)
+static void assert_addr(const struct mm_addr *a, uint8_t family, const char *hex)
 {
 	static struct bytes want;
 	uint8_t b[16] = { 0 };
@@ -123,8 +116,7 @@ assert_addr(const struct mm_addr *a, uint8_t family, const char *hex)
 }
 
 /** The segment is the one of TCP4, TCP6, UDP4 or UDP6. */
-static void
-assert_hello(const struct bench *b, uint8_t family, uint8_t proto)
+static void assert_hello(const struct bench *b, uint8_t family, uint8_t proto)
 {
 	const struct mm_segment *s = &b->seg;
 	bool ipv4 = family == 4;
@@ -207,20 +199,20 @@ static const struct {
 	{ MM_LINK_IPV4, "4600 0031 0001 4000 40 06 0000" ADDRS4 "94040000" TCP HELLO, 4, 6, 0 },
 	{ MM_LINK_IPV4, IP4("0000", "06") TCP HELLO, 4, 6, 0 },
 	{ MM_LINK_IPV4,
-		IP4("0045", "33") "06 04 0000 00000100 00000001 0102030405060708090a0b0c" TCP HELLO,
-		4, 6, 0 },
+	        IP4("0045", "33") "06 04 0000 00000100 00000001 0102030405060708090a0b0c" TCP HELLO,
+	        4, 6, 0 },
 	/* TCP options: 4 bytes */
 	{ MM_LINK_IPV4,
-		IP4("0031", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000 02040218" HELLO,
-		4, 6, 0 },
+	        IP4("0031", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000 02040218" HELLO,
+	        4, 6, 0 },
 	/* IPv6: hop-by-hop, routing, destination options of 16 bytes, AH of 12; TSO; jumbo;
 	 * atomic fragment */
 	{ MM_LINK_IPV6,
-		IP6("0045", "00") "2b 00 0502 00000100"
-				  "3c 00 0000 00000000"
-				  "33 01 010c000000000000 000000000000"
-				  "06 01 0000 00000100 00000001" TCP HELLO,
-		6, 6, 0 },
+	        IP6("0045", "00") "2b 00 0502 00000100"
+	                          "3c 00 0000 00000000"
+	                          "33 01 010c000000000000 000000000000"
+	                          "06 01 0000 00000100 00000001" TCP HELLO,
+	        6, 6, 0 },
 	{ MM_LINK_IPV6, IP6("0000", "06") TCP HELLO, 6, 6, 0 },
 	{ MM_LINK_IPV6, IP6("0000", "00") "06 00 c204 00000021" TCP HELLO, 6, 6, 0 },
 	{ MM_LINK_IPV6, IP6("0021", "2c") "06 00 0000 12345678" TCP HELLO, 6, 6, 0 },
@@ -228,14 +220,13 @@ static const struct {
 
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static void
-test_shapes(void **state)
+static void test_shapes(void **state)
 {
 	struct bench *b = *state;
 	for (size_t i = 0; i < N_SHAPES; i++) {
 		memset(&b->seg, 0xa5, sizeof b->seg);
 		assert_int_equal(
-			decode_hex(b, shapes[i].linktype, shapes[i].hex), MM_DECODE_SEGMENT);
+		        decode_hex(b, shapes[i].linktype, shapes[i].hex), MM_DECODE_SEGMENT);
 		assert_hello(b, shapes[i].family, shapes[i].proto);
 		assert_int_equal(b->seg.vlan, shapes[i].vlan);
 	}
@@ -246,8 +237,7 @@ test_shapes(void **state)
 	assert_int_equal(st->n_cut, 0);
 }
 
-static void
-test_tcp_flags(void **state)
+static void test_tcp_flags(void **state)
 {
 	struct bench *b = *state;
 	static const struct {
@@ -281,8 +271,8 @@ static const struct {
 	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "05dd 4500" }, /* neither type nor length */
 	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "0007 424203 00000000" }, /* spanning tree */
 	{ MM_DECODE_OTHER, MM_LINK_ETHERNET,
-		MACS "0008"
-		     "aaaa03 00000c 2000" }, /* CDP */
+	        MACS "0008"
+	             "aaaa03 00000c 2000" }, /* CDP */
 	{ MM_DECODE_OTHER, MM_LINK_LINUX_SLL, SLL "0001 ffff" },
 	{ MM_DECODE_OTHER, MM_LINK_NULL, "00000007 4500" },
 	{ MM_DECODE_OTHER, MM_LINK_NULL, "02000001 4500" },
@@ -301,8 +291,8 @@ static const struct {
 	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8100 0064 08" },
 	{ MM_DECODE_MALFORMED, MM_LINK_LINUX_SLL, SLL "08" },
 	{ MM_DECODE_MALFORMED, MM_LINK_LINUX_SLL2,
-		"0800"
-		"0000 00000002 0001 00 06" },
+	        "0800"
+	        "0000 00000002 0001 00 06" },
 	{ MM_DECODE_MALFORMED, MM_LINK_NULL, "020000" },
 	{ MM_DECODE_MALFORMED, MM_LINK_RAW, "" },
 	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, ETH4 TCP6 }, /* version */
@@ -310,9 +300,9 @@ static const struct {
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, "4400 002d 0001 4000 40 06 0000" ADDRS4 TCP HELLO },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("0013", "06") TCP HELLO },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4,
-		IP4("002e", "06") TCP HELLO }, /* longer than the wire */
+	        IP4("002e", "06") TCP HELLO }, /* longer than the wire */
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4,
-		IP4("0027", "06") TCP HELLO }, /* ends in TCP's header */
+	        IP4("0027", "06") TCP HELLO }, /* ends in TCP's header */
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, "4f00 0031 0001 4000 40 06 0000" ADDRS4 TCP HELLO },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, "4f00 0000 0001 4000 40 06 0000" ADDRS4 TCP },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV6, IP6("001a", "06") TCP HELLO },
@@ -323,9 +313,9 @@ static const struct {
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV6, IP6("0001", "33") "06" },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV6, IP6("0008", "33") "06 01 0000 00000000" },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, /* TCP data offset 4, then past the end */
-		IP4("0028", "06") "c001 0058 01020304 a5060708 4018 ffff 0000 0000" },
+	        IP4("0028", "06") "c001 0058 01020304 a5060708 4018 ffff 0000 0000" },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4,
-		IP4("0028", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000" },
+	        IP4("0028", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000" },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("001b", "11") "c001 0058 000d 00" },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("0021", "11") UDP("0007") HELLO },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("0021", "11") UDP("000e") HELLO },
@@ -333,8 +323,7 @@ static const struct {
 	{ MM_DECODE_UNSUPPORTED, UINT32_MAX, ETH4 TCP4 },
 };
 
-static void
-test_refused(void **state)
+static void test_refused(void **state)
 {
 	struct bench *b = *state;
 	struct mm_segment untouched;
@@ -343,7 +332,7 @@ test_refused(void **state)
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
 		b->seg = untouched;
 		assert_int_equal(
-			decode_hex(b, refused[i].linktype, refused[i].hex), refused[i].verdict);
+		        decode_hex(b, refused[i].linktype, refused[i].hex), refused[i].verdict);
 		assert_memory_equal(&b->seg, &untouched, sizeof untouched);
 		n[refused[i].verdict]++;
 	}
@@ -356,8 +345,7 @@ test_refused(void **state)
 }
 
 /* Ethernet, IPv4 and TCP are 3 of 16 headers: 13 tags fit, 14 do not. */
-static void
-test_depth(void **state)
+static void test_depth(void **state)
 {
 	struct bench *b = *state;
 	for (int tags = 13; tags <= 14; tags++) {
@@ -368,21 +356,20 @@ test_depth(void **state)
 			put_hex(&p, "8100 0064");
 		put_hex(&p, "0800" TCP4);
 		assert_int_equal(decode(b, MM_LINK_ETHERNET, &p, p.n, 0),
-			tags == 13 ? MM_DECODE_SEGMENT : MM_DECODE_MALFORMED);
+		        tags == 13 ? MM_DECODE_SEGMENT : MM_DECODE_MALFORMED);
 	}
 	assert_int_equal(mm_decoder_stats(b->d)->n_depth_limit, 1);
 	assert_int_equal(mm_decoder_stats(b->d)->n_malformed, 1);
 }
 
 /* Every length a snaplen can leave: headers 14 + 20 + 24 or 8, then the payload. */
-static void
-test_snaplen(void **state)
+static void test_snaplen(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes p;
 	p.n = 0;
 	put_hex(&p,
-		ETH4 IP4("0031", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000 02040218");
+	        ETH4 IP4("0031", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000 02040218");
 	put_hex(&p, HELLO "00"); /* and padding */
 	for (size_t n = 0; n < p.n; n++) {
 		enum mm_decode_verdict v = decode(b, MM_LINK_ETHERNET, &p, n, 0);
@@ -407,8 +394,7 @@ test_snaplen(void **state)
 }
 
 /** A datagram for cutting up: a UDP header, then n - 8 bytes that differ from their neighbours. */
-static void
-make_datagram(struct bytes *p, size_t n)
+static void make_datagram(struct bytes *p, size_t n)
 {
 	p->n = 0;
 	put_hex(p, "c001 0058");
@@ -426,8 +412,8 @@ struct fragment {
 };
 
 /** Decode the fragment of the datagram as raw IPv4 from 10.1.2.3 to 192.168.1.2. */
-static enum mm_decode_verdict
-send4(struct bench *b, const struct bytes *datagram, struct fragment f)
+static enum mm_decode_verdict send4(
+        struct bench *b, const struct bytes *datagram, struct fragment f)
 {
 	static struct bytes p;
 	p.n = 0;
@@ -441,8 +427,8 @@ send4(struct bench *b, const struct bytes *datagram, struct fragment f)
 }
 
 /** The same as IPv6, with the next header that its fragment header names. */
-static enum mm_decode_verdict
-send6(struct bench *b, const struct bytes *datagram, struct fragment f, uint8_t next)
+static enum mm_decode_verdict send6(
+        struct bench *b, const struct bytes *datagram, struct fragment f, uint8_t next)
 {
 	static struct bytes p;
 	p.n = 0;
@@ -458,8 +444,7 @@ send6(struct bench *b, const struct bytes *datagram, struct fragment f, uint8_t 
 }
 
 /** The segment is the whole datagram. */
-static void
-assert_datagram(const struct bench *b, const struct bytes *datagram, uint64_t first)
+static void assert_datagram(const struct bench *b, const struct bytes *datagram, uint64_t first)
 {
 	assert_int_equal(b->seg.ip_proto, 17);
 	assert_int_equal(b->seg.src.port, 49153);
@@ -471,8 +456,7 @@ assert_datagram(const struct bench *b, const struct bytes *datagram, uint64_t fi
 }
 
 /* Four fragments in each of their 24 orders, in IPv4 and IPv6. */
-static void
-test_fragment_orders(void **state)
+static void test_fragment_orders(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -492,7 +476,7 @@ test_fragment_orders(void **state)
 			for (int i = 0; i < 4; i++) {
 				struct fragment f = cut[at[i]];
 				enum mm_decode_verdict v =
-					version == 4 ? send4(b, &dg, f) : send6(b, &dg, f, 17);
+				        version == 4 ? send4(b, &dg, f) : send6(b, &dg, f, 17);
 				assert_int_equal(v, i < 3 ? MM_DECODE_FRAGMENT : MM_DECODE_SEGMENT);
 				if (f.offset == 0)
 					first = b->number;
@@ -510,16 +494,15 @@ test_fragment_orders(void **state)
 }
 
 /* Datagrams that differ in one part of their key do not mix. */
-static void
-test_fragment_keys(void **state)
+static void test_fragment_keys(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg, p;
 	make_datagram(&dg, 24);
 	assert_int_equal(send4(b, &dg, (struct fragment){ .id = 1, .len = 16, .more = true }),
-		MM_DECODE_FRAGMENT);
+	        MM_DECODE_FRAGMENT);
 	assert_int_equal(send4(b, &dg, (struct fragment){ .id = 2, .offset = 16, .len = 8 }),
-		MM_DECODE_FRAGMENT);
+	        MM_DECODE_FRAGMENT);
 	/* The same identification with another source, destination, protocol, VLAN. */
 	static const char *const other[] = {
 		"0800 4500 001c 0001 0002 40 11 0000 0a010204 c0a80102",
@@ -535,14 +518,13 @@ test_fragment_keys(void **state)
 		assert_int_equal(decode(b, MM_LINK_ETHERNET, &p, p.n, 0), MM_DECODE_FRAGMENT);
 	}
 	assert_int_equal(send6(b, &dg, (struct fragment){ .id = 1, .offset = 16, .len = 8 }, 17),
-		MM_DECODE_FRAGMENT);
+	        MM_DECODE_FRAGMENT);
 	assert_int_equal(send4(b, &dg, (struct fragment){ .id = 1, .offset = 16, .len = 8 }),
-		MM_DECODE_SEGMENT);
+	        MM_DECODE_SEGMENT);
 	assert_datagram(b, &dg, 1);
 }
 
-static void
-test_fragment_duplicates(void **state)
+static void test_fragment_duplicates(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -554,15 +536,14 @@ test_fragment_duplicates(void **state)
 	}
 	/* Overlaps both others with the same bytes, and fills the hole. */
 	assert_int_equal(send4(b, &dg, (struct fragment){ .offset = 8, .len = 24, .more = true }),
-		MM_DECODE_SEGMENT);
+	        MM_DECODE_SEGMENT);
 	assert_datagram(b, &dg, 1);
 	assert_int_equal(mm_decoder_stats(b->d)->n_fragments, 7);
 	assert_int_equal(mm_decoder_stats(b->d)->n_fragments_dropped, 0);
 }
 
 /* Two packets with offset 0, the second one longer: the first copy of the first byte counts. */
-static void
-test_fragment_first(void **state)
+static void test_fragment_first(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -571,26 +552,24 @@ test_fragment_first(void **state)
 	assert_int_equal(send6(b, &dg, a, 17), MM_DECODE_FRAGMENT);
 	assert_int_equal(send6(b, &dg, longer, 6), MM_DECODE_FRAGMENT);
 	assert_int_equal(
-		send6(b, &dg, (struct fragment){ .offset = 16, .len = 8 }, 6), MM_DECODE_SEGMENT);
+	        send6(b, &dg, (struct fragment){ .offset = 16, .len = 8 }, 6), MM_DECODE_SEGMENT);
 	assert_datagram(b, &dg, 1);
 }
 
 /* A contradiction gives the datagram up for good: the pieces that would complete it do not. */
-static void
-assert_given_up(struct bench *b, const struct bytes *dg, uint64_t n_dropped)
+static void assert_given_up(struct bench *b, const struct bytes *dg, uint64_t n_dropped)
 {
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(send4(b, dg, (struct fragment){ .len = 16, .more = true }),
-			MM_DECODE_FRAGMENT);
+		        MM_DECODE_FRAGMENT);
 		assert_int_equal(send4(b, dg, (struct fragment){ .offset = 16, .len = 20 }),
-			MM_DECODE_FRAGMENT);
+		        MM_DECODE_FRAGMENT);
 	}
 	assert_int_equal(mm_decoder_stats(b->d)->n_fragments_dropped, n_dropped);
 	assert_int_equal(mm_decoder_stats(b->d)->n_reassembled, 0);
 }
 
-static void
-test_fragment_conflict(void **state)
+static void test_fragment_conflict(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg, bad;
@@ -598,15 +577,14 @@ test_fragment_conflict(void **state)
 	bad = dg;
 	bad.b[15] ^= 1;
 	assert_int_equal(
-		send4(b, &dg, (struct fragment){ .len = 16, .more = true }), MM_DECODE_FRAGMENT);
+	        send4(b, &dg, (struct fragment){ .len = 16, .more = true }), MM_DECODE_FRAGMENT);
 	assert_int_equal(send4(b, &bad, (struct fragment){ .offset = 8, .len = 16, .more = true }),
-		MM_DECODE_FRAGMENT);
+	        MM_DECODE_FRAGMENT);
 	assert_given_up(b, &dg, 1);
 }
 
 /* A last byte that differs: in a unit of 4 bytes. */
-static void
-test_fragment_conflict_tail(void **state)
+static void test_fragment_conflict_tail(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg, bad;
@@ -614,16 +592,15 @@ test_fragment_conflict_tail(void **state)
 	bad = dg;
 	bad.b[35] ^= 0x80;
 	assert_int_equal(
-		send4(b, &bad, (struct fragment){ .offset = 24, .len = 12 }), MM_DECODE_FRAGMENT);
+	        send4(b, &bad, (struct fragment){ .offset = 24, .len = 12 }), MM_DECODE_FRAGMENT);
 	assert_int_equal(
-		send4(b, &dg, (struct fragment){ .offset = 32, .len = 4 }), MM_DECODE_FRAGMENT);
+	        send4(b, &dg, (struct fragment){ .offset = 32, .len = 4 }), MM_DECODE_FRAGMENT);
 	assert_given_up(b, &dg, 1);
 }
 
 /* Last fragments that disagree on the length, and pieces past the end, before and after it is
  * known. */
-static void
-test_fragment_conflict_length(void **state)
+static void test_fragment_conflict_length(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -644,8 +621,7 @@ test_fragment_conflict_length(void **state)
 	}
 }
 
-static void
-test_fragment_cut(void **state)
+static void test_fragment_cut(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg, p;
@@ -658,8 +634,7 @@ test_fragment_cut(void **state)
 	assert_given_up(b, &dg, 1);
 }
 
-static void
-test_fragment_malformed(void **state)
+static void test_fragment_malformed(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -680,17 +655,16 @@ test_fragment_malformed(void **state)
 	/* A malformed one does no harm to the others. */
 	make_datagram(&dg, 24);
 	assert_int_equal(
-		send4(b, &dg, (struct fragment){ .len = 8, .more = true }), MM_DECODE_FRAGMENT);
+	        send4(b, &dg, (struct fragment){ .len = 8, .more = true }), MM_DECODE_FRAGMENT);
 	assert_int_equal(
-		send4(b, &dg, (struct fragment){ .len = 12, .more = true }), MM_DECODE_MALFORMED);
+	        send4(b, &dg, (struct fragment){ .len = 12, .more = true }), MM_DECODE_MALFORMED);
 	assert_int_equal(
-		send4(b, &dg, (struct fragment){ .offset = 8, .len = 16 }), MM_DECODE_SEGMENT);
+	        send4(b, &dg, (struct fragment){ .offset = 8, .len = 16 }), MM_DECODE_SEGMENT);
 	assert_datagram(b, &dg, 11);
 }
 
 /* The largest datagram: 65535 bytes in 46 pieces, backwards. */
-static void
-test_fragment_largest(void **state)
+static void test_fragment_largest(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -700,14 +674,13 @@ test_fragment_largest(void **state)
 		if (i == 45)
 			f = (struct fragment){ .offset = 65160, .len = 375 };
 		assert_int_equal(
-			send6(b, &dg, f, 17), i > 0 ? MM_DECODE_FRAGMENT : MM_DECODE_SEGMENT);
+		        send6(b, &dg, f, 17), i > 0 ? MM_DECODE_FRAGMENT : MM_DECODE_SEGMENT);
 	}
 	assert_datagram(b, &dg, 46);
 }
 
 /* 30 s after its first fragment, whenever the others came, a datagram is given up. */
-static void
-test_fragment_timeout(void **state)
+static void test_fragment_timeout(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -738,8 +711,7 @@ test_fragment_timeout(void **state)
 
 /* A datagram that was added to lately times out all the same, and its identification starts
  * afresh. */
-static void
-test_fragment_timeout_in_use(void **state)
+static void test_fragment_timeout_in_use(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -761,8 +733,7 @@ test_fragment_timeout_in_use(void **state)
 
 /* The table holds 1024 datagrams; one more pushes out the least recently used, which is not the
  * oldest. */
-static void
-test_fragment_table_limit(void **state)
+static void test_fragment_table_limit(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -792,8 +763,7 @@ test_fragment_table_limit(void **state)
 }
 
 /* 8 MiB are 256 datagrams of 32 KiB: the 257th pushes out the first. */
-static void
-test_fragment_bytes_limit(void **state)
+static void test_fragment_bytes_limit(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -815,8 +785,7 @@ test_fragment_bytes_limit(void **state)
 }
 
 /* 64 pieces are taken, duplicates not counted; a 65th gives the datagram up. */
-static void
-test_fragment_pieces_limit(void **state)
+static void test_fragment_pieces_limit(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes dg;
@@ -832,8 +801,8 @@ test_fragment_pieces_limit(void **state)
 		dg.b[4] = (uint8_t)(id * 8 >> 8);
 		dg.b[5] = (uint8_t)(id * 8);
 		assert_int_equal(
-			send4(b, &dg, (struct fragment){ .id = id, .len = 8, .more = true }),
-			id == 64 ? MM_DECODE_SEGMENT : MM_DECODE_FRAGMENT);
+		        send4(b, &dg, (struct fragment){ .id = id, .len = 8, .more = true }),
+		        id == 64 ? MM_DECODE_SEGMENT : MM_DECODE_FRAGMENT);
 	}
 	assert_int_equal(mm_decoder_stats(b->d)->n_reassembled, 1);
 	assert_int_equal(mm_decoder_stats(b->d)->n_fragment_limit, 1);
@@ -842,8 +811,7 @@ test_fragment_pieces_limit(void **state)
 
 /* RFC 8200: the first fragment's next header counts, extension headers may be inside, and RFC
  * 6946: an atomic fragment touches no datagram of the same identification. */
-static void
-test_fragment_ipv6(void **state)
+static void test_fragment_ipv6(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes udp, dg;
@@ -854,7 +822,7 @@ test_fragment_ipv6(void **state)
 	struct fragment z = { .id = 7, .offset = 16, .len = 24 };
 	assert_int_equal(send6(b, &dg, z, 6), MM_DECODE_FRAGMENT);
 	assert_int_equal(
-		send6(b, &udp, (struct fragment){ .id = 7, .len = 32 }, 17), MM_DECODE_SEGMENT);
+	        send6(b, &udp, (struct fragment){ .id = 7, .len = 32 }, 17), MM_DECODE_SEGMENT);
 	assert_datagram(b, &udp, 2);
 	assert_int_equal(mm_decoder_stats(b->d)->n_fragments, 1);
 	struct fragment a = { .id = 7, .len = 16, .more = true };
@@ -879,8 +847,7 @@ struct walk_arg {
 };
 
 /** Whatever the bytes: a verdict, and a payload that lies inside the packet. */
-static void
-survive(void *arg, struct mm_slice input)
+static void survive(void *arg, struct mm_slice input)
 {
 	struct walk_arg *w = arg;
 	struct mm_packet pkt = {
@@ -905,8 +872,7 @@ survive(void *arg, struct mm_slice input)
 	}
 }
 
-static void
-test_every_prefix_and_bitflip(void **state)
+static void test_every_prefix_and_bitflip(void **state)
 {
 	struct bench *b = *state;
 	static struct bytes p;
@@ -941,8 +907,7 @@ test_every_prefix_and_bitflip(void **state)
 	assert_true(st->n_malformed > 0 && st->n_fragments > 0);
 }
 
-int
-main(void)
+int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {

@@ -23,15 +23,13 @@ extern const struct mm_dissector mm_http;
 #define GET_AP_REQ                                                                                 \
 	"GET / HTTP/1.1\r\nHost: web.example\r\nAuthorization: Negotiate " AP_REQ "\r\n\r\n"
 
-static void
-say(struct mm_dissect *d, enum mm_dir dir, const char *text)
+static void say(struct mm_dissect *d, enum mm_dir dir, const char *text)
 {
 	assert_int_equal(fake_stream(d, dir, mm_slice_str(text)), strlen(text));
 	assert_int_equal(fake.n_lost, 0);
 }
 
-static const struct mm_attr_value *
-attr(const struct mm_event *ev, const char *name)
+static const struct mm_attr_value *attr(const struct mm_event *ev, const char *name)
 {
 	for (size_t i = 0; i < ev->n_attrs; i++)
 		if (strcmp(ev->attrs[i].attr->name, name) == 0)
@@ -39,8 +37,7 @@ attr(const struct mm_event *ev, const char *name)
 	return NULL;
 }
 
-static void
-assert_str(const struct mm_event *ev, const char *name, const char *want)
+static void assert_str(const struct mm_event *ev, const char *name, const char *want)
 {
 	const struct mm_attr_value *v = attr(ev, name);
 	assert_non_null(v);
@@ -48,23 +45,20 @@ assert_str(const struct mm_event *ev, const char *name, const char *want)
 	assert_memory_equal(v->str.p, want, v->str.len);
 }
 
-static struct mm_dissect
-start(void)
+static struct mm_dissect start(void)
 {
 	fake_reset();
 	return fake_dissect(&mm_http);
 }
 
-static void
-finish(struct mm_dissect *d)
+static void finish(struct mm_dissect *d)
 {
 	fake_end(d);
 	assert_int_equal(fake.n_live, 0);
 	fake_reset();
 }
 
-static void
-test_accepted(void **unused)
+static void test_accepted(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -95,8 +89,7 @@ test_accepted(void **unused)
 }
 
 /* What status codes say of the ticket, RFC 9110 section 15 and RFC 4559 section 4. */
-static void
-test_verdicts(void **unused)
+static void test_verdicts(void **unused)
 {
 	(void)unused;
 	static const struct {
@@ -136,8 +129,7 @@ test_verdicts(void **unused)
 	}
 }
 
-static void
-test_proxy(void **unused)
+static void test_proxy(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -163,8 +155,7 @@ test_proxy(void **unused)
 }
 
 /* The second leg goes on with what the first has shown; a request between them does not disturb. */
-static void
-test_two_legs(void **unused)
+static void test_two_legs(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -182,8 +173,7 @@ test_two_legs(void **unused)
 	finish(&d);
 }
 
-static void
-test_pipelining(void **unused)
+static void test_pipelining(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -210,8 +200,7 @@ test_pipelining(void **unused)
 /* A response that holds another in its body, in each way of saying where a body ends. */
 #define TRAP "HTTP/1.1 401 x\r\n\r\n" /* 18 octets */
 
-static void
-test_bodies(void **unused)
+static void test_bodies(void **unused)
 {
 	(void)unused;
 	static const struct {
@@ -250,8 +239,7 @@ test_bodies(void **unused)
 }
 
 /* Where the end cannot be told, all that follows in this direction is body. */
-static void
-test_until_close(void **unused)
+static void test_until_close(void **unused)
 {
 	(void)unused;
 	static const char *const heads[] = {
@@ -274,8 +262,7 @@ test_until_close(void **unused)
 	}
 }
 
-static void
-test_upgrade(void **unused)
+static void test_upgrade(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -297,8 +284,7 @@ test_upgrade(void **unused)
 	finish(&d);
 }
 
-static void
-test_fields(void **unused)
+static void test_fields(void **unused)
 {
 	(void)unused;
 	static const char *const requests[] = {
@@ -335,8 +321,7 @@ test_fields(void **unused)
 }
 
 /* A token of the size of a large PAC, whole and of one octet too many. */
-static void
-test_large(void **unused)
+static void test_large(void **unused)
 {
 	(void)unused;
 	enum { LIMIT = 65536 };
@@ -359,8 +344,7 @@ test_large(void **unused)
 	finish(&d);
 }
 
-static void
-test_gap(void **unused)
+static void test_gap(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -390,8 +374,7 @@ test_gap(void **unused)
 }
 
 /* The capture brings an answer before its request. */
-static void
-test_out_of_order(void **unused)
+static void test_out_of_order(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -409,8 +392,7 @@ test_out_of_order(void **unused)
 	finish(&d);
 }
 
-static void
-test_not_http(void **unused)
+static void test_not_http(void **unused)
 {
 	(void)unused;
 	static const struct {
@@ -459,8 +441,7 @@ test_not_http(void **unused)
 	}
 }
 
-static void
-test_probe_resync(void **unused)
+static void test_probe_resync(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -494,8 +475,7 @@ static const struct sample samples[] = {
 };
 
 /* frame() wants more until the block is there, byte by byte. */
-static void
-test_every_split(void **unused)
+static void test_every_split(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
@@ -532,8 +512,7 @@ test_every_split(void **unused)
 	finish(&d);
 }
 
-static void
-feed(void *arg, struct mm_slice input)
+static void feed(void *arg, struct mm_slice input)
 {
 	enum mm_dir dir = *(enum mm_dir *)arg;
 	struct mm_dissect d = start();
@@ -551,8 +530,7 @@ feed(void *arg, struct mm_slice input)
 	finish(&d);
 }
 
-static void
-test_hostile(void **unused)
+static void test_hostile(void **unused)
 {
 	(void)unused;
 	static const char chunks[] = "a;x\r\n0123456789\r\nAb\r\n";
@@ -567,8 +545,7 @@ test_hostile(void **unused)
 	guard_every_bitflip((const uint8_t *)chunks, sizeof chunks - 1, feed, &down);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted),

@@ -48,8 +48,7 @@ static const struct mm_flow_info udp = { .transport = MM_UDP };
 static uint8_t ap_req_seen[64];
 static size_t ap_req_len, n_ap_req;
 
-bool
-mm_krb5_ap_req(struct mm_event *ev, struct mm_slice ap_req, enum mm_cred_role role)
+bool mm_krb5_ap_req(struct mm_event *ev, struct mm_slice ap_req, enum mm_cred_role role)
 {
 	n_ap_req++;
 	ap_req_len = ap_req.len;
@@ -63,8 +62,7 @@ mm_krb5_ap_req(struct mm_event *ev, struct mm_slice ap_req, enum mm_cred_role ro
 	return true;
 }
 
-bool
-mm_krb5_error_code(struct mm_slice krb_error, uint32_t *code)
+bool mm_krb5_error_code(struct mm_slice krb_error, uint32_t *code)
 {
 	if (mm_at(krb_error, 0) != 0x7e || krb_error.len < 7)
 		return false;
@@ -72,8 +70,7 @@ mm_krb5_error_code(struct mm_slice krb_error, uint32_t *code)
 	return true;
 }
 
-static struct mm_dissect
-start(bool over_udp)
+static struct mm_dissect start(bool over_udp)
 {
 	fake_reset();
 	n_ap_req = ap_req_len = 0;
@@ -83,16 +80,14 @@ start(bool over_udp)
 	return d;
 }
 
-static void
-finish(struct mm_dissect *d)
+static void finish(struct mm_dissect *d)
 {
 	fake_end(d);
 	assert_int_equal(fake.n_live, 0);
 	fake_reset();
 }
 
-static void
-datagram(struct mm_dissect *d, enum mm_dir dir, struct mm_slice msg)
+static void datagram(struct mm_dissect *d, enum mm_dir dir, struct mm_slice msg)
 {
 	d->dir = dir;
 	d->time_ns++;
@@ -100,8 +95,7 @@ datagram(struct mm_dissect *d, enum mm_dir dir, struct mm_slice msg)
 	mm_kpasswd.parse(d, msg);
 }
 
-static void
-test_accepted(void **unused)
+static void test_accepted(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(true);
@@ -126,8 +120,7 @@ test_accepted(void **unused)
 	finish(&d);
 }
 
-static void
-test_refused(void **unused)
+static void test_refused(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(true);
@@ -141,8 +134,7 @@ test_refused(void **unused)
 	finish(&d);
 }
 
-static void
-test_sent_again(void **unused)
+static void test_sent_again(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(true);
@@ -161,8 +153,7 @@ test_sent_again(void **unused)
 	finish(&d);
 }
 
-static void
-test_never_answered(void **unused)
+static void test_never_answered(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(true);
@@ -175,8 +166,7 @@ test_never_answered(void **unused)
 	fake_reset();
 }
 
-static void
-test_malformed(void **unused)
+static void test_malformed(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(true);
@@ -211,8 +201,7 @@ test_malformed(void **unused)
 	finish(&d);
 }
 
-static void
-test_tcp(void **unused)
+static void test_tcp(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(false);
@@ -249,8 +238,7 @@ test_tcp(void **unused)
 	finish(&d);
 }
 
-static void
-test_gap(void **unused)
+static void test_gap(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start(false);
@@ -265,8 +253,7 @@ test_gap(void **unused)
 	finish(&d);
 }
 
-static void
-feed_udp(void *arg, struct mm_slice input)
+static void feed_udp(void *arg, struct mm_slice input)
 {
 	enum mm_dir dir = *(enum mm_dir *)arg;
 	struct mm_dissect d = start(true);
@@ -275,8 +262,7 @@ feed_udp(void *arg, struct mm_slice input)
 	finish(&d);
 }
 
-static void
-feed_tcp(void *arg, struct mm_slice input)
+static void feed_tcp(void *arg, struct mm_slice input)
 {
 	enum mm_dir dir = *(enum mm_dir *)arg;
 	struct mm_dissect d = start(false);
@@ -289,8 +275,7 @@ feed_tcp(void *arg, struct mm_slice input)
 	finish(&d);
 }
 
-static void
-test_hostile(void **unused)
+static void test_hostile(void **unused)
 {
 	(void)unused;
 	enum mm_dir up = MM_TO_SERVER, down = MM_TO_CLIENT;
@@ -314,8 +299,7 @@ test_hostile(void **unused)
 	}
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted),

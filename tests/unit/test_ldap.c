@@ -96,8 +96,7 @@ static const char odd_buffer[] = "\x00\x00\x00\x02\xaa\xbb";
 #define SERVER(d, literal)                                                                         \
 	assert_int_equal(fake_stream(d, MM_TO_CLIENT, BYTES(literal)), sizeof(literal) - 1)
 
-static const struct mm_attr_value *
-attr(const struct mm_event *ev, const char *name)
+static const struct mm_attr_value *attr(const struct mm_event *ev, const char *name)
 {
 	for (size_t i = 0; i < ev->n_attrs; i++)
 		if (strcmp(ev->attrs[i].attr->name, name) == 0)
@@ -105,8 +104,7 @@ attr(const struct mm_event *ev, const char *name)
 	return NULL;
 }
 
-static void
-assert_str(const struct mm_event *ev, const char *name, const char *want)
+static void assert_str(const struct mm_event *ev, const char *name, const char *want)
 {
 	const struct mm_attr_value *v = attr(ev, name);
 	assert_non_null(v);
@@ -114,23 +112,20 @@ assert_str(const struct mm_event *ev, const char *name, const char *want)
 	assert_memory_equal(v->str.p, want, v->str.len);
 }
 
-static struct mm_dissect
-start(void)
+static struct mm_dissect start(void)
 {
 	fake_reset();
 	return fake_dissect(&mm_ldap);
 }
 
-static void
-finish(struct mm_dissect *d)
+static void finish(struct mm_dissect *d)
 {
 	fake_end(d);
 	assert_int_equal(fake.n_live, 0);
 	fake_reset();
 }
 
-static void
-test_simple_accepted(void **unused)
+static void test_simple_accepted(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -152,8 +147,7 @@ test_simple_accepted(void **unused)
 	finish(&d);
 }
 
-static void
-test_simple_refused(void **unused)
+static void test_simple_refused(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -168,8 +162,7 @@ test_simple_refused(void **unused)
 	finish(&d);
 }
 
-static void
-test_simple_without_password(void **unused)
+static void test_simple_without_password(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -188,8 +181,7 @@ test_simple_without_password(void **unused)
 }
 
 /* RFC 4752: the ticket is accepted by the first answer; two more legs settle the security layer. */
-static void
-test_gssapi(void **unused)
+static void test_gssapi(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -224,8 +216,7 @@ test_gssapi(void **unused)
 	finish(&d);
 }
 
-static void
-test_continued_without_ap_rep(void **unused)
+static void test_continued_without_ap_rep(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -241,8 +232,7 @@ test_continued_without_ap_rep(void **unused)
 	finish(&d);
 }
 
-static void
-test_negotiation_given_up(void **unused)
+static void test_negotiation_given_up(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -257,8 +247,7 @@ test_negotiation_given_up(void **unused)
 	finish(&d);
 }
 
-static void
-test_spnego_refused(void **unused)
+static void test_spnego_refused(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -276,8 +265,7 @@ test_spnego_refused(void **unused)
 }
 
 /* Answers pair by messageID, whatever their order. */
-static void
-test_pairing(void **unused)
+static void test_pairing(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -292,8 +280,7 @@ test_pairing(void **unused)
 	finish(&d);
 }
 
-static void
-test_too_many_outstanding(void **unused)
+static void test_too_many_outstanding(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -309,8 +296,7 @@ test_too_many_outstanding(void **unused)
 	finish(&d);
 }
 
-static void
-test_starttls(void **unused)
+static void test_starttls(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -340,8 +326,7 @@ test_starttls(void **unused)
 	finish(&d);
 }
 
-static void
-test_passed_over(void **unused)
+static void test_passed_over(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -370,8 +355,7 @@ test_passed_over(void **unused)
 	finish(&d);
 }
 
-static void
-test_not_ldap(void **unused)
+static void test_not_ldap(void **unused)
 {
 	(void)unused;
 	static const struct {
@@ -409,8 +393,7 @@ test_not_ldap(void **unused)
 	                MM_TO_CLIENT, MM_TCP));
 }
 
-static void
-test_resync(void **unused)
+static void test_resync(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -424,8 +407,7 @@ test_resync(void **unused)
 	finish(&d);
 }
 
-static void
-test_gap(void **unused)
+static void test_gap(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -443,8 +425,7 @@ test_gap(void **unused)
 }
 
 /* The credentials' length reaches past their sequence. */
-static void
-test_malformed(void **unused)
+static void test_malformed(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -463,8 +444,7 @@ test_malformed(void **unused)
 	finish(&d);
 }
 
-static void
-test_no_events(void **unused)
+static void test_no_events(void **unused)
 {
 	(void)unused;
 	struct mm_dissect d = start();
@@ -506,8 +486,7 @@ static const struct sample samples[] = {
 };
 
 /* frame() wants more until the message is there, and never says what it will take back. */
-static void
-test_every_split(void **unused)
+static void test_every_split(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
@@ -529,8 +508,7 @@ test_every_split(void **unused)
 }
 
 /* The input as a stream of its own, as a message behind good requests, and under resync and probe. */
-static void
-feed(void *arg, struct mm_slice input)
+static void feed(void *arg, struct mm_slice input)
 {
 	enum mm_dir dir = *(enum mm_dir *)arg;
 	struct mm_dissect d = start();
@@ -545,8 +523,7 @@ feed(void *arg, struct mm_slice input)
 	finish(&d);
 }
 
-static void
-test_hostile(void **unused)
+static void test_hostile(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
@@ -557,8 +534,7 @@ test_hostile(void **unused)
 	}
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_simple_accepted),

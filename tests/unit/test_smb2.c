@@ -36,8 +36,7 @@ enum {
 #define SESSION 0x0000400000000055u
 
 /** Fill in the NBSS length of a finished message. */
-static void
-close_nbss(struct fake_bytes *m)
+static void close_nbss(struct fake_bytes *m)
 {
 	size_t len = m->len;
 	m->len = 0;
@@ -45,9 +44,8 @@ close_nbss(struct fake_bytes *m)
 	m->len = len;
 }
 
-static void
-smb2_header(struct fake_bytes *m, unsigned command, uint32_t flags, uint32_t status,
-	uint64_t message_id, uint64_t session_id)
+static void smb2_header(struct fake_bytes *m, unsigned command, uint32_t flags, uint32_t status,
+        uint64_t message_id, uint64_t session_id)
 {
 	fake_be(m, 4, 0xfe534d42);
 	fake_le(m, 2, 64);
@@ -64,17 +62,15 @@ smb2_header(struct fake_bytes *m, unsigned command, uint32_t flags, uint32_t sta
 	fake_be(m, 8, 0);
 }
 
-static void
-start(struct fake_bytes *m, unsigned command, uint32_t flags, uint32_t status, uint64_t message_id,
-	uint64_t session_id)
+static void start(struct fake_bytes *m, unsigned command, uint32_t flags, uint32_t status,
+        uint64_t message_id, uint64_t session_id)
 {
 	m->len = 0;
 	fake_be(m, 4, 0);
 	smb2_header(m, command, flags, status, message_id, session_id);
 }
 
-static void
-setup_request_body(struct fake_bytes *m, const void *token, size_t n)
+static void setup_request_body(struct fake_bytes *m, const void *token, size_t n)
 {
 	fake_le(m, 2, 25);
 	fake_le(m, 1, 0);
@@ -87,18 +83,16 @@ setup_request_body(struct fake_bytes *m, const void *token, size_t n)
 	fake_put(m, token, n);
 }
 
-static void
-make_request(
-	struct fake_bytes *m, uint64_t message_id, uint64_t session_id, const void *token, size_t n)
+static void make_request(
+        struct fake_bytes *m, uint64_t message_id, uint64_t session_id, const void *token, size_t n)
 {
 	start(m, SESSION_SETUP, 0, 0, message_id, session_id);
 	setup_request_body(m, token, n);
 	close_nbss(m);
 }
 
-static void
-make_response(
-	struct fake_bytes *m, uint64_t message_id, uint32_t status, const void *token, size_t n)
+static void make_response(
+        struct fake_bytes *m, uint64_t message_id, uint32_t status, const void *token, size_t n)
 {
 	start(m, SESSION_SETUP, RESPONSE, status, message_id, SESSION);
 	fake_le(m, 2, 9);
@@ -109,8 +103,7 @@ make_response(
 	close_nbss(m);
 }
 
-static void
-make_error(struct fake_bytes *m, uint64_t message_id, uint32_t status)
+static void make_error(struct fake_bytes *m, uint64_t message_id, uint32_t status)
 {
 	start(m, SESSION_SETUP, RESPONSE, status, message_id, 0);
 	fake_le(m, 2, 9);
@@ -120,8 +113,7 @@ make_error(struct fake_bytes *m, uint64_t message_id, uint32_t status)
 	close_nbss(m);
 }
 
-static void
-make_negotiate(struct fake_bytes *m)
+static void make_negotiate(struct fake_bytes *m)
 {
 	start(m, NEGOTIATE, RESPONSE, 0, 1, 0);
 	fake_le(m, 2, 65);
@@ -134,22 +126,19 @@ make_negotiate(struct fake_bytes *m)
 	close_nbss(m);
 }
 
-static void
-feed(struct mm_dissect *d, enum mm_dir dir, const struct fake_bytes *m)
+static void feed(struct mm_dissect *d, enum mm_dir dir, const struct fake_bytes *m)
 {
 	assert_int_equal(fake_stream(d, dir, fake_slice(m)), m->len);
 }
 
-static void
-send_request(struct mm_dissect *d, uint64_t message_id, uint64_t session_id)
+static void send_request(struct mm_dissect *d, uint64_t message_id, uint64_t session_id)
 {
 	struct fake_bytes m;
 	make_request(&m, message_id, session_id, ap_req, sizeof ap_req);
 	feed(d, MM_TO_SERVER, &m);
 }
 
-static const struct mm_attr_value *
-attr(const struct mm_event *ev, const char *name)
+static const struct mm_attr_value *attr(const struct mm_event *ev, const char *name)
 {
 	for (size_t i = 0; i < ev->n_attrs; i++)
 		if (strcmp(ev->attrs[i].attr->name, name) == 0)
@@ -158,8 +147,7 @@ attr(const struct mm_event *ev, const char *name)
 	return NULL;
 }
 
-static void
-assert_str(const struct mm_event *ev, const char *name, const char *want)
+static void assert_str(const struct mm_event *ev, const char *name, const char *want)
 {
 	struct mm_str s = attr(ev, name)->str;
 	assert_int_equal(s.len, strlen(want));
@@ -167,8 +155,7 @@ assert_str(const struct mm_event *ev, const char *name, const char *want)
 }
 
 /** End the flow: n events in all, none left behind. */
-static void
-finish(struct mm_dissect *d, size_t n)
+static void finish(struct mm_dissect *d, size_t n)
 {
 	fake_end(d);
 	assert_int_equal(fake.n_emitted, n);
@@ -176,8 +163,7 @@ finish(struct mm_dissect *d, size_t n)
 	fake_reset();
 }
 
-static void
-test_accepted(void **state)
+static void test_accepted(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -216,8 +202,7 @@ test_accepted(void **state)
 	finish(&d, 1);
 }
 
-static void
-test_two_legs(void **state)
+static void test_two_legs(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -241,8 +226,7 @@ test_two_legs(void **state)
 	finish(&d, 1);
 }
 
-static void
-test_refused(void **state)
+static void test_refused(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -262,8 +246,7 @@ test_refused(void **state)
 	finish(&d, 1);
 }
 
-static void
-test_several_outstanding(void **state)
+static void test_several_outstanding(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -291,8 +274,7 @@ test_several_outstanding(void **state)
 	finish(&d, 12);
 }
 
-static void
-test_reauthentication_and_logoff(void **state)
+static void test_reauthentication_and_logoff(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -315,8 +297,7 @@ test_reauthentication_and_logoff(void **state)
 	finish(&d, 2);
 }
 
-static void
-make_compound(struct fake_bytes *m)
+static void make_compound(struct fake_bytes *m)
 {
 	m->len = 0;
 	fake_be(m, 4, 0);
@@ -332,8 +313,7 @@ make_compound(struct fake_bytes *m)
 	close_nbss(m);
 }
 
-static void
-test_compound(void **state)
+static void test_compound(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -351,8 +331,7 @@ test_compound(void **state)
 	finish(&d, 3);
 }
 
-static void
-test_out_of_place(void **state)
+static void test_out_of_place(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -386,8 +365,7 @@ test_out_of_place(void **state)
 	finish(&d, 1);
 }
 
-static void
-test_gap_and_end(void **state)
+static void test_gap_and_end(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -413,9 +391,8 @@ test_gap_and_end(void **state)
 }
 
 /* MS-SMB section 2.2.4.6. */
-static void
-smb1_header(struct fake_bytes *m, unsigned command, uint32_t status, unsigned flags, unsigned uid,
-	unsigned mid)
+static void smb1_header(struct fake_bytes *m, unsigned command, uint32_t status, unsigned flags,
+        unsigned uid, unsigned mid)
 {
 	m->len = 0;
 	fake_be(m, 4, 0);
@@ -431,8 +408,7 @@ smb1_header(struct fake_bytes *m, unsigned command, uint32_t status, unsigned fl
 	fake_le(m, 2, mid);
 }
 
-static void
-make_smb1_request(struct fake_bytes *m)
+static void make_smb1_request(struct fake_bytes *m)
 {
 	smb1_header(m, 0x73, 0, 0x18, 0, 64);
 	fake_le(m, 1, 12);
@@ -450,8 +426,7 @@ make_smb1_request(struct fake_bytes *m)
 	close_nbss(m);
 }
 
-static void
-make_smb1_response(struct fake_bytes *m, uint32_t status)
+static void make_smb1_response(struct fake_bytes *m, uint32_t status)
 {
 	smb1_header(m, 0x73, status, 0x98, 0x0800, 64);
 	fake_le(m, 1, 4);
@@ -464,8 +439,7 @@ make_smb1_response(struct fake_bytes *m, uint32_t status)
 	close_nbss(m);
 }
 
-static void
-test_smb1(void **state)
+static void test_smb1(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -479,7 +453,7 @@ test_smb1(void **state)
 	assert_int_equal(call->len, sizeof ap_req);
 	assert_memory_equal(call->token, ap_req, sizeof ap_req);
 	make_response(
-		&m, 64, 0, leg, sizeof leg); /* an SMB2 message of the same number is no answer */
+	        &m, 64, 0, leg, sizeof leg); /* an SMB2 message of the same number is no answer */
 	feed(&d, MM_TO_CLIENT, &m);
 	assert_int_equal(fake.n_emitted, 0);
 	make_smb1_response(&m, MORE_PROCESSING);
@@ -512,8 +486,8 @@ test_smb1(void **state)
 }
 
 /* DCE/RPC, C706 section 12.6.4: as little as carries a token. */
-static void
-put_rpc(struct fake_bytes *m, unsigned ptype, uint32_t call_id, const void *token, size_t n)
+static void put_rpc(
+        struct fake_bytes *m, unsigned ptype, uint32_t call_id, const void *token, size_t n)
 {
 	size_t body = ptype == MM_DCERPC_FAULT ? 16 : 8;
 	fake_be(m, 2, 0x0500);
@@ -532,15 +506,13 @@ put_rpc(struct fake_bytes *m, unsigned ptype, uint32_t call_id, const void *toke
 	fake_put(m, token, n);
 }
 
-static void
-put_file_id(struct fake_bytes *m, unsigned file)
+static void put_file_id(struct fake_bytes *m, unsigned file)
 {
 	fake_le(m, 8, file);
 	fake_le(m, 8, 0xffffffff00000001);
 }
 
-static void
-make_write(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
+static void make_write(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
 {
 	start(m, WRITE, 0, 0, 20, SESSION);
 	fake_le(m, 2, 49);
@@ -554,8 +526,7 @@ make_write(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
 	close_nbss(m);
 }
 
-static void
-make_read(struct fake_bytes *m, unsigned file, uint64_t message_id)
+static void make_read(struct fake_bytes *m, unsigned file, uint64_t message_id)
 {
 	start(m, READ, 0, 0, message_id, SESSION);
 	fake_le(m, 2, 49);
@@ -568,8 +539,8 @@ make_read(struct fake_bytes *m, unsigned file, uint64_t message_id)
 	close_nbss(m);
 }
 
-static void
-make_read_response(struct fake_bytes *m, uint64_t message_id, const struct fake_bytes *rpc)
+static void make_read_response(
+        struct fake_bytes *m, uint64_t message_id, const struct fake_bytes *rpc)
 {
 	start(m, READ, RESPONSE, 0, message_id, SESSION);
 	fake_le(m, 2, 17);
@@ -580,8 +551,7 @@ make_read_response(struct fake_bytes *m, uint64_t message_id, const struct fake_
 	close_nbss(m);
 }
 
-static void
-make_ioctl(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
+static void make_ioctl(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
 {
 	start(m, IOCTL, 0, 0, 21, SESSION);
 	fake_le(m, 4, 57);
@@ -597,8 +567,7 @@ make_ioctl(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
 	close_nbss(m);
 }
 
-static void
-make_ioctl_response(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
+static void make_ioctl_response(struct fake_bytes *m, unsigned file, const struct fake_bytes *rpc)
 {
 	start(m, IOCTL, RESPONSE, 0, 21, SESSION);
 	fake_le(m, 4, 49);
@@ -612,8 +581,7 @@ make_ioctl_response(struct fake_bytes *m, unsigned file, const struct fake_bytes
 	close_nbss(m);
 }
 
-static void
-test_pipe_write_read(void **state)
+static void test_pipe_write_read(void **state)
 {
 	struct fake_bytes m, bind = { .len = 0 }, ack = { .len = 0 };
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -645,8 +613,7 @@ test_pipe_write_read(void **state)
 	finish(&d, 1);
 }
 
-static void
-test_pipe_transceive(void **state)
+static void test_pipe_transceive(void **state)
 {
 	struct fake_bytes m, rpc = { .len = 0 };
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -683,14 +650,13 @@ test_pipe_transceive(void **state)
 	finish(&d, 3);
 }
 
-static struct mm_frame
-frame_of(struct mm_dissect *d, enum mm_dir dir, const struct fake_bytes *m, size_t n)
+static struct mm_frame frame_of(
+        struct mm_dissect *d, enum mm_dir dir, const struct fake_bytes *m, size_t n)
 {
 	return mm_smb2.frame(d->state, dir, mm_slice(m->b, n));
 }
 
-static void
-test_frame_wanted(void **state)
+static void test_frame_wanted(void **state)
 {
 	struct fake_bytes m;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -711,8 +677,7 @@ test_frame_wanted(void **state)
 	fake_end(&d);
 }
 
-static void
-test_frame_skipped(void **state)
+static void test_frame_skipped(void **state)
 {
 	struct fake_bytes m, data = { .len = 0 };
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -763,12 +728,11 @@ test_frame_skipped(void **state)
 		{ 0, 0, 0, 80, 0xfe, 'S', 'M', 'C' }, { 0, 0, 0, 80, 0xff, 'S', 'N', 'B' } };
 	for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
 		assert_int_equal(mm_smb2.frame(d.state, MM_TO_SERVER, mm_slice(lost[i], 8)).verdict,
-			MM_FRAME_LOST);
+		        MM_FRAME_LOST);
 	fake_end(&d);
 }
 
-static void
-test_probe_and_resync(void **state)
+static void test_probe_and_resync(void **state)
 {
 	struct fake_bytes m, stream = { .len = 0 };
 	(void)state;
@@ -805,8 +769,7 @@ struct walk {
 	size_t bent;
 };
 
-static void
-walk_one(void *arg, struct mm_slice input)
+static void walk_one(void *arg, struct mm_slice input)
 {
 	const struct walk *w = arg;
 	struct mm_dissect d = fake_dissect(&mm_smb2);
@@ -826,8 +789,7 @@ walk_one(void *arg, struct mm_slice input)
 	fake_reset();
 }
 
-static void
-test_walks(void **state)
+static void test_walks(void **state)
 {
 	static struct walk w;
 	struct fake_bytes bind = { .len = 0 }, ack = { .len = 0 }, fault = { .len = 0 };
@@ -857,8 +819,7 @@ test_walks(void **state)
 	}
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted),
