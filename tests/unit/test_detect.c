@@ -144,6 +144,26 @@ static void test_golden(void **state)
 	assert_true(fabs(sum - f->score) < 1e-9); /* it prints its arithmetic */
 }
 
+/* Thousands of made-up tickets, all refused, push out neither the finding nor the coverage. */
+static void test_flood(void **state)
+{
+	(void)state;
+	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
+	make_tgs(&ev, FORGER, EVENING, forged, cifs(201));
+	pass();
+	double before = finding(&mm_orphan_tgt)->score;
+	for (int i = 0; i < 2 * MM_FINDINGS_MAX; i++) {
+		make_ap(&ev, FORGER, SERVER, EVENING + i, cifs(202), MM_FAILURE);
+		ev.creds[0].fp.b[2] = (uint8_t)(i & 0xff);
+		ev.creds[0].fp.b[3] = (uint8_t)(i >> 8);
+		pass();
+	}
+	assert_true(d.findings.n <= MM_FINDINGS_MAX && d.n_dropped > 0);
+	mm_detect_weigh_all(&d);
+	assert_non_null(finding(&mm_orphan_tgt));
+	assert_true(finding(&mm_orphan_tgt)->score >= before - 1);
+}
+
 /* What the forged TGT buys belongs to the finding, down to the last use; nothing is learnt from it. */
 static void test_taint(void **state)
 {
@@ -432,6 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_honest_day),
 		CASE(test_golden),
+		CASE(test_flood),
 		CASE(test_taint),
 		CASE(test_bare_orphan),
 		CASE(test_late_sensor),

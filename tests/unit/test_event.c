@@ -136,6 +136,17 @@ static void test_credentials(void **state)
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
 }
 
+/* An attacker may put armor and evidence before the ticket that counts. */
+static void test_credentials_keep_room(void **state)
+{
+	struct mm_event *ev = *state;
+	for (size_t i = 0; i < MM_EVENT_CREDS; i++)
+		(void)mm_event_cred(ev, i % 2 == 0 ? MM_ROLE_ARMOR : MM_ROLE_EVIDENCE);
+	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
+	assert_non_null(mm_event_cred(ev, MM_ROLE_PRESENTED));
+	assert_non_null(mm_event_cred(ev, MM_ROLE_ISSUED));
+}
+
 static void test_packets(void **state)
 {
 	struct mm_event *ev = *state;
@@ -221,6 +232,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attribute_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_credentials, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_credentials_keep_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_limit, set_up, tear_down),

@@ -81,8 +81,14 @@ static void random_against_model(size_t max, uint64_t keys)
 		uint64_t key = next_random(&seed) % keys;
 		bool known = model_find(&model, key) != NULL, fresh;
 		assert_int_equal(mm_table_find(&t, &key) != NULL, known);
-		if (next_random(&seed) % 3 == 0)
+		uint64_t choice = next_random(&seed) % 6;
+		if (choice < 2)
 			continue; /* looked up only: that is no use */
+		if (choice == 2 && known) {
+			mm_table_remove(&t, mm_table_find(&t, &key));
+			model_remove(&model, (size_t)(model_find(&model, key) - model.items));
+			continue;
+		}
 		struct item *item = mm_table_put(&t, &key, &fresh);
 		assert_non_null(item);
 		assert_int_equal(fresh, !known);
