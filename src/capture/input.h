@@ -21,8 +21,10 @@ enum mm_codec {
 enum {
 	MM_INPUT_FIRST =
 	        64 * 1024, /* bytes of the first read: a thousand open captures stay cheap */
-	MM_INPUT_BLOCK = 1024 * 1024, /* bytes of every later read */
-	MM_INPUT_MAGIC = 6,           /* bytes that tell the codec: the longest magic, of xz */
+	MM_INPUT_BLOCK =
+	        256 *
+	        1024, /* bytes of every later read: what is copied stays in the second-level cache */
+	MM_INPUT_MAGIC = 6, /* bytes that tell the codec: the longest magic, of xz */
 };
 
 /* Memory that hostile compressed data may make a decoder take. */
