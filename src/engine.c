@@ -325,13 +325,17 @@ static int deliver_finding(struct mintmark *m, const struct mm_finding *f)
 	return deliver(m, &record);
 }
 
-/* Who acts is often hidden in the ticket; the ledger knows to whom it was issued. */
-static void name_user(const struct mintmark *m, struct mm_event *ev, const struct mm_look *look)
+/* What the ledger knows of the credential presented: where it comes from, and who acts, which the ticket hides. */
+static void enrich(const struct mintmark *m, struct mm_event *ev, const struct mm_look *look)
 {
-	if (ev->kind == MM_EV_ISSUE || ev->user.len != 0 || look->proof == NULL)
+	if (look->proof == NULL)
 		return;
 	const struct mm_row *row = look->proof->row;
-	if (row->principal == 0)
+	if (look->proof->orphan)
+		ev->flags |= MM_EVF_ORPHAN;
+	if (mm_fp_is_set(&row->root))
+		ev->flags |= MM_EVF_TAINTED;
+	if (ev->kind == MM_EV_ISSUE || ev->user.len != 0 || row->principal == 0)
 		return;
 	ev->user = mm_event_str(ev, mm_str_slice(mm_names_text(&m->ledger->names, row->principal)));
 	ev->user_realm = mm_event_str(
@@ -342,7 +346,7 @@ static int analyse(struct mintmark *m, struct mm_event *ev)
 {
 	struct mm_look look;
 	mm_ledger_present(m->ledger, ev, &look);
-	name_user(m, ev, &look);
+	enrich(m, ev, &look);
 	bool trusted = mm_detect_look(&m->detect, &look);
 	mm_ledger_settle(m->ledger, &look, trusted);
 	m->n_events++;

@@ -1,4 +1,5 @@
 /* The command line: options in, an exit status out. All else is libmintmark's, used through its public header. */
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -337,16 +339,48 @@ static bool complain(struct run *run)
 	return false;
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool holds(const char *directory, const struct stat *file)
+{
+	struct stat each;
+	bool found = false;
+	DIR *dir = opendir(directory);
+	if (dir == NULL)
+		return false;
+	for (const struct dirent *e = readdir(dir); e != NULL && !found; e = readdir(dir))
+		found = fstatat(dirfd(dir), e->d_name, &each, 0) == 0 && same_file(&each, file);
+	closedir(dir);
+	return found;
+}
+
+/* NDJSON, as an earlier run left it: no capture begins so. */
+static bool is_output(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	int first = f != NULL ? fgetc(f) : EOF;
+	if (f != NULL)
+		fclose(f);
+	return first == '{';
+}
+
 /* A slip of the keyboard shall not overwrite the evidence. */
 static bool is_capture(const struct args *args, const char *path)
 {
 	struct stat out, in;
-	if (stat(path, &out) != 0 || !S_ISREG(out.st_mode))
+	if (stat(path, &out) != 0 || !S_ISREG(out.st_mode) || out.st_size == 0)
 		return false;
-	for (size_t i = 0; i < args->n_captures; i++)
-		if (stat(args->captures[i], &in) == 0 && in.st_dev == out.st_dev &&
-		        in.st_ino == out.st_ino)
+	for (size_t i = 0; i < args->n_captures; i++) {
+		if (stat(args->captures[i], &in) != 0)
+			continue;
+		if (same_file(&in, &out))
 			return true;
+		if (S_ISDIR(in.st_mode) && holds(args->captures[i], &out) && !is_output(path))
+			return true;
+	}
 	return false;
 }
 
@@ -456,6 +490,16 @@ static void print_counts(const struct run *run)
 		        i > 1 ? "," : "\n");
 }
 
+/* Captures are merged by time, so all are open at once, and a directory may hold thousands. */
+static void allow_many_files(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* what is too many then is told at opening */
+}
+
 static int run_all(const struct args *args)
 {
 	bool usage = false;
@@ -465,6 +509,7 @@ static int run_all(const struct args *args)
 		return EXIT_FAILED;
 	}
 	mintmark_on_complaint(run.m, on_complaint, &run);
+	allow_many_files();
 	if (configure(&run, &usage)) {
 		analyse(&run);
 		if (!flushed(&run, stdout, "standard output"))

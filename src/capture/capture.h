@@ -73,7 +73,7 @@ enum {
  * for the first link type; packets of a later one for which it does not are turned away.
  * stop: once set, a read that a signal interrupts is the end of the input; borrowed, may be NULL.
  * *out: owned by the caller, to be closed with mm_source_close().
- * The first 64 KiB are read here; later reads are of 1 MiB, in next(). At its end a source gives
+ * The first 64 KiB are read here; later reads are of 256 KiB, in next(). At its end a source gives
  * its buffers and file descriptor back, also before it is closed.
  * Errors: MM_ERR_IO (errno), MM_ERR_FORMAT (no capture, empty, or broken in its header),
  * MM_ERR_USAGE (bad filter), MM_ERR_NOMEM; why[why_len] then holds one line that names the

@@ -18,12 +18,11 @@ enum mm_codec {
 	MM_CODEC_XZ,   /* the .xz file format 1.2, streams concatenated */
 };
 
+/* The first read is small, so that a thousand open captures stay cheap; later ones are large, but what is copied
+ * stays in the second-level cache. */
 enum {
-	MM_INPUT_FIRST =
-	        64 * 1024, /* bytes of the first read: a thousand open captures stay cheap */
-	MM_INPUT_BLOCK =
-	        256 *
-	        1024, /* bytes of every later read: what is copied stays in the second-level cache */
+	MM_INPUT_FIRST = 64 * 1024,
+	MM_INPUT_BLOCK = 256 * 1024,
 	MM_INPUT_MAGIC = 6, /* bytes that tell the codec: the longest magic, of xz */
 };
 

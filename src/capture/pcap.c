@@ -4,7 +4,7 @@
  *   packet:  seconds u32, fraction u32, captured length u32, original length u32, data
  *
  * The magic tells the byte order of all numbers and the unit of the fraction. libpcap reads the
- * same; reading 1 MiB blocks in place takes half of its time. */
+ * same; reading large blocks in place takes half of its time. */
 #include "capture/file.h"
 
 static const uint32_t magic_micro = 0xa1b2c3d4;

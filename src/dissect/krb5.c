@@ -144,9 +144,9 @@ static const struct mm_attr attrs[N_ATTRS] = {
 
 /* A request whose answer is outstanding, or one that was answered and may be repeated. */
 struct pending {
-	struct mm_event *ev; /* NULL: free, or answered */
-	uint64_t request;    /* hash of the request's bytes */
-	uint64_t reply;      /* hash of its answer's bytes; 0: none yet */
+	struct mm_event *ev;  /* NULL: free, or answered */
+	struct mm_fp request; /* of its bytes; nobody can make another with the same */
+	struct mm_fp reply;   /* of its answer's bytes; zero: none yet */
 	uint64_t order;
 	uint8_t msg_type;
 	bool repeated; /* the same request was answered before */
@@ -156,12 +156,6 @@ struct state {
 	struct pending pending[PENDING_MAX];
 	uint64_t n_requests;
 };
-
-static uint64_t digest(struct mm_slice s)
-{
-	static const struct mm_hash_key key; /* compares messages of one flow: not a table's hash */
-	return mm_siphash(&key, s.p, s.len) | 1;
-}
 
 static void bad(struct mm_event *ev, const struct mm_cursor *c)
 {
@@ -386,9 +380,6 @@ static void request_padata(struct mm_event *ev, int64_t type, struct mm_slice va
 {
 	struct mm_cursor c = mm_cursor(value), body;
 	switch (type) {
-	case PA_TGS_REQ:
-		(void)mm_krb5_ap_req(ev, value, MM_ROLE_PRESENTED);
-		break;
 	case PA_ENC_TIMESTAMP: {
 		struct encrypted e = encrypted_data(ev, &c);
 		if (e.ok)
@@ -437,24 +428,32 @@ static void reply_padata(struct mm_event *ev, int64_t type, struct mm_slice valu
 		ev->flags |= MM_EVF_ARMORED;
 }
 
-/* SEQUENCE OF PA-DATA; PA-DATA ::= SEQUENCE { padata-type [1] Int32, padata-value [2] OCTET STRING } */
+/* The next of a SEQUENCE OF PA-DATA; false at its end, or where it cannot be read.
+ * PA-DATA ::= SEQUENCE { padata-type [1] Int32, padata-value [2] OCTET STRING } */
+static bool next_padata(
+        struct mm_event *ev, struct mm_cursor *list, int64_t *type, struct mm_slice *value)
+{
+	if (list->len == 0)
+		return false;
+	struct mm_cursor seq = mm_der_get(list, MM_DER_SEQUENCE);
+	struct mm_cursor body = mm_der_get(&seq, mm_der_context(1));
+	struct mm_cursor octets = mm_der_get(&seq, mm_der_context(2));
+	*type = mm_der_int(&body);
+	*value = mm_der_string(&octets, MM_DER_OCTET_STRING);
+	bad(ev, &seq);
+	bad(ev, &body);
+	bad(ev, &octets);
+	return !seq.err && !body.err && !octets.err;
+}
+
 static void padata(struct mm_event *ev, struct mm_cursor *outer, const struct mm_attr *types_attr,
         void (*each)(struct mm_event *ev, int64_t type, struct mm_slice value))
 {
-	int64_t types[LIST_MAX];
+	int64_t type, types[LIST_MAX];
 	size_t n = 0;
+	struct mm_slice value;
 	struct mm_cursor list = mm_der_get(outer, MM_DER_SEQUENCE);
-	while (list.len != 0) {
-		struct mm_cursor seq = mm_der_get(&list, MM_DER_SEQUENCE);
-		struct mm_cursor body = mm_der_get(&seq, mm_der_context(1));
-		int64_t type = mm_der_int(&body);
-		struct mm_cursor octets = mm_der_get(&seq, mm_der_context(2));
-		struct mm_slice value = mm_der_string(&octets, MM_DER_OCTET_STRING);
-		bad(ev, &seq);
-		bad(ev, &body);
-		bad(ev, &octets);
-		if (seq.err || body.err || octets.err)
-			break;
+	while (next_padata(ev, &list, &type, &value)) {
 		each(ev, type, value);
 		if (n < LIST_MAX)
 			types[n++] = type;
@@ -463,6 +462,17 @@ static void padata(struct mm_event *ev, struct mm_cursor *outer, const struct mm
 	}
 	bad(ev, &list);
 	mm_event_put_ints(ev, types_attr, types, n);
+}
+
+/* The ticket of a TGS-REQ, read before all else: whatever else the client sends, there is room for its names. */
+static void tgs_req_padata(struct mm_event *ev, struct mm_cursor outer)
+{
+	int64_t type;
+	struct mm_slice value;
+	struct mm_cursor list = mm_der_get(&outer, MM_DER_SEQUENCE);
+	while (next_padata(ev, &list, &type, &value))
+		if (type == PA_TGS_REQ)
+			(void)mm_krb5_ap_req(ev, value, MM_ROLE_PRESENTED);
 }
 
 static void etype_list(struct mm_event *ev, struct mm_cursor *outer)
@@ -594,8 +604,10 @@ static void kdc_req(struct mm_event *ev, uint8_t msg_type, struct mm_cursor seq)
 	(void)mm_der_get(&seq, mm_der_context(2));
 	mm_event_put_int(ev, &attrs[A_REQUEST_TYPE], msg_type);
 	bool has_padata = mm_der_opt(&seq, mm_der_context(3), &padata_field);
-	if (has_padata)
+	if (has_padata) {
+		tgs_req_padata(ev, padata_field);
 		padata(ev, &padata_field, &attrs[A_PADATA], request_padata);
+	}
 	f = mm_der_get(&seq, mm_der_context(4));
 	req_body(ev, &f, &has_rtime);
 	bad(ev, &seq);
@@ -744,12 +756,12 @@ static void request(
         struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq)
 {
 	struct state *st = d->state;
-	uint64_t hash = digest(msg);
+	struct mm_fp fp = mm_fp_of(msg);
 	struct pending *slot = &st->pending[0];
 	bool repeated = false;
 	for (size_t i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &st->pending[i];
-		if (p->request == hash) {
+		if (mm_fp_eq(&p->request, &fp)) {
 			if (p->ev != NULL)
 				return; /* repeated while its answer is outstanding */
 			repeated = true;
@@ -763,8 +775,8 @@ static void request(
 	struct mm_event *ev = mm_dissect_event(d, request_kind(msg_type), action(msg_type));
 	if (ev == NULL)
 		return;
-	uint64_t reply = repeated ? slot->reply : 0;
-	*slot = (struct pending){ ev, hash, reply, ++st->n_requests, msg_type, repeated };
+	struct mm_fp reply = repeated ? slot->reply : (struct mm_fp){ 0 };
+	*slot = (struct pending){ ev, fp, reply, ++st->n_requests, msg_type, repeated };
 	kdc_req(ev, msg_type, seq);
 }
 
@@ -789,18 +801,18 @@ static struct pending *find_request(struct mm_dissect *d, uint8_t reply_type)
 	return best;
 }
 
-static bool answered_before(const struct state *st, uint64_t reply)
+static bool answered_before(const struct state *st, const struct mm_fp *reply)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (st->pending[i].reply == reply)
+		if (mm_fp_eq(&st->pending[i].reply, reply))
 			return true;
 	return false;
 }
 
 static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq)
 {
-	uint64_t hash = digest(msg);
-	if (answered_before(d->state, hash))
+	struct mm_fp fp = mm_fp_of(msg);
+	if (answered_before(d->state, &fp))
 		return;
 	struct pending *p = find_request(d, msg_type);
 	struct mm_event *ev = p != NULL ? p->ev : NULL;
@@ -818,10 +830,10 @@ static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, s
 			if (st->pending[i].order < slot->order)
 				slot = &st->pending[i];
 		finish(d, slot);
-		*slot = (struct pending){ .reply = hash, .order = ++st->n_requests };
+		*slot = (struct pending){ .reply = fp, .order = ++st->n_requests };
 	} else {
 		p->ev = NULL;
-		p->reply = hash;
+		p->reply = fp;
 	}
 	mm_dissect_response(d, ev);
 	if (msg_type == KRB_ERROR)

@@ -249,9 +249,8 @@ static struct mm_frame ldap_frame(void *state, enum mm_dir dir, struct mm_slice 
 		return (struct mm_frame){ MM_FRAME_LOST, 0 };
 	if (!op_is_read(op) || !op_of(dir, op))
 		return (struct mm_frame){ MM_FRAME_SKIP, total };
-	if (avail.len < total && total <= MESSAGE_MAX)
-		return (struct mm_frame){ MM_FRAME_MORE, total };
-	return (struct mm_frame){ total <= MESSAGE_MAX ? MM_FRAME_DONE : MM_FRAME_SKIP, total };
+	/* One longer than MESSAGE_MAX is the engine's to pass over: it counts what was not read. */
+	return (struct mm_frame){ avail.len < total ? MM_FRAME_MORE : MM_FRAME_DONE, total };
 }
 
 /* A message, by its beginning: its length, messageID, an operation of this direction that fits inside. */

@@ -35,6 +35,8 @@ struct mm_str mm_event_join(struct mm_event *ev, struct mm_str a, char sep, stru
 
 static struct mm_attr_value *put(struct mm_event *ev, const struct mm_attr *attr)
 {
+	if (mm_event_get(ev, attr) != NULL)
+		return NULL;
 	if (ev->n_attrs == MM_EVENT_ATTRS) {
 		ev->flags |= MM_EVF_TRUNCATED;
 		return NULL;

@@ -76,6 +76,9 @@ enum {
 	MM_EVF_ONE_SIDED = 1u << 8,  /* only one direction of the exchange was seen */
 	MM_EVF_LOSSY = 1u << 9,      /* bytes of this flow were lost before this event */
 	MM_EVF_TRUNCATED = 1u << 10, /* a list or text did not fit and was cut */
+	/* What the ledger says of the credential presented: */
+	MM_EVF_ORPHAN = 1u << 11,  /* never seen issued */
+	MM_EVF_TAINTED = 1u << 12, /* obtained with an orphan */
 };
 
 enum mm_status_domain {
@@ -166,6 +169,7 @@ struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s);
 /** Copy the concatenation a, sep, b (no sep when a is empty). */
 struct mm_str mm_event_join(struct mm_event *ev, struct mm_str a, char sep, struct mm_slice b);
 
+/* Each attribute is put once: a later value is left out, so that no repetition takes the room of others. */
 void mm_event_put_int(struct mm_event *ev, const struct mm_attr *attr, int64_t v);
 void mm_event_put_bool(struct mm_event *ev, const struct mm_attr *attr, bool v);
 void mm_event_put_str(struct mm_event *ev, const struct mm_attr *attr, struct mm_slice s);

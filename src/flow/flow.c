@@ -389,14 +389,21 @@ static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_ke
 
 /* --- packets --------------------------------------------------------------------------------------- */
 
-/* Does this SYN begin another connection between the same ports? */
+/* Does this SYN begin another connection between the same ports? Of one that both ends are in, the client's word
+ * is not enough: the server stays in it whatever SYN comes (RFC 5961 section 4), and so would all that follows go
+ * unread. Another one shows by the server's answer. */
 static bool is_next_connection(
         const struct mm_flow *f, unsigned side, const struct mm_segment *seg, int64_t time_ns)
 {
+	const unsigned seen = MM_SEEN | MM_SEEN << 1, fins = MM_FIN_SEEN | MM_FIN_SEEN << 1,
+	               syns = MM_SYN_SEEN | MM_SYN_SEEN << 1;
+	bool answer = (seg->tcp_flags & MM_TCP_ACK) != 0 && side != f->client;
+	bool over = (f->bits & fins) == fins;
 	if ((f->bits & MM_SYN_SEEN << side) != 0)
-		return seg->seq != f->isn[side];
+		return seg->seq != f->isn[side] && (answer || over || (f->bits & syns) != syns);
 	/* A SYN that was overtaken by what followed it has an earlier time. */
-	return (f->bits & MM_SEEN << side) != 0 && time_ns > f->last_ns;
+	return (f->bits & MM_SEEN << side) != 0 && time_ns > f->last_ns &&
+	       (answer || over || (f->bits & seen) != seen);
 }
 
 static void note_flags(
@@ -411,6 +418,9 @@ static void note_flags(
 			f->client_sure = true;
 			f->client = (uint8_t)((seg->tcp_flags & MM_TCP_ACK) != 0 ? !side : side);
 		}
+		/* Of several SYNs it is the one that was answered. */
+		if ((seg->tcp_flags & MM_TCP_ACK) != 0 && f->track == NULL)
+			f->isn[!side] = seg->ack - 1;
 	}
 	if ((seg->tcp_flags & MM_TCP_FIN) != 0)
 		f->bits |= (uint16_t)(MM_FIN_SEEN << side);
@@ -491,14 +501,19 @@ void mm_flow_packet(
 		end_flow(t, f, runs_out_ns(t, f));
 		f = NULL;
 	}
-	bool tcp = seg->ip_proto == MM_TCP;
+	bool tcp = seg->ip_proto == MM_TCP, answer = false;
 	if (f != NULL && tcp && (seg->tcp_flags & MM_TCP_SYN) != 0 &&
 	        is_next_connection(f, side, seg, time_ns)) {
+		answer = (seg->tcp_flags & MM_TCP_ACK) != 0 && (f->bits & MM_SEEN << !side) != 0;
 		end_flow(t, f, time_ns > f->last_ns ? time_ns : f->last_ns);
 		f = NULL;
 	}
 	if (f == NULL)
 		f = new_flow(t, &k, hash, side, time_ns);
+	if (answer) { /* to the SYN that was not believed */
+		f->bits |= (uint16_t)((MM_SEEN | MM_SYN_SEEN) << !side);
+		f->isn[!side] = seg->ack - 1;
+	}
 	if (time_ns > f->last_ns) {
 		f->last_ns = time_ns;
 		if (time_ns - f->used_ns > t->lru[f->list].refresh_ns) {

@@ -46,7 +46,7 @@ const struct mm_field mm_fields[] = {
 	{ "mintmark.credentials.length", "long", "bytes of the cipher" },
 	{ "mintmark.status.domain", "keyword", "whose codes: kerberos, ntstatus, ldap, http, dcerpc or gss" },
 	{ "mintmark.status.code", "long", "status the server gave" },
-	{ "mintmark.flags", "keyword[]", "renewal, forwarded, s4u2self, s4u2proxy, u2u, armored, anonymous, malformed, one-sided, lossy, truncated" },
+	{ "mintmark.flags", "keyword[]", "renewal, forwarded, s4u2self, s4u2proxy, u2u, armored, anonymous, malformed, one-sided, lossy, truncated, orphan, tainted" },
 	{ "mintmark.request.time", "date", "when the request was complete" },
 	{ "mintmark.response.time", "date", "when the response was complete" },
 	{ "mintmark.request.packet", "keyword", "FILE#N that completed the request" },

@@ -153,7 +153,8 @@ static void put_flags(struct mm_buf *out, uint32_t flags)
 {
 	/* By bit: MM_EVF_... */
 	static const char *const words[] = { "renewal", "forwarded", "s4u2self", "s4u2proxy", "u2u",
-		"armored", "anonymous", "malformed", "one-sided", "lossy", "truncated" };
+		"armored", "anonymous", "malformed", "one-sided", "lossy", "truncated", "orphan",
+		"tainted" };
 	bool first = true;
 	if (flags == 0)
 		return;
@@ -219,21 +220,10 @@ static void numbers(struct mm_buf *out, const int64_t *v, size_t n)
 	mm_buf_put(out, "]", 1);
 }
 
-/* A message may name a thing twice; as in mm_event_get(), the first one counts: no key is written twice. */
-static bool seen_before(const struct mm_event *ev, size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (ev->attrs[j].attr == ev->attrs[i].attr)
-			return true;
-	return false;
-}
-
 static void put_attrs(struct mm_buf *out, const struct mm_event *ev)
 {
 	for (size_t i = 0; i < ev->n_attrs; i++) {
 		const struct mm_attr_value *v = &ev->attrs[i];
-		if (seen_before(ev, i))
-			continue;
 		key(out, v->attr->name);
 		switch (v->attr->type) {
 		case MM_ATTR_INT:

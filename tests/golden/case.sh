@@ -27,11 +27,11 @@ cases()
 # run_case NAME: leaves $tmp/out, $tmp/err and $tmp/status.
 run_case()
 {
-	rm -rf "$tmp/work"
-	mkdir "$tmp/work"
-	ln -s "$top_srcdir/pcaps" "$tmp/work/pcaps"
+	rm -rf "$tmp/run"
+	mkdir "$tmp/run"
+	ln -s "$top_srcdir/pcaps" "$tmp/run/pcaps"
 	(
-		cd "$tmp/work" || exit 1
+		cd "$tmp/run" || exit 1
 		# So that the name in its messages is the same everywhere.
 		mintmark()
 		{

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -147,6 +148,18 @@ def several(tap, packets, link):
     tap.result("a directory: the captures in it, not below", differ(ndjson("dir/first", "dir/second"), ndjson("dir")))
 
 
+def many(tap):
+    """More captures than the soft limit on open files allows."""
+    os.mkdir("many")
+    for i in range(40):
+        write(f"many/{i:02}", pcap([], 1))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    p = subprocess.run([mintest.MINTMARK, "many"], capture_output=True, text=True, timeout=WAIT_S,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, hard)))
+    tap.result("more captures than may be open by the soft limit",
+               [] if p.returncode == 0 and not p.stderr else [f"exit status {p.returncode}: {p.stderr[:300]}"])
+
+
 def truncated(tap, path):
     """Cut anywhere, a file gives what its whole packets give, and one line says where it broke."""
     packets, link = read_pcap(path)
@@ -265,6 +278,7 @@ def main():
         packets = [(s, ns // 1000 * 1000, data, wire) for s, ns, data, wire in packets]
         forms(tap, packets, link)
         several(tap, packets, link)
+        many(tap)
         truncated(tap, paths["spn-substitution"])
         corrupt(tap, paths["spn-substitution"])
         unknown_link_type(tap, paths["spn-substitution"])

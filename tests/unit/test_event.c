@@ -105,18 +105,30 @@ static void test_attribute_limits(void **state)
 {
 	struct mm_event *ev = *state;
 	static const int64_t numbers[MM_EVENT_NUMBERS];
+	static const struct mm_attr many[MM_EVENT_ATTRS];
 	mm_event_put_ints(ev, &list, numbers, MM_EVENT_NUMBERS - 1);
 	assert_int_equal(ev->flags, 0);
-	mm_event_put_ints(ev, &list, numbers, 2);
+	mm_event_put_ints(ev, &many[0], numbers, 2);
 	assert_int_equal(ev->attrs[1].n_numbers, 1);
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
 	ev->flags = 0;
 	for (size_t i = ev->n_attrs; i < MM_EVENT_ATTRS; i++)
-		mm_event_put_int(ev, &number, 1);
+		mm_event_put_int(ev, &many[i], 1);
 	assert_int_equal(ev->flags, 0);
 	mm_event_put_int(ev, &number, 1);
 	assert_int_equal(ev->n_attrs, MM_EVENT_ATTRS);
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
+}
+
+/* What is said twice counts once, and takes no room. */
+static void test_attribute_twice(void **state)
+{
+	struct mm_event *ev = *state;
+	for (int64_t i = 1; i <= 2 * MM_EVENT_ATTRS; i++)
+		mm_event_put_int(ev, &number, i);
+	assert_int_equal(ev->n_attrs, 1);
+	assert_int_equal(ev->attrs[0].number, 1);
+	assert_int_equal(ev->flags, 0);
 }
 
 static void test_credentials(void **state)
@@ -231,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_join, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attribute_limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_attribute_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_credentials, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_credentials_keep_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets, set_up, tear_down),

@@ -788,6 +788,47 @@ static void test_late_syn(void **state)
 	assert_int_equal(n_parsed[0], 3);
 }
 
+/* A SYN in the middle of a connection, which its server answers with a challenge ACK (RFC 5961 section 4), hides
+ * nothing; nor does one that calls itself an answer. */
+static void test_syn_inside_connection(void **state)
+{
+	(void)state;
+	static const uint8_t flags[] = { MM_TCP_SYN, MM_TCP_SYN | MM_TCP_ACK };
+	for (size_t i = 0; i < 2; i++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_FRAMES);
+		handshake(&k);
+		stream(&k, 0, message('M', 100, 1));
+		struct sent *bogus = put(&k, 0, flags[i], none);
+		bogus->seg.seq += 0x70000000;
+		k.seq[0]--;
+		put(&k, 1, MM_TCP_ACK, none);
+		stream(&k, 0, message('M', 100, 2));
+		assert_int_equal(run(packets, n_packets).n_flows, 1);
+		assert_int_equal(n_parsed[0], 2);
+	}
+}
+
+/* Where the server answers it, it is another connection, whether the end of the first was seen or not. */
+static void test_port_used_again(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_FRAMES);
+		handshake(&k);
+		stream(&k, 0, message('M', 100, 1));
+		if (i == 0)
+			goodbye(&k);
+		k.seq[0] += 0x70000000;
+		k.seq[1] += 0x30000000;
+		handshake(&k);
+		stream(&k, 0, message('M', 100, 2));
+		assert_int_equal(run(packets, n_packets).n_flows, 2);
+		assert_int_equal(n_parsed[0], 2);
+	}
+}
+
 /* One side is done, the other goes on: nothing waits for bytes after the FIN. */
 static void test_half_closed(void **state)
 {
@@ -1607,6 +1648,8 @@ int main(void)
 		cmocka_unit_test(test_resync_keeps_enough),
 		cmocka_unit_test(test_slow_and_swapped),
 		cmocka_unit_test(test_late_syn),
+		cmocka_unit_test(test_syn_inside_connection),
+		cmocka_unit_test(test_port_used_again),
 		cmocka_unit_test(test_half_closed),
 		cmocka_unit_test(test_many_flows),
 		cmocka_unit_test(test_no_resync_waits_for_segment),

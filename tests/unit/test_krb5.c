@@ -420,6 +420,71 @@ static void test_fast(void **state)
 	assert_str(ev->user, "alice"); /* whom the request named */
 }
 
+/* Whatever stands before PA-TGS-REQ, the names of its ticket have room: the KDC passes over padata it does not know. */
+static void test_room_for_the_ticket(void **state)
+{
+	(void)state;
+	char part[501];
+	memset(part, 'x', sizeof part - 1);
+	part[sizeof part - 1] = '\0';
+	struct mm_slice parts = SEQ(der_general(part), der_general(part), der_general(part),
+	        der_general(part), der_general(part));
+	struct mm_slice user =
+	        SEQ(CTX(0, SEQ(CTX(0, der_integer(1)), CTX(1, parts))), CTX(1, der_general("R")));
+	struct mm_slice ap =
+	        krb5_ap_req(krb5_ticket("LAB.TEST", "krbtgt", "LAB.TEST", 18, 2, 7), 0);
+	const struct mm_slice list[] = { krb5_padata(129, user), krb5_padata(1, ap) };
+	const struct krb5_req r = {
+		.type = 12, .padata = der_cat(2, list), .sname = { "cifs", "fs" }, .nonce = 3
+	};
+	ask(krb5_kdc_req(&r));
+	end();
+	assert_int_equal(n_events, 1);
+	const struct mm_cred *cred = mm_event_find_cred(events[0], MM_ROLE_PRESENTED);
+	assert_non_null(cred);
+	assert_int_equal(cred->kind, MM_CRED_TGT);
+	assert_int_equal(cred->issuer.len, strlen("LAB.TEST"));
+}
+
+/* Padata repeated do not take the room of what the rest of the request says. */
+static void test_repeated_padata(void **state)
+{
+	(void)state;
+	struct mm_slice list[40];
+	struct mm_slice options = SEQ(CTX(0, der_flags(1)));
+	for (size_t i = 0; i < 40; i++)
+		list[i] = krb5_padata(167, options);
+	const struct krb5_req r = { .type = 10,
+		.padata = der_cat(40, list),
+		.cname = "alice",
+		.sname = { "krbtgt", "LAB.TEST" },
+		.nonce = 3 };
+	ask(krb5_kdc_req(&r));
+	end();
+	assert_int_equal(n_events, 1);
+	assert_non_null(attr(events[0], "kdc_options"));
+	assert_non_null(attr(events[0], "etypes"));
+}
+
+/* Two requests that an unkeyed 64-bit hash (SipHash-1-3, key 0, lowest bit set) cannot tell apart, found by Pollard's
+ * rho in a minute: the second one must not pass for a repetition of the first. Neither is more than a tag and
+ * bytes without meaning. */
+static void test_no_colliding_requests(void **state)
+{
+	(void)state;
+	static const uint64_t ends[2] = { 0x42d3c61c27fb3a9f, 0x91d54dac0ecec37b };
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t *msg = der_alloc(72);
+		memset(msg, 'B', 64);
+		msg[0] = 0x6a; /* AS-REQ, [APPLICATION 10] */
+		for (size_t k = 0; k < 8; k++)
+			msg[64 + k] = (uint8_t)(ends[i] >> (8 * k));
+		ask(mm_slice(msg, 72));
+	}
+	end();
+	assert_int_equal(n_events, 2);
+}
+
 static void test_pkinit(void **state)
 {
 	(void)state;
@@ -677,6 +742,9 @@ int main(void)
 		CASE(test_s4u_x509),
 		CASE(test_additional_tickets),
 		CASE(test_fast),
+		CASE(test_room_for_the_ticket),
+		CASE(test_repeated_padata),
+		CASE(test_no_colliding_requests),
 		CASE(test_pkinit),
 		CASE(test_pac_options),
 		CASE(test_unanswered),
