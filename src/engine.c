@@ -58,6 +58,7 @@ struct mintmark {
 	size_t n_sources;
 	struct mm_merge *merge;
 	bool broken;       /* an input broke off, or could not be read for what it is */
+	bool piped;        /* packets come as they are made: events leave as they are known */
 	bool *unsupported; /* by capture: its link type was complained of */
 
 	struct mm_hash_key key;
@@ -180,6 +181,7 @@ static int add_file(struct mintmark *m, const char *path)
 		return fail(m, MM_ERR_NOMEM, "%s: out of memory", path);
 	}
 	sources[m->n_sources++] = s;
+	m->piped = m->piped || s->size == 0;
 	return MM_OK;
 }
 
@@ -284,6 +286,9 @@ static int deliver(struct mintmark *m, struct mintmark_record *record)
 		        fwrite(m->json.p, 1, m->json.len, stream) != m->json.len)
 			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
 	}
+	for (size_t i = 0; m->piped && i < m->n_outputs; i++)
+		if (m->outputs[i].format == MINTMARK_NDJSON)
+			fflush(m->outputs[i].stream); /* somebody watches */
 	m->json.p[m->json.len - 1] = '\0';
 	record->json = m->json.p;
 	record->json_len = m->json.len - 1;

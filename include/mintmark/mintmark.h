@@ -31,7 +31,8 @@ void mintmark_free(struct mintmark *m);
 /** Why the last call on this context failed; "" when none did. Borrowed until the next call. */
 const char *mintmark_error(const struct mintmark *m);
 
-/** Set an option, "section.key" as mintmark_list(MINTMARK_LIST_OPTIONS) names it, before mintmark_start().
+/** Set an option, "section.key" as mintmark_list(MINTMARK_LIST_OPTIONS) names it, before mintmark_start(); those of section
+ * capture hold for captures added afterwards.
  * Fails when there is no such option or the value is no such value. */
 int mintmark_set(struct mintmark *m, const char *option, const char *value);
 

@@ -38,7 +38,7 @@ const struct mm_option mm_options[] = {
 		"the captures are known to hold all that was issued from then on; 0: not known" },
 	{ "engine.events", MM_OPTION_COUNT, AT(events_max), 64, MAX_COUNT, "65536",
 		"events in the making or waiting to be put in order" },
-	{ "engine.merge_hold", MM_OPTION_MILLIS, AT(merge_hold_ms), 0, 10000, "500",
+	{ "engine.merge_hold", MM_OPTION_MILLIS, AT(merge_hold_ms), 0, 10000, "1500",
 		"milliseconds of packet time that events wait to be put in order" },
 	{ "output.min_band", MM_OPTION_BAND, AT(output_min_band), 0, 0, "medium",
 		"findings below this band are counted, not shown, in text" },

@@ -141,7 +141,9 @@ void mm_gss_response(struct mm_dissect *d, struct mm_presentation *p, struct mm_
 	} else if (t.neg_state == MM_NEG_REJECT && status.domain == MM_STATUS_NONE) {
 		ev->status = (struct mm_status){ MM_STATUS_GSS, MM_NEG_REJECT };
 	}
-	ev->outcome = verdict == MM_VERDICT_ACCEPTED ? MM_SUCCESS : MM_FAILURE;
+	ev->outcome = verdict == MM_VERDICT_ACCEPTED  ? MM_SUCCESS
+	              : verdict == MM_VERDICT_REFUSED ? MM_FAILURE
+	                                              : MM_UNKNOWN;
 	p->ev = NULL;
 	mm_dissect_emit(d, ev);
 }

@@ -43,6 +43,7 @@ enum mm_verdict {
 	MM_VERDICT_CONTINUE, /* more legs follow (SMB2 MORE_PROCESSING_REQUIRED, LDAP saslBindInProgress) */
 	MM_VERDICT_ACCEPTED,
 	MM_VERDICT_REFUSED,
+	MM_VERDICT_UNKNOWN, /* answered, but not to the attempt: a redirection, a failure of the server */
 };
 
 /** A ticket shown, its verdict outstanding. Lives in the carrier's flow state; zero is none. */

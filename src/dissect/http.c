@@ -487,6 +487,17 @@ static void parse_request(struct mm_dissect *d, struct mm_slice msg)
 	st->n_requests++;
 }
 
+/* Answers that a server may give before it has looked at the ticket: redirections, requests that are broken or too
+ * large, and its own failures (RFC 9110 sections 15.4 to 15.6, RFC 6585 section 5). */
+static bool says_nothing(unsigned status)
+{
+	static const uint16_t early[] = { 400, 408, 413, 414, 421, 429, 431 };
+	for (size_t i = 0; i < sizeof early / sizeof early[0]; i++)
+		if (status == early[i])
+			return true;
+	return (status >= 300 && status < 400 && status != NOT_MODIFIED) || status >= 500;
+}
+
 /* What the answer says to one presentation of its request. */
 static void judge(
         struct mm_dissect *d, struct http_shown *slot, unsigned status, struct mm_slice text)
@@ -494,7 +505,7 @@ static void judge(
 	uint8_t token[HEADERS_MAX / 4 * 3];
 	size_t n = 0;
 	unsigned refusal = slot->proxy ? PROXY_AUTHENTICATION_REQUIRED : UNAUTHORIZED;
-	enum mm_verdict verdict = MM_VERDICT_ACCEPTED;
+	enum mm_verdict verdict = says_nothing(status) ? MM_VERDICT_UNKNOWN : MM_VERDICT_ACCEPTED;
 	if (status == PROXY_AUTHENTICATION_REQUIRED && !slot->proxy) {
 		release(d, slot); /* the origin server was never asked */
 		return;

@@ -785,18 +785,64 @@ static bool answers(uint8_t reply_type, uint8_t request_type)
 	return reply_type == KRB_ERROR || reply_type == request_type + 1;
 }
 
-/* The request that this message answers: a datagram answers the newest (a client that asks anew has given
- * up on the older ones), a stream answers in order. */
-static struct pending *find_request(struct mm_dissect *d, uint8_t reply_type)
+/* The service of an answer, as A_SNAME has it: Ticket.sname, or the sname of a KRB-ERROR. Empty when it has none. */
+static struct mm_str answered_service(
+        uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq, char out[MM_STR_MAX])
+{
+	struct mm_cursor f;
+	if (msg_type == KRB_ERROR) {
+		int64_t stime;
+		uint32_t code;
+		seq = error_fields(msg, &stime, &code);
+		for (unsigned tag = 7; tag <= 9; tag++)
+			(void)mm_der_opt(&seq, mm_der_context(tag), &f);
+		f = mm_der_get(&seq, mm_der_context(10));
+	} else {
+		for (unsigned tag = 0; tag <= 4; tag++)
+			(void)mm_der_opt(&seq, mm_der_context(tag), &f);
+		f = mm_der_get(&seq, mm_der_context(5));
+		f = mm_der_get(&f, mm_der_application(KRB_TICKET));
+		f = mm_der_get(&f, MM_DER_SEQUENCE);
+		(void)mm_der_get(&f, mm_der_context(0));
+		(void)mm_der_get(&f, mm_der_context(1));
+		f = mm_der_get(&f, mm_der_context(2));
+	}
+	f = mm_der_get(&f, MM_DER_SEQUENCE);
+	(void)mm_der_get(&f, mm_der_context(0));
+	f = mm_der_get(&f, mm_der_context(1));
+	f = mm_der_get(&f, MM_DER_SEQUENCE);
+	size_t n = 0;
+	while (f.len != 0) {
+		struct mm_slice part = mm_der_string(&f, MM_DER_GENERAL_STRING);
+		if (f.err || part.len + 1 > MM_STR_MAX - n)
+			break;
+		if (n != 0)
+			out[n++] = '/';
+		memcpy(out + n, part.p, part.len);
+		n += part.len;
+	}
+	return (struct mm_str){ out, n };
+}
+
+/* The request that this message answers: one for the service that the answer names before others; then a datagram
+ * answers the newest (a client that asks anew has given up on the older ones), a stream answers in order. */
+static struct pending *find_request(struct mm_dissect *d, uint8_t reply_type, struct mm_str service)
 {
 	struct state *st = d->state;
 	struct pending *best = NULL;
+	bool best_named = false;
 	for (size_t i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &st->pending[i];
 		if (p->ev == NULL || !answers(reply_type, p->msg_type))
 			continue;
-		if (best == NULL || (d->flow->transport == MM_UDP) == (p->order > best->order))
+		const struct mm_attr_value *asked = mm_event_get(p->ev, &attrs[A_SNAME]);
+		bool named = asked != NULL && mm_str_ieq(asked->str, service);
+		bool later = best != NULL && p->order > best->order;
+		if (best == NULL || (named && !best_named) ||
+		        (named == best_named && (d->flow->transport == MM_UDP) == later)) {
 			best = p;
+			best_named = named;
+		}
 	}
 	return best;
 }
@@ -814,7 +860,9 @@ static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, s
 	struct mm_fp fp = mm_fp_of(msg);
 	if (answered_before(d->state, &fp))
 		return;
-	struct pending *p = find_request(d, msg_type);
+	char service[MM_STR_MAX];
+	struct pending *p =
+	        find_request(d, msg_type, answered_service(msg_type, msg, seq, service));
 	struct mm_event *ev = p != NULL ? p->ev : NULL;
 	if (ev == NULL) {
 		ev = mm_dissect_event(d, MM_EV_RESULT, action(msg_type));

@@ -197,44 +197,6 @@ void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev)
 	pool->free_list = ev;
 }
 
-static struct mm_str moved(struct mm_str s, const struct mm_event *from, struct mm_event *to)
-{
-	return s.len == 0 ? (struct mm_str){ to->text, 0 }
-	                  : (struct mm_str){ to->text + (s.p - from->text), s.len };
-}
-
-struct mm_event *mm_event_copy(struct mm_event_pool *pool, const struct mm_event *src)
-{
-	struct mm_event *ev = mm_event_alloc(pool);
-	if (ev == NULL)
-		return NULL;
-	memcpy(ev, src, offsetof(struct mm_event, creds));
-	ev->n_creds = src->n_creds;
-	ev->n_attrs = src->n_attrs;
-	ev->n_text = src->n_text;
-	ev->n_numbers = src->n_numbers;
-	memcpy(ev->creds, src->creds, src->n_creds * sizeof src->creds[0]);
-	memcpy(ev->attrs, src->attrs, src->n_attrs * sizeof src->attrs[0]);
-	memcpy(ev->text, src->text, src->n_text);
-	memcpy(ev->numbers, src->numbers, src->n_numbers * sizeof src->numbers[0]);
-	ev->user = moved(src->user, src, ev);
-	ev->user_realm = moved(src->user_realm, src, ev);
-	for (size_t i = 0; i < ev->n_creds; i++) {
-		struct mm_cred *c = &ev->creds[i];
-		c->issuer = moved(c->issuer, src, ev);
-		c->service = moved(c->service, src, ev);
-		c->principal = moved(c->principal, src, ev);
-		c->principal_realm = moved(c->principal_realm, src, ev);
-	}
-	for (size_t i = 0; i < ev->n_attrs; i++) {
-		struct mm_attr_value *v = &ev->attrs[i];
-		v->str = moved(v->str, src, ev);
-		if (v->numbers != NULL)
-			v->numbers = ev->numbers + (v->numbers - src->numbers);
-	}
-	return ev;
-}
-
 const char *mm_event_kind_name(enum mm_event_kind kind)
 {
 	static const char *const names[] = { "request", "challenge", "issue", "present", "result",

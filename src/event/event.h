@@ -1,6 +1,6 @@
 /* Events: the one vocabulary that all protocols share, and the attributes that each declares.
  *
- * A dissector makes an event with mm_event_new(), fills the common fields, puts protocol detail into
+ * A dissector makes an event with mm_dissect_event(), fills the common fields, puts protocol detail into
  * attributes, and emits it once what it speaks of is known. Strings are copied into the event here and
  * nowhere else, so an event outlives the packet. The ledger and the detectors read the common fields. */
 #ifndef MM_EVENT_EVENT_H
@@ -210,9 +210,6 @@ void mm_event_pool_done(struct mm_event_pool *pool);
  * events are out or memory is. */
 struct mm_event *mm_event_alloc(struct mm_event_pool *pool);
 void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev);
-
-/** A deep copy of src from the pool; NULL as for mm_event_alloc. */
-struct mm_event *mm_event_copy(struct mm_event_pool *pool, const struct mm_event *src);
 
 /* Names as they leave the program. */
 const char *mm_event_kind_name(enum mm_event_kind kind);

@@ -235,8 +235,7 @@ bool mm_track_claim(
 	}
 	tr->info.transport = k->proto == MM_TCP ? MM_TCP : MM_UDP;
 	tr->info.community_id[0] = '\0';
-	tr->server_hash = mm_loss_hash(t->loss, &tr->info.server.addr);
-	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+	mm_loss_add(&t->loss, &tr->info.server.addr,
 	        &(struct mm_flow_loss){ .n_segments = tr->n_held });
 	tr->n_held = 0;
 	return true;
@@ -477,9 +476,27 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 		t->stats.n_retransmitted++;
 		return;
 	}
-	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+	mm_loss_add(&t->loss, &tr->info.server.addr,
 	        &(struct mm_flow_loss){ 1, seg->missing != 0, seg->missing });
 	mm_frame_datagram(t, f, side, pkt, seg);
+}
+
+/* Flows hold events whose answer is outstanding. Before these take all there are, so that nothing new can be taken
+ * down, the oldest flows with a dissector end: many requests into the void must not blind the others. */
+static void make_room_for_events(struct mm_flow_table *t)
+{
+	enum { AT_ONCE = 8 }; /* one packet asks for far fewer */
+	static const uint8_t order[] = { MM_LIST_TRACKED + MM_LIST_CLOSED,
+		MM_LIST_TRACKED + MM_LIST_UDP, MM_LIST_TRACKED + MM_LIST_TCP };
+	for (size_t i = 0; i < sizeof order && t->conf.pool != NULL; i++) {
+		for (int k = 0; k < AT_ONCE; k++) {
+			if (t->conf.pool->n_live < t->conf.pool->max_live / 4 * 3 ||
+			        t->lru[order[i]].tail == MM_NONE)
+				break;
+			t->stats.n_evicted++;
+			end_flow(t, &t->flows[t->lru[order[i]].tail], t->now_ns);
+		}
+	}
 }
 
 void mm_flow_packet(
@@ -493,6 +510,7 @@ void mm_flow_packet(
 		if (time_ns >= t->next_expiry_ns)
 			expire(t);
 	}
+	make_room_for_events(t);
 	struct mm_flow_key k;
 	unsigned side = make_key(seg, &k);
 	uint32_t hash = hash_key(&t->conf.key, &k);
@@ -578,8 +596,7 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 		n_slots *= 2;
 	t->mask = n_slots - 1;
 	int r = mm_class_init(&t->class);
-	if (r == MM_OK)
-		r = mm_loss_new(&config->key, &t->loss);
+	mm_loss_init(&t->loss, &config->key);
 	t->slots = map_array(n_slots, sizeof *t->slots);
 	t->flows = map_array(config->flows_max, sizeof *t->flows);
 	t->proto = calloc(t->class.n + 1, sizeof *t->proto);
@@ -622,7 +639,7 @@ void mm_flow_table_free(struct mm_flow_table *t)
 		}
 	}
 	mm_pool_done(&t->pool);
-	mm_loss_free(t->loss);
+	mm_table_done(&t->loss);
 	free(t->free_state);
 	free(t->proto);
 	if (t->flows != NULL)
@@ -681,5 +698,5 @@ const struct mm_flow_proto_stats *mm_flow_proto_stats(const struct mm_flow_table
 
 struct mm_flow_loss mm_flow_server_loss(const struct mm_flow_table *t, const struct mm_addr *server)
 {
-	return mm_loss_get(t->loss, server);
+	return mm_loss_get(&t->loss, server);
 }

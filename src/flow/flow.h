@@ -24,7 +24,7 @@ struct mm_flow_config {
 
 struct mm_flow_stats {
 	uint64_t n_flows, n_live, n_flows_tcp, n_flows_udp;
-	uint64_t n_evicted;   /* flows ended early by flows_max */
+	uint64_t n_evicted;   /* flows ended early by flows_max, or for the events they held */
 	uint64_t n_midstream; /* TCP flows whose SYN was not seen */
 	uint64_t n_one_way;   /* flows ended with payload in one direction only */
 	uint64_t n_gaps,

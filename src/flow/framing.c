@@ -68,7 +68,7 @@ void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uin
 	t->stats.n_gaps++;
 	t->stats.n_gap_bytes += n_bytes;
 	t->proto[tr->proto].n_gaps++;
-	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+	mm_loss_add(&t->loss, &tr->info.server.addr,
 	        &(struct mm_flow_loss){ .n_gaps = 1, .n_gap_bytes = n_bytes });
 
 	/* Where a message of known length spans the hole, the next one starts behind it. */

@@ -100,7 +100,6 @@ struct mm_track {
 	uint32_t n_lost_run;
 	uint32_t n_ticks;         /* packets with ascending times */
 	int64_t first_ns, now_ns; /* flow time: of the first packet of the track, latest of all */
-	uint64_t server_hash;
 	uint64_t n_held; /* segments with new bytes that came before the server was known */
 	struct mm_flow_info info;
 	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
@@ -145,7 +144,7 @@ struct mm_flow_table {
 	void **free_state; /* per dissector; the first bytes of a free state link to the next */
 	struct mm_track *probing_oldest, *probing_newest;
 	size_t n_probing;
-	struct mm_loss_table *loss;
+	struct mm_table loss;
 	uint64_t seq;
 };
 

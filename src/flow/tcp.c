@@ -294,8 +294,7 @@ static void count_segment(struct mm_flow_table *t, struct mm_track *tr)
 		tr->n_held++;
 		return;
 	}
-	mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
-	        &(struct mm_flow_loss){ .n_segments = 1 });
+	mm_loss_add(&t->loss, &tr->info.server.addr, &(struct mm_flow_loss){ .n_segments = 1 });
 }
 
 /* Bytes below start were skipped, not read: whether they were seen only counts. */
@@ -514,7 +513,7 @@ static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned sid
 	t->stats.n_gap_bytes += n_bytes;
 	t->proto[tr->proto].n_gaps += n_gaps;
 	if (n_gaps != 0)
-		mm_loss_add(t->loss, &tr->info.server.addr, tr->server_hash,
+		mm_loss_add(&t->loss, &tr->info.server.addr,
 		        &(struct mm_flow_loss){ .n_gaps = n_gaps, .n_gap_bytes = n_bytes });
 }
 

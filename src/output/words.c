@@ -86,13 +86,6 @@ void mm_words_name(struct mm_buf *b, const char *name)
 	mm_buf_safe(b, name, strlen(name));
 }
 
-void mm_words_str(struct mm_buf *b, struct mm_str name)
-{
-	char text[MM_NAME_TEXT];
-	mm_name_copy(text, name);
-	mm_words_name(b, text);
-}
-
 void mm_words_count(struct mm_buf *b, uint64_t n, const char *noun)
 {
 	mm_buf_u64(b, n);

@@ -45,7 +45,6 @@ void mm_page_summary(struct mm_page *page);
 
 /* Pieces of a paragraph. */
 void mm_words_name(struct mm_buf *b, const char *name);
-void mm_words_str(struct mm_buf *b, struct mm_str name);
 /** "1 flow", "2 flows" */
 void mm_words_count(struct mm_buf *b, uint64_t n, const char *noun);
 /** "2026-01-31 12:00:00.123 UTC" */

@@ -177,29 +177,6 @@ static void test_packets(void **state)
 	assert_int_equal(ev->flags, MM_EVF_TRUNCATED);
 }
 
-static void test_copy(void **state)
-{
-	struct mm_event *ev = *state;
-	static const int64_t numbers[] = { 1, 2 };
-	ev->user = mm_event_str(ev, mm_slice_str("alice"));
-	mm_event_put_str(ev, &text, mm_slice_str("value"));
-	mm_event_put_ints(ev, &list, numbers, 2);
-	struct mm_cred *cred = mm_event_cred(ev, MM_ROLE_PRESENTED);
-	cred->service = mm_event_str(ev, mm_slice_str("cifs/srv"));
-	ev->status = (struct mm_status){ MM_STATUS_NT, 7 };
-	struct mm_event *copy = mm_event_copy(&pool, ev);
-	assert_non_null(copy);
-	memset(ev->text, 'x', sizeof ev->text); /* the copy must not look back */
-	memset(ev->numbers, 1, sizeof ev->numbers);
-	assert_text(copy->user, "alice");
-	assert_text(copy->creds[0].service, "cifs/srv");
-	assert_text(mm_event_get(copy, &text)->str, "value");
-	assert_memory_equal(mm_event_get(copy, &list)->numbers, numbers, sizeof numbers);
-	assert_int_equal(copy->status.code, 7);
-	assert_int_equal(copy->creds[0].principal.len, 0);
-	mm_event_free(&pool, copy);
-}
-
 static void test_pool_limit(void **state)
 {
 	(void)state;
@@ -207,7 +184,6 @@ static void test_pool_limit(void **state)
 	for (size_t i = 0; i < 7; i++) /* one is out already */
 		assert_non_null(all[i] = mm_event_alloc(&pool));
 	assert_null(mm_event_alloc(&pool));
-	assert_null(mm_event_copy(&pool, all[0]));
 	assert_int_equal(pool.n_refused, 2);
 	mm_event_put_int(all[3], &number, 1);
 	all[3]->flags = MM_EVF_LOSSY;
@@ -247,7 +223,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_credentials, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_credentials_keep_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_packets, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pool_limit, set_up, tear_down),
 		cmocka_unit_test(test_compare),
 	};
