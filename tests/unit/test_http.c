@@ -58,6 +58,21 @@ static void finish(struct mm_dissect *d)
 	fake_reset();
 }
 
+/* A server may redirect, or give up on a large request, before it looks at the ticket. */
+static void test_says_nothing(void **unused)
+{
+	(void)unused;
+	static const char *const answers[] = { "HTTP/1.1 301 Moved\r\n" NO_BODY,
+		"HTTP/1.1 400 Bad Request\r\n" NO_BODY, "HTTP/1.1 503 Unavailable\r\n" NO_BODY };
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		struct mm_dissect d = start();
+		CLIENT(&d, "GET / HTTP/1.1\r\nAuthorization: Negotiate " AP_REQ "\r\n" NO_BODY);
+		SERVER(&d, answers[i]);
+		assert_int_equal(fake_nth(FAKE_RESPONSE, 0)->verdict, MM_VERDICT_UNKNOWN);
+		finish(&d);
+	}
+}
+
 static void test_accepted(void **unused)
 {
 	(void)unused;
@@ -548,6 +563,7 @@ static void test_hostile(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_says_nothing),
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_proxy),

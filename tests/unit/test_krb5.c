@@ -674,6 +674,23 @@ static void test_foreign_messages(void **state)
 	assert_int_equal(n_events, 0);
 }
 
+/* Two requests outstanding on one UDP flow, answered in order: each answer goes to the request for its service. */
+static void test_answers_by_service(void **state)
+{
+	(void)state;
+	struct mm_slice padata = krb5_padata(1, krb5_ap_req(tgt(1), 0));
+	ask(tgs_req(1, 0, NOTHING, NOTHING));
+	ask(krb5_kdc_req(&(struct krb5_req){
+	        .type = 12, .padata = padata, .sname = { "http", "web" }, .nonce = 2 }));
+	answer(tgs_rep(9)); /* for cifs/srv.lab.test */
+	end();
+	assert_int_equal(n_events, 2);
+	assert_int_equal(number(events[0], "nonce"), 1);
+	assert_fp(mm_event_find_cred(events[0], MM_ROLE_ISSUED), 9);
+	assert_int_equal(number(events[1], "nonce"), 2);
+	assert_null(mm_event_find_cred(events[1], MM_ROLE_ISSUED));
+}
+
 static void test_pool_exhausted(void **state)
 {
 	(void)state;
@@ -759,6 +776,7 @@ int main(void)
 		CASE(test_malformed),
 		CASE(test_cut_short),
 		CASE(test_foreign_messages),
+		CASE(test_answers_by_service),
 		CASE(test_pool_exhausted),
 		CASE(test_frame),
 		CASE(test_probe),
