@@ -64,6 +64,7 @@ static void fill_facts(
 		.last_ns = ev->time_ns,
 		.miss = s->miss,
 		.blind = s->blind,
+		.claimed = s->claimed,
 		.flags = ev->flags };
 	mm_name_copy(facts->issuer, s->cred->issuer);
 	mm_name_copy(facts->service, s->cred->service);
@@ -77,6 +78,14 @@ static void fill_facts(
 	        f->detector->id);
 }
 
+/* What no verifier accepted anybody can make up; beyond that the score decides. */
+static bool matters_less(const struct mm_finding *a, const struct mm_finding *b)
+{
+	if ((a->facts.n_accepted == 0) != (b->facts.n_accepted == 0))
+		return a->facts.n_accepted == 0;
+	return a->score < b->score;
+}
+
 /* When all places are taken the least of the older findings gives way: whoever presents thousands of made-up
  * credentials shall not push out the one that matters. */
 static void make_room(struct mm_detect *d)
@@ -86,7 +95,7 @@ static void make_room(struct mm_detect *d)
 	if (d->findings.n < MM_FINDINGS_MAX)
 		return;
 	for (int i = 0; i < OLDER && (f = mm_table_next(&d->findings, f)) != NULL; i++)
-		if (least == NULL || f->score < least->score)
+		if (least == NULL || matters_less(f, least))
 			least = f;
 	mm_table_remove(&d->findings, least);
 	d->n_dropped++;
@@ -153,9 +162,22 @@ bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 	return trusted;
 }
 
+/* What a host of its own issued to a client was seen issued after all: no orphan to be told of, unless more speaks
+ * against it. And a KDC can turn out to be one after the first of its clients was seen. */
+static bool cleared(const struct mm_detect *d, const struct mm_finding *f)
+{
+	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
+	return f->facts.claimed &&
+	       (!stands(f) || (row != NULL && mm_ledger_issued(d->ledger, row)));
+}
+
 void mm_detect_weigh_all(struct mm_detect *d)
 {
-	for (struct mm_finding *f = mm_table_next(&d->findings, NULL); f != NULL;
-	        f = mm_table_next(&d->findings, f))
+	struct mm_finding *next;
+	for (struct mm_finding *f = mm_table_next(&d->findings, NULL); f != NULL; f = next) {
+		next = mm_table_next(&d->findings, f);
 		weigh(d, f);
+		if (cleared(d, f))
+			mm_table_remove(&d->findings, f);
+	}
 }

@@ -1,10 +1,11 @@
 /* Orphans: credentials presented, never seen issued, and what else speaks for or against forgery.
  *
  * Every P(E|H) is learnt from what this issuer was seen to issue; a feature that is everyday here weighs
- * nothing. Features with one common cause are merged: the etype of a ticket and of its session key (forged with the
- * NT hash); a wrong kvno and the KDC's refusal of it. */
+ * nothing. Of features with one common cause the strongest counts: the etype of a ticket and of its session key (forged
+ * with the NT hash); a wrong kvno and the KDC's refusal of it; what the client's software does. */
 #include "detect/orphan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,7 @@ struct norm {
 	struct mm_cred cred;
 	uint32_t issuer;    /* folded name */
 	uint32_t scopes[3]; /* the service, its machine, all of its kind */
+	uint32_t host;      /* what its client does otherwise */
 };
 
 static struct norm norm_of(const struct mm_detect *d, const struct mm_finding *f)
@@ -118,6 +120,7 @@ static struct norm norm_of(const struct mm_detect *d, const struct mm_finding *f
 	n.scopes[0] = mm_scope_service(d->ledger, &n.cred);
 	n.scopes[1] = mm_scope_machine(d->ledger, &n.cred);
 	n.scopes[2] = mm_scope_kind(&n.cred);
+	n.host = mm_scope_host(d->ledger, &f->facts.client);
 	return n;
 }
 
@@ -135,8 +138,8 @@ static struct mm_share narrowest(
 
 static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current, bool machine)
 {
-	if (kvno >= 0 && current - kvno == 1)
-		return kvno == KVNO_IMPACKET_MIMIKATZ ? MM_W_KVNO_PREVIOUS_2 : MM_W_KVNO_PREVIOUS;
+	if (kvno >= 0 && current >= 0 && (current - kvno == 1 || kvno - current == 1))
+		return kvno == KVNO_IMPACKET_MIMIKATZ ? MM_W_KVNO_NEIGHBOUR_2 : MM_W_KVNO_NEIGHBOUR;
 	if (machine)
 		return MM_W_KVNO_MACHINE;
 	if (kvno == KVNO_IMPACKET_MIMIKATZ)
@@ -169,40 +172,48 @@ static double weigh_kvno(struct mm_finding *f, const struct norm *n)
 	        "its key version is %s; the %llu seen issued for this %s carry %s%s",
 	        number_or_none(f->facts.kvno, shown), (unsigned long long)share.n,
 	        machine ? "machine" : "service", number_or_none(share.latest, usual),
-	        id == MM_W_KVNO_2 || id == MM_W_KVNO_PREVIOUS_2
+	        id == MM_W_KVNO_2 || id == MM_W_KVNO_NEIGHBOUR_2
 	                ? ", and 2 is what ticketer.py and mimikatz write"
 	        : id == MM_W_KVNO_3 ? ", and 3 is what Rubeus writes"
 	                            : "");
 	return db;
 }
 
-/* The ticket's own etype and that of its session key have one cause: the stronger is counted. */
-static bool weigh_etypes(struct mm_finding *f, const struct norm *n)
+static bool weigh_etype(struct mm_finding *f, const struct norm *n)
 {
-	bool tgt = f->facts.kind == MM_CRED_TGT;
-	struct mm_share ticket = narrowest(n, MM_TRAIT_ETYPE, f->facts.alg, 2);
-	struct mm_share reply = mm_baseline_share(
-	        n->baseline, MM_TRAIT_REPLY_ETYPE, n->issuer, 0, f->facts.reply_alg);
-	enum mm_weight_id ticket_id = tgt ? MM_W_ETYPE_TGT : MM_W_ETYPE_SERVICE;
-	double ticket_db =
-	        ticket.n != 0 ? mm_weigh(ticket_id, (double)ticket.k, (double)ticket.n) : 0;
-	double reply_db = reply.n != 0 && f->facts.reply_alg != 0
-	                          ? mm_weigh(MM_W_REPLY_ETYPE, (double)reply.k, (double)reply.n)
-	                          : 0;
-	if (ticket_db < MM_NOTABLE_DB && reply_db < MM_NOTABLE_DB)
+	enum mm_weight_id id = f->facts.kind == MM_CRED_TGT ? MM_W_ETYPE_TGT : MM_W_ETYPE_SERVICE;
+	struct mm_share share = narrowest(n, MM_TRAIT_ETYPE, f->facts.alg, 2);
+	double db = share.n != 0 ? mm_weigh(id, (double)share.k, (double)share.n) : 0;
+	if (db < MM_NOTABLE_DB)
 		return false;
-	if (ticket_db >= reply_db)
-		mm_finding_add(f, ticket_id, ticket_db,
-		        "it is encrypted with etype %d; %llu of the %llu seen issued like it are",
-		        f->facts.alg, (unsigned long long)ticket.k, (unsigned long long)ticket.n);
-	else
-		mm_finding_add(f, MM_W_REPLY_ETYPE, reply_db,
-		        "the KDC sealed its reply with session-key etype %d; %llu of %llu replies "
-		        "here "
-		        "are",
-		        f->facts.reply_alg, (unsigned long long)reply.k,
-		        (unsigned long long)reply.n);
-	return ticket.n != 0 && ticket.k == 0;
+	mm_finding_add(f, id, db,
+	        "it is encrypted with etype %d; %llu of the %llu seen issued like it are",
+	        f->facts.alg, (unsigned long long)share.k, (unsigned long long)share.n);
+	return true;
+}
+
+/* How usual something is for clients here: among all, or on this very host when it is more usual there. */
+static struct mm_share habit(const struct norm *n, enum mm_trait trait, int64_t value)
+{
+	struct mm_share all = mm_baseline_share(n->baseline, trait, n->issuer, 0, value);
+	struct mm_share own = { 0 };
+	if (n->host != 0)
+		own = mm_baseline_share(n->baseline, trait, n->issuer, n->host, value);
+	return own.k != 0 && own.k * all.n > all.k * own.n ? own : all;
+}
+
+static bool weigh_reply_etype(struct mm_finding *f, const struct norm *n)
+{
+	struct mm_share share = habit(n, MM_TRAIT_REPLY_ETYPE, f->facts.reply_alg);
+	if (share.n == 0 || f->facts.reply_alg == 0)
+		return false;
+	double db = mm_weigh(MM_W_REPLY_ETYPE, (double)share.k, (double)share.n);
+	if (db < MM_NOTABLE_DB)
+		return false;
+	mm_finding_add(f, MM_W_REPLY_ETYPE, db,
+	        "the KDC sealed its reply with session-key etype %d; %llu of %llu replies here are",
+	        f->facts.reply_alg, (unsigned long long)share.k, (unsigned long long)share.n);
+	return true;
 }
 
 /* Length of the encrypted part, confounder and checksum taken off, so that etypes compare. */
@@ -219,12 +230,11 @@ static bool weigh_length(struct mm_finding *f, const struct norm *n)
 		r = mm_baseline_length_rank(n->baseline, n->issuer, n->scopes[0], length);
 	if (r.n < ENOUGH && owner == n->scopes[2])
 		r = mm_baseline_length_rank(n->baseline, n->issuer, n->scopes[2], length);
-	if (r.n == 0 || r.margins < 1)
+	/* Forged ones are short. Honest ones grow with groups and names: a long one says nothing. The further out, the
+	 * rarer, as Chebyshev bounds it. */
+	if (r.n == 0 || r.margins < 1 || length >= r.min)
 		return false;
-	/* Forged ones are short, so the short side is tested alone; the further out, the rarer, as Chebyshev
-	 * bounds it. */
-	double sides = length < r.min ? 1 : 2;
-	double p_h = sides * (r.n_beyond + 0.5) / ((double)r.n + 1) / (r.margins * r.margins);
+	double p_h = (r.n_beyond + 0.5) / ((double)r.n + 1) / (r.margins * r.margins);
 	double db = mm_weigh_p(MM_W_LENGTH, p_h);
 	if (db < MM_NOTABLE_DB)
 		return false;
@@ -289,8 +299,7 @@ static bool weigh_service_form(struct mm_finding *f, const struct norm *n)
 
 static bool weigh_stack(struct mm_finding *f, const struct norm *n)
 {
-	struct mm_share share = mm_baseline_share(
-	        n->baseline, MM_TRAIT_STACK, n->issuer, 0, (int64_t)f->facts.stack);
+	struct mm_share share = habit(n, MM_TRAIT_STACK, (int64_t)f->facts.stack);
 	enum mm_weight_id id = f->facts.miss.a > 0 ? MM_W_STACK_WARM_UP : MM_W_STACK;
 	if (share.n == 0 || f->facts.stack == 0)
 		return false;
@@ -389,6 +398,13 @@ static void weigh_orphan(struct mm_finding *f)
 	}
 	if (m->a > 0)
 		f->unscored = "warm-up";
+	if (f->facts.claimed) {
+		mm_finding_add(f, MM_W_CLAIMED, mm_weigh_p(MM_W_CLAIMED, m->m),
+		        "it was issued by a host that nobody but its own client uses as a KDC of "
+		        "%s",
+		        f->facts.issuer);
+		return;
+	}
 	mm_finding_add(f, MM_W_ORPHAN, mm_weigh_p(MM_W_ORPHAN, m->m),
 	        "it was never seen issued; %s was watched for %.1f h (chance that an honest ticket "
 	        "is older "
@@ -396,6 +412,30 @@ static void weigh_orphan(struct mm_finding *f)
 	        "out of "
 	        "sight %.2g), chance lost %.2g: an honest one goes missing with chance %.2g",
 	        f->facts.issuer, hours, m->a, (unsigned long long)m->n_hits, m->c, m->b, m->m);
+}
+
+/* Name-type, request and session-key etype are all the client software's: one odd program shows in each. */
+static bool is_habit(enum mm_weight_id id)
+{
+	return id == MM_W_NAME_TYPE_SERVICE || id == MM_W_STACK || id == MM_W_STACK_WARM_UP ||
+	       id == MM_W_REPLY_ETYPE;
+}
+
+static void keep_strongest_habit(struct mm_finding *f)
+{
+	double strongest = 0;
+	size_t n = 0;
+	for (size_t i = 0; i < f->n_evidence; i++)
+		if (is_habit(f->evidence[i].weight_id))
+			strongest = fmax(strongest, f->evidence[i].weight);
+	for (size_t i = 0; i < f->n_evidence; i++) {
+		bool habit = is_habit(f->evidence[i].weight_id);
+		if (habit && f->evidence[i].weight < strongest)
+			continue;
+		f->evidence[n++] = f->evidence[i];
+		strongest = habit ? INFINITY : strongest; /* of equals the first */
+	}
+	f->n_evidence = n;
 }
 
 void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
@@ -415,13 +455,17 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 	}
 	double kvno_db = weigh_kvno(f, &n);
 	bool odd = kvno_db > 0;
-	odd |= weigh_etypes(f, &n);
+	bool etype = weigh_etype(f, &n);
+	odd |= etype;
 	odd |= weigh_length(f, &n);
 	odd |= weigh_name_type(f, &n);
 	odd |= weigh_realm_form(d, f, &n);
 	odd |= weigh_service_form(f, &n);
 	odd |= weigh_refusal(f, &n, kvno_db);
 	odd |= weigh_stack(f, &n);
+	if (!etype) /* a ticket forged with the NT hash brings its session key with it */
+		odd |= weigh_reply_etype(f, &n);
+	keep_strongest_habit(f);
 	weigh_latest(f, &n);
 	weigh_host(d, f, &n);
 	mm_finding_sum(f);

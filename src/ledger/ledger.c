@@ -3,14 +3,17 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
 
-#define HOURS_NS (INT64_C(3600) * 1000000000)
+#define REORDERING_NS INT64_C(2000000000) /* packets and captures are not further out of order */
+#define HOURS_NS      (INT64_C(3600) * 1000000000)
 
 enum {
 	ISSUERS_MAX = 4096,
 	CELLS_MAX = 262144,
 	/* Scopes that are no names: numbers no name gets. */
 	SCOPE_KIND = 0xfffffff0,
+	SCOPE_KADMIN = 8, /* beyond the kinds */
 	SCOPE_OWNER = 0xffffffe0,
 	REPLY_SEGMENTS = 2, /* a reply with a PAC spans two segments: either lost loses it */
 };
@@ -123,7 +126,17 @@ uint32_t mm_scope_machine(const struct mm_ledger *l, const struct mm_cred *cred)
 
 uint32_t mm_scope_kind(const struct mm_cred *cred)
 {
-	return (uint32_t)SCOPE_KIND + (uint32_t)cred->kind;
+	/* Tickets of the AS exchange for services of the KDC itself hold less of a PAC than others. */
+	bool kadmin = cred->kind == MM_CRED_SERVICE && cred->service.len > 7 &&
+	              strncasecmp(cred->service.p, "kadmin/", 7) == 0;
+	return (uint32_t)SCOPE_KIND + (kadmin ? (uint32_t)SCOPE_KADMIN : (uint32_t)cred->kind);
+}
+
+uint32_t mm_scope_host(const struct mm_ledger *l, const struct mm_addr *host)
+{
+	char text[MM_ADDR_TEXT];
+	(void)mm_addr_text(host, text);
+	return mm_names_find(&l->names, (struct mm_str){ text, strlen(text) });
 }
 
 uint32_t mm_scope_owner(const struct mm_cred *cred, struct mm_str principal)
@@ -164,19 +177,34 @@ static bool is_kdc(const struct mm_issuer *issuer, const struct mm_addr *addr)
 	return false;
 }
 
-/* This host issued something of the realm to this client. */
-static void note_kdc(
+/* This host issued something of the realm to this client: the KDC's index, MM_KDCS_MAX when there is no room. */
+static size_t note_kdc(
         struct mm_issuer *issuer, const struct mm_addr *addr, const struct mm_addr *client)
 {
 	struct mm_kdc *kdc = find_kdc(issuer, addr);
 	if (kdc == NULL) {
 		if (issuer->n_kdcs == MM_KDCS_MAX)
-			return;
+			return MM_KDCS_MAX;
 		kdc = &issuer->kdcs[issuer->n_kdcs++];
 		*kdc = (struct mm_kdc){ *addr, *client, issuer->n_kdcs == 1 };
 	}
 	if (!mm_addr_eq(&kdc->client, client))
 		kdc->vouched = true;
+	return (size_t)(kdc - issuer->kdcs);
+}
+
+/* Was it issued by a KDC that is vouched for by now? */
+static bool is_issued(const struct mm_issuer *issuer, const struct mm_row *row)
+{
+	if (!(row->flags & MM_ROW_CLAIMED))
+		return row->flags & MM_ROW_ISSUED;
+	return issuer != NULL && row->kdc < issuer->n_kdcs && issuer->kdcs[row->kdc].vouched;
+}
+
+bool mm_ledger_issued(const struct mm_ledger *l, const struct mm_row *row)
+{
+	uint32_t name = mm_names_find_folded(&l->names, mm_names_text(&l->names, row->issuer));
+	return is_issued(mm_ledger_issuer(l, name), row);
 }
 
 /* The chance that a credential was issued out of sight, after so many matched and so many held to be. A sensor
@@ -292,7 +320,6 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	if (fresh)
 		row->client =
 		        ev->src.addr; /* names are stored when issued: anybody can present made-up ones */
-	s->orphan = !(row->flags & MM_ROW_ISSUED);
 	s->first = row->n_presented == 0;
 	if (row->n_presented++ == 0)
 		row->first_ns = at;
@@ -302,6 +329,8 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	l->n_presented++;
 	uint32_t issuer_name = mm_names_find_folded(&l->names, cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &issuer_name);
+	s->orphan = !is_issued(issuer, row);
+	s->claimed = s->orphan && (row->flags & MM_ROW_CLAIMED);
 	if (issuer != NULL) {
 		issuer->n_presented++;
 		issuer->n_matched += s->orphan ? 0 : 1;
@@ -342,8 +371,11 @@ static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look
 	uint32_t name = issued != NULL ? mm_names_put_folded(&l->names, realm)
 	                               : mm_names_find_folded(&l->names, realm);
 	/* A realm that was only asked for is no issuer: made-up realms would fill the table. */
-	struct mm_issuer *issuer = issued != NULL ? mm_table_put(&l->issuers, &name, &fresh)
-	                                          : mm_table_find(&l->issuers, &name);
+	struct mm_issuer *issuer = mm_table_find(&l->issuers, &name);
+	if (issuer == NULL && l->issuers.n >= ISSUERS_MAX)
+		return NULL; /* made-up realms must not push out those that are watched */
+	if (issued != NULL)
+		issuer = mm_table_put(&l->issuers, &name, &fresh);
 	if (issuer == NULL)
 		return NULL;
 	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
@@ -373,7 +405,8 @@ static void learn_coverage(
 	const struct mm_addr *client = &look->ev->src.addr;
 	uint32_t name = mm_names_find_folded(&l->names, s->cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &name);
-	if (issuer == NULL || !s->first || s->blind != MM_SEEING || is_kdc(issuer, client))
+	if (issuer == NULL || !s->first || s->claimed || s->blind != MM_SEEING ||
+	        is_kdc(issuer, client))
 		return;
 	if (s->orphan && look->ev->outcome != MM_SUCCESS)
 		return; /* anybody can present garbage: it must not lower coverage */
@@ -432,8 +465,13 @@ static void learn_traits(
 		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1],
 		        mm_names_put_folded(&l->names, cred->service));
 	if (look->proof != NULL) {
+		char addr[MM_ADDR_TEXT];
+		(void)mm_addr_text(&ev->src.addr, addr);
+		uint32_t host = mm_names_put(&l->names, (struct mm_str){ addr, strlen(addr) });
 		mm_baseline_count(b, MM_TRAIT_REPLY_ETYPE, issuer, 0, ev->reply_alg);
+		mm_baseline_count(b, MM_TRAIT_REPLY_ETYPE, issuer, host, ev->reply_alg);
 		mm_baseline_count(b, MM_TRAIT_STACK, issuer, 0, (int64_t)ev->stack);
+		mm_baseline_count(b, MM_TRAIT_STACK, issuer, host, (int64_t)ev->stack);
 	}
 }
 
@@ -445,13 +483,18 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	struct mm_row *row = mm_table_put(&l->rows, &cred->fp, &fresh);
 	if (row == NULL)
 		return;
-	note_kdc(issuer, &ev->dst.addr, &ev->src.addr);
-	if (row->flags & MM_ROW_ISSUED) {
+	size_t kdc = note_kdc(issuer, &ev->dst.addr, &ev->src.addr);
+	if (row->flags & (MM_ROW_ISSUED | MM_ROW_CLAIMED)) {
 		l->n_reissued++;
 		return;
 	}
+	/* Nobody presents what is issued later. */
+	if (row->n_presented != 0 && ev->time_ns > row->first_ns + REORDERING_NS)
+		return;
+	bool vouched = kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched;
 	fill_row(l, row, cred);
-	row->flags |= MM_ROW_ISSUED;
+	row->flags |= vouched ? MM_ROW_ISSUED : MM_ROW_CLAIMED;
+	row->kdc = (uint8_t)kdc;
 	row->issued_ns = ev->response_ns != 0 ? ev->response_ns : ev->time_ns;
 	row->issued_pkt = ev->response_pkt;
 	row->client = ev->src.addr;
@@ -485,7 +528,7 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 		}
 	}
 	/* What an orphan bought is no sign that its holder draws tickets in view. */
-	if (host != NULL && !mm_fp_is_set(&row->root)) {
+	if (host != NULL && vouched && !mm_fp_is_set(&row->root)) {
 		host->n_obtained++;
 		struct mm_str who = cred->principal;
 		if (cred->kind == MM_CRED_TGT && who.len > 1 && who.p[who.len - 1] == '$')
@@ -507,8 +550,8 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role != MM_ROLE_ISSUED || issuer == NULL)
 			continue;
-		if (trusted)
-			learn_traits(l, look, &ev->creds[i]);
 		issue(l, look, &ev->creds[i], issuer);
+		if (trusted && is_kdc(issuer, &ev->dst.addr))
+			learn_traits(l, look, &ev->creds[i]);
 	}
 }

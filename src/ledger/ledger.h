@@ -17,6 +17,7 @@ enum {
 	MM_ROW_S4U = 1u << 2,       /* its client was named by the requester (MS-SFU) */
 	MM_ROW_HIDDEN = 1u << 3,    /* FAST hid the client's name when it was issued */
 	MM_ROW_ACCEPTED = 1u << 4,  /* a verifier took it */
+	MM_ROW_CLAIMED = 1u << 5,   /* issued, but by a host that is not vouched for as a KDC */
 };
 
 /** One credential. Found by fingerprint. */
@@ -37,6 +38,7 @@ struct mm_row {
 	int64_t kvno;
 	int32_t alg;
 	uint8_t kind; /* enum mm_cred_kind */
+	uint8_t kdc;  /* of a claimed one: index in its issuer\'s kdcs */
 	uint8_t flags;
 };
 
@@ -60,8 +62,9 @@ enum mm_blind {
 struct mm_sighting {
 	const struct mm_cred *cred;
 	struct mm_row *row;
-	bool orphan; /* never seen issued */
-	bool first;  /* this is its first presentation */
+	bool orphan;  /* never seen issued by a KDC that is vouched for */
+	bool claimed; /* an orphan that some other host issued */
+	bool first;   /* this is its first presentation */
 	enum mm_blind blind;
 	struct mm_miss miss; /* as of now; for orphans */
 };
@@ -77,8 +80,8 @@ struct mm_look {
 };
 
 /** A host that answers as a KDC of a realm. Vouched for: the first one seen, and those from which more than
- * one host obtained something. An intruder's own staged KDC is not: nothing that is asked of it counts as lost, and its
- * host is not excused as a KDC. */
+ * one host obtained something. An intruder's own staged KDC is not: what it issues is claimed, not issued, and
+ * teaches nothing; nothing that is asked of it counts as lost; its host is not excused as a KDC. */
 struct mm_kdc {
 	struct mm_addr addr;
 	struct mm_addr client; /* the first to obtain something from it */
@@ -167,6 +170,8 @@ const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t iss
         struct mm_str principal, const struct mm_addr *host);
 
 const struct mm_row *mm_ledger_find(const struct mm_ledger *l, const struct mm_fp *fp);
+/** Was its issuance seen, by a KDC that is vouched for by now? */
+bool mm_ledger_issued(const struct mm_ledger *l, const struct mm_row *row);
 const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t issuer_folded);
 /** Coverage cell of one host; NULL when it never presented or obtained anything of this issuer. */
 const struct mm_cell *mm_ledger_host(
@@ -180,6 +185,9 @@ uint32_t mm_scope_kind(const struct mm_cred *cred);
 
 /** The scope of lengths among tickets of a kind: machine accounts' PACs are smaller than users'. */
 uint32_t mm_scope_owner(const struct mm_cred *cred, struct mm_str principal);
+
+/** The scope of what one host does. */
+uint32_t mm_scope_host(const struct mm_ledger *l, const struct mm_addr *host);
 
 /** Length of what is encrypted: cipher less the overhead of its etype (RFC 3961, 3962, 4757, 8009). */
 uint32_t mm_plain_length(const struct mm_cred *cred);

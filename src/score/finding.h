@@ -66,6 +66,7 @@ struct mm_facts {
 	uint32_t kdc_error; /* first error the KDC gave to it; 0: none */
 	uint32_t flags;     /* of the first event */
 	bool latest_unused; /* its client had a TGT on that host, not used until then */
+	bool claimed;       /* some host issued it that only its own client uses as a KDC */
 	uint64_t n_uses, n_accepted, n_refused;
 };
 
