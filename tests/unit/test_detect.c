@@ -144,6 +144,62 @@ static void test_golden(void **state)
 	assert_true(fabs(sum - f->score) < 1e-9); /* it prints its arithmetic */
 }
 
+/* A host of the forger's own, answering on port 88, cannot make the forged ticket an issued one, nor teach that its
+ * features are ordinary. */
+static void test_staged_kdc(void **state)
+{
+	(void)state;
+	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
+	for (uint8_t i = 0; i < 20; i++) {
+		forged.id = (uint8_t)(200 + i);
+		make_as(&ev, FORGER, EVENING, forged);
+		ev.dst.addr = host(FORGER + 1);
+		pass();
+	}
+	make_tgs(&ev, FORGER, EVENING + HOUR, forged, cifs(230));
+	pass();
+	mm_detect_weigh_all(&d);
+	struct mm_finding *f = finding(&mm_orphan_tgt);
+	assert_non_null(f);
+	assert_true(f->band >= MM_BAND_HIGH);
+	assert_true(weight_of(f, MM_W_KVNO_2) > 20);
+	assert_true(weight_of(f, MM_W_CLAIMED) <= 10);
+}
+
+/* Nor can it be issued once it was used. */
+static void test_issued_too_late(void **state)
+{
+	(void)state;
+	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
+	make_tgs(&ev, FORGER, EVENING, forged, cifs(201));
+	pass();
+	make_as(&ev, FORGER, EVENING + HOUR, forged);
+	pass();
+	make_tgs(&ev, FORGER, EVENING + 2 * HOUR, forged, cifs(202));
+	pass();
+	assert_true(finding(&mm_orphan_tgt)->facts.n_uses == 2);
+	assert_true(finding(&mm_orphan_tgt)->band >= MM_BAND_HIGH);
+}
+
+/* The benign twin: a second domain controller comes into view; its first client is no forger. */
+static void test_second_kdc(void **state)
+{
+	(void)state;
+	for (uint8_t client = 1; client <= 2; client++) {
+		struct made t = tgt((uint8_t)(200 + 2 * client));
+		make_as(&ev, client, EVENING, t);
+		ev.dst.addr = host(KDC + 1);
+		pass();
+		make_tgs(&ev, client, EVENING + SECOND, t, cifs((uint8_t)(t.id + 1)));
+		pass();
+		for (const struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
+		        f = mm_table_next(&d.findings, f))
+			assert_true(f->band == MM_BAND_LOW);
+	}
+	mm_detect_weigh_all(&d);
+	assert_int_equal(d.findings.n, 0); /* vouched for by the second client */
+}
+
 /* Thousands of made-up tickets, all refused, push out neither the finding nor the coverage. */
 static void test_flood(void **state)
 {
@@ -452,6 +508,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_honest_day),
 		CASE(test_golden),
+		CASE(test_staged_kdc),
+		CASE(test_issued_too_late),
+		CASE(test_second_kdc),
 		CASE(test_flood),
 		CASE(test_taint),
 		CASE(test_bare_orphan),
