@@ -36,7 +36,7 @@ const struct mm_option mm_options[] = {
 		"longest life of a Kerberos ticket: how long a sensor must watch before none can be older than it" },
 	{ "ledger.complete_since", MM_OPTION_TIME, AT(ledger_complete_since_s), 0, INT64_C(9000000000), "0",
 		"the captures are known to hold all that was issued from then on; 0: not known" },
-	{ "engine.events", MM_OPTION_COUNT, AT(events_max), 64, MAX_COUNT, "65536",
+	{ "engine.events", MM_OPTION_COUNT, AT(events_max), 64, MAX_COUNT, "32768",
 		"events in the making or waiting to be put in order" },
 	{ "engine.merge_hold", MM_OPTION_MILLIS, AT(merge_hold_ms), 0, 10000, "1500",
 		"milliseconds of packet time that events wait to be put in order" },

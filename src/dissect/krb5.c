@@ -22,6 +22,7 @@ enum msg_type { /* section 7.5.7; also the [APPLICATION n] of each message */
 enum padata_type { /* section 7.5.2, MS-KILE 2.2, RFC 6113, RFC 4556 */
 	PA_TGS_REQ = 1,
 	PA_ENC_TIMESTAMP = 2,
+	PA_PW_SALT = 3,
 	PA_PK_AS_REQ = 16,
 	PA_ETYPE_INFO = 11,
 	PA_ETYPE_INFO2 = 19,
@@ -48,6 +49,7 @@ enum error_code { /* section 7.5.9 */
 };
 
 enum {
+	KERB_ERR_TYPE_EXTENDED = 3,   /* MS-KILE 2.2.2 */
 	FX_FAST_ARMOR_AP_REQUEST = 1, /* RFC 6113 section 5.4.1 */
 	RECORD_MARK = 4,              /* TCP: length, big-endian, top bit reserved; section 7.2.2 */
 	MESSAGE_MAX = 256 * 1024,
@@ -91,6 +93,8 @@ enum attr {
 	A_ERROR_CODE,
 	A_ERROR_TEXT,
 	A_ERROR_TIME,
+	A_TYPED_DATA,
+	A_NT_STATUS,
 	A_ETYPE_INFO,
 	A_ETYPE_INFO_SALT,
 	A_AP_OPTIONS,
@@ -134,6 +138,8 @@ static const struct mm_attr attrs[N_ATTRS] = {
 	[A_ERROR_CODE] = { "mintmark.kerberos.error_code", MM_ATTR_INT, "error-code of a KRB-ERROR (RFC 4120 7.5.9)" },
 	[A_ERROR_TEXT] = { "mintmark.kerberos.error_text", MM_ATTR_STR, "e-text of a KRB-ERROR" },
 	[A_ERROR_TIME] = { "mintmark.kerberos.error_time", MM_ATTR_INT, "stime of a KRB-ERROR: the server's clock, seconds since 1970" },
+	[A_TYPED_DATA] = { "mintmark.kerberos.typed_data", MM_ATTR_INTS, "data types of TYPED-DATA in the e-data of a KRB-ERROR (RFC 4120 5.9.1)" },
+	[A_NT_STATUS] = { "mintmark.kerberos.nt_status", MM_ATTR_INT, "NTSTATUS of KERB-EXT-ERROR in the e-data of a KRB-ERROR (MS-KILE 2.2.1)" },
 	[A_ETYPE_INFO] = { "mintmark.kerberos.etype_info", MM_ATTR_INTS, "etypes of ETYPE-INFO2, or of ETYPE-INFO" },
 	[A_ETYPE_INFO_SALT] = { "mintmark.kerberos.etype_info_salt", MM_ATTR_STR, "first salt of ETYPE-INFO2" },
 	[A_AP_OPTIONS] = { "mintmark.kerberos.ap_options", MM_ATTR_INT, "ap-options of the AP-REQ as a 32-bit number (RFC 4120 5.5.1)" },
@@ -418,9 +424,20 @@ static void request_padata(struct mm_event *ev, int64_t type, struct mm_slice va
 	}
 }
 
+/* KERB-EXT-ERROR: status (4, little-endian), reserved (4), flags (4). MS-KILE 2.2.1 */
+static void nt_status(struct mm_event *ev, struct mm_slice value)
+{
+	enum { EXT_ERROR_LEN = 12 };
+	struct mm_cursor c = mm_cursor(value);
+	if (value.len == EXT_ERROR_LEN)
+		mm_event_put_int(ev, &attrs[A_NT_STATUS], mm_le32(&c));
+}
+
 static void reply_padata(struct mm_event *ev, int64_t type, struct mm_slice value)
 {
-	if (type == PA_ETYPE_INFO2)
+	if (type == PA_PW_SALT)
+		nt_status(ev, value); /* in errors Windows puts it there */
+	else if (type == PA_ETYPE_INFO2)
 		etype_info(ev, value, MM_DER_GENERAL_STRING);
 	else if (type == PA_ETYPE_INFO)
 		etype_info(ev, value, MM_DER_OCTET_STRING);
@@ -688,6 +705,51 @@ bool mm_krb5_error_code(struct mm_slice krb_error, uint32_t *code)
 	return !error_fields(krb_error, &stime, code).err;
 }
 
+/* TYPED-DATA ::= SEQUENCE OF SEQUENCE { data-type [0] Int32, data-value [1] OCTET STRING } (section 5.9.1) */
+static void typed_data(struct mm_event *ev, struct mm_cursor list)
+{
+	int64_t types[LIST_MAX];
+	size_t n = 0;
+	while (list.len != 0 && n < LIST_MAX) {
+		struct mm_cursor seq = mm_der_get(&list, MM_DER_SEQUENCE);
+		struct mm_cursor body = mm_der_get(&seq, mm_der_context(0));
+		types[n] = mm_der_int(&body);
+		bad(ev, &seq);
+		bad(ev, &body);
+		if (body.err)
+			break;
+		n++;
+	}
+	bad(ev, &list);
+	mm_event_put_ints(ev, &attrs[A_TYPED_DATA], types, n);
+}
+
+/* What e-data holds shows in its shape: METHOD-DATA (a list of PA-DATA, whose fields are [1] and [2]), TYPED-DATA (a
+ * list of [0] and [1]), or Microsoft's KERB-ERROR-DATA ::= SEQUENCE { data-type [1] INTEGER, data-value [2] OCTET
+ * STRING } (MS-KILE 2.2.2). Others put what they like there (section 5.9.1). */
+static void error_data(struct mm_event *ev, struct mm_cursor data)
+{
+	struct mm_cursor whole = data;
+	if (mm_peek8(&data) != MM_DER_SEQUENCE)
+		return;
+	struct mm_cursor seq = mm_der_get(&data, MM_DER_SEQUENCE), first = seq;
+	if (mm_peek8(&seq) == mm_der_context(1)) {
+		struct mm_cursor f = mm_der_get(&seq, mm_der_context(1));
+		int64_t type = mm_der_int(&f);
+		f = mm_der_get(&seq, mm_der_context(2));
+		struct mm_slice value = mm_der_string(&f, MM_DER_OCTET_STRING);
+		bad(ev, &f);
+		if (type == KERB_ERR_TYPE_EXTENDED)
+			nt_status(ev, value);
+	} else if (mm_peek8(&seq) == MM_DER_SEQUENCE) {
+		first = mm_der_get(&first, MM_DER_SEQUENCE);
+		if (mm_peek8(&first) == mm_der_context(0))
+			typed_data(ev, seq);
+		else
+			padata(ev, &whole, &attrs[A_REPLY_PADATA], reply_padata);
+	}
+}
+
 static void krb_error(struct mm_event *ev, struct mm_slice msg)
 {
 	int64_t stime = 0;
@@ -705,15 +767,8 @@ static void krb_error(struct mm_event *ev, struct mm_slice msg)
 	if (mm_der_opt(&seq, mm_der_context(11), &f))
 		mm_event_put_str(
 		        ev, &attrs[A_ERROR_TEXT], mm_der_string(&f, MM_DER_GENERAL_STRING));
-	if (mm_der_opt(&seq, mm_der_context(12), &f)) {
-		/* e-data is METHOD-DATA for these errors; others put what they like there (5.9.1). */
-		struct mm_cursor data = mm_cursor(mm_der_string(&f, MM_DER_OCTET_STRING));
-		if (code == KDC_ERR_PREAUTH_REQUIRED ||
-		        code == KDC_ERR_MORE_PREAUTH_DATA_REQUIRED ||
-		        mm_event_get(ev, &attrs[A_PADATA]) == NULL)
-			if (mm_peek8(&data) == MM_DER_SEQUENCE)
-				padata(ev, &data, &attrs[A_REPLY_PADATA], reply_padata);
-	}
+	if (mm_der_opt(&seq, mm_der_context(12), &f))
+		error_data(ev, mm_cursor(mm_der_string(&f, MM_DER_OCTET_STRING)));
 	if (code == KDC_ERR_PREAUTH_REQUIRED || code == KDC_ERR_MORE_PREAUTH_DATA_REQUIRED)
 		ev->kind = MM_EV_CHALLENGE;
 	else if (code != KRB_ERR_RESPONSE_TOO_BIG)

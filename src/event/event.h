@@ -122,7 +122,7 @@ enum {
 	MM_EVENT_CREDS = 6,
 	MM_EVENT_ATTRS = 32,
 	MM_EVENT_PKTS = 8,
-	MM_EVENT_TEXT = 2048,  /* bytes of all strings of one event */
+	MM_EVENT_TEXT = 6144, /* bytes of its strings: long names asked leave room for the answer */
 	MM_EVENT_NUMBERS = 96, /* numbers of all lists of one event */
 	MM_STR_MAX = 512,      /* longer strings are cut and MM_EVF_TRUNCATED set */
 	MM_CID_TEXT = 31,      /* "1:" + base64 of 20 bytes + NUL */

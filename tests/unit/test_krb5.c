@@ -317,6 +317,31 @@ static void test_errors(void **state)
 	assert_int_equal(events[2]->outcome, MM_UNKNOWN);
 }
 
+/* The forms of e-data: KERB-ERROR-DATA and PA-PW-SALT with STATUS_NOT_SUPPORTED (MS-ERREF: 0xC00000BB), TYPED-DATA. */
+static void test_error_data(void **state)
+{
+	(void)state;
+	static const uint8_t ext[12] = { 0xbb, 0, 0, 0xc0, 0, 0, 0, 0, 1, 0, 0, 0 };
+	struct mm_slice status = mm_slice(ext, sizeof ext);
+	ask(as_req(1));
+	answer(krb5_error(13, SEQ(CTX(1, der_integer(3)), CTX(2, der_octets(status)))));
+	ask(as_req(2));
+	answer(krb5_error(13, SEQ(krb5_padata(3, status))));
+	ask(as_req(3));
+	answer(krb5_error(63, SEQ(SEQ(CTX(0, der_integer(104)), CTX(1, der_octets(status))),
+	                              SEQ(CTX(0, der_integer(105))))));
+	assert_int_equal(n_events, 3);
+	assert_int_equal(number(events[0], "nt_status"), 0xc00000bb);
+	assert_int_equal(number(events[1], "nt_status"), 0xc00000bb);
+	const struct mm_attr_value *typed = attr(events[2], "typed_data");
+	assert_non_null(typed);
+	assert_int_equal(typed->n_numbers, 2);
+	assert_int_equal(typed->numbers[0], 104);
+	assert_int_equal(typed->numbers[1], 105);
+	for (size_t i = 0; i < 3; i++)
+		assert_false(events[i]->flags & MM_EVF_MALFORMED);
+}
+
 static void test_error_code_alone(void **state)
 {
 	(void)state;
@@ -753,6 +778,7 @@ int main(void)
 		CASE(test_tgt_in_other_case),
 		CASE(test_challenge),
 		CASE(test_errors),
+		CASE(test_error_data),
 		CASE(test_error_code_alone),
 		CASE(test_options),
 		CASE(test_s4u2self),
