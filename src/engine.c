@@ -336,7 +336,7 @@ static void enrich(const struct mintmark *m, struct mm_event *ev, const struct m
 	if (look->proof == NULL)
 		return;
 	const struct mm_row *row = look->proof->row;
-	if (look->proof->orphan)
+	if (look->proof->orphan && !look->proof->claimed)
 		ev->flags |= MM_EVF_ORPHAN;
 	if (mm_fp_is_set(&row->root))
 		ev->flags |= MM_EVF_TAINTED;

@@ -186,7 +186,9 @@ static size_t note_kdc(
 		if (issuer->n_kdcs == MM_KDCS_MAX)
 			return MM_KDCS_MAX;
 		kdc = &issuer->kdcs[issuer->n_kdcs++];
-		*kdc = (struct mm_kdc){ *addr, *client, issuer->n_kdcs == 1 };
+		*kdc = (struct mm_kdc){
+			.addr = *addr, .client = *client, .vouched = issuer->n_kdcs == 1
+		};
 	}
 	if (!mm_addr_eq(&kdc->client, client))
 		kdc->vouched = true;
@@ -331,7 +333,9 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &issuer_name);
 	s->orphan = !is_issued(issuer, row);
 	s->claimed = s->orphan && (row->flags & MM_ROW_CLAIMED);
-	if (issuer != NULL) {
+	if (issuer != NULL && s->claimed && row->kdc < issuer->n_kdcs) {
+		issuer->kdcs[row->kdc].n_claimed++;
+	} else if (issuer != NULL) {
 		issuer->n_presented++;
 		issuer->n_matched += s->orphan ? 0 : 1;
 		issuer->n_orphans += s->orphan && s->first ? 1 : 0;

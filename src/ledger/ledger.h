@@ -85,6 +85,7 @@ struct mm_look {
 struct mm_kdc {
 	struct mm_addr addr;
 	struct mm_addr client; /* the first to obtain something from it */
+	uint64_t n_claimed;    /* presentations of what it issued while it was not vouched for */
 	bool vouched;
 };
 

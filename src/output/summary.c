@@ -406,6 +406,29 @@ static void blind_issuers(struct mm_page *page, bool *any, const struct mm_findi
 	blind_line(page, any);
 }
 
+/* Hosts that answer as KDCs to one client alone: second ones of which little is in view, or staged. */
+static void claimed_kdcs(struct mm_page *page, bool *any)
+{
+	const struct mm_ledger *l = page->summary->ledger;
+	char addr[MM_ADDR_TEXT];
+	for (const struct mm_issuer *i = mm_table_next(&l->issuers, NULL); i != NULL;
+	        i = mm_table_next(&l->issuers, i)) {
+		for (size_t k = 0; k < i->n_kdcs; k++) {
+			const struct mm_kdc *kdc = &i->kdcs[k];
+			if (kdc->vouched || kdc->n_claimed == 0)
+				continue;
+			struct mm_buf *b = mm_page_begin(page);
+			mm_words_count(b, kdc->n_claimed, "presentation");
+			mm_buf_str(b, " of tickets from ");
+			mm_buf_str(b, mm_addr_text(&kdc->addr, addr));
+			mm_buf_str(b, ", which was seen as a KDC by ");
+			mm_buf_str(b, mm_addr_text(&kdc->client, addr));
+			mm_buf_str(b, " alone: not counted as issued, nor as orphans");
+			blind_line(page, any);
+		}
+	}
+}
+
 static void blindness(struct mm_page *page, const struct mm_finding **list, size_t n)
 {
 	const struct mm_summary *s = page->summary;
@@ -415,6 +438,7 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	for (size_t i = 0; i < n; i++)
 		local += list[i]->facts.blind == MM_BLIND_LOCAL ? 1 : 0;
 	blind_issuers(page, &any, list, n);
+	claimed_kdcs(page, &any);
 	blind_count(page, &any, local, "ticket",
 	        " shown by a KDC's own host: what a KDC issues to itself is not on the wire");
 	blind_count(page, &any, f->n_one_way, "flow", " of which only one direction was captured");
