@@ -136,7 +136,7 @@ static void make_call(struct maker *k, unsigned ptype, uint32_t call_id)
 	num(k, 4, 4);
 	num(k, 2, 0);
 	num(k, 2, 0);
-	fake_put(&k->m, "stub", 4);
+	fake_put(&k->m, "data", 4);
 	finish(k, 0);
 }
 
