@@ -426,13 +426,24 @@ int mintmark_start(struct mintmark *m)
 	return MM_OK;
 }
 
+/* How long events wait: whatever is set, for all that flow/ still decides about earlier packets. */
+static int64_t hold_ns(const struct mintmark *m)
+{
+	enum {
+		PATIENCES = 4
+	}; /* twice until it is over, once for late packets, and the pause between two looks */
+	int64_t least_ms = PATIENCES * m->config.flow_gap_patience_ms;
+	return (m->config.merge_hold_ms > least_ms ? m->config.merge_hold_ms : least_ms) *
+	       NS_PER_MS;
+}
+
 /* Packet time moves on: what waited long enough is in order now. */
 static int advance(struct mintmark *m, int64_t time_ns)
 {
 	if (m->n_packets++ == 0)
 		m->first_ns = m->now_ns = time_ns;
 	m->now_ns = time_ns > m->now_ns ? time_ns : m->now_ns;
-	return analyse_until(m, m->now_ns - m->config.merge_hold_ms * NS_PER_MS);
+	return analyse_until(m, m->now_ns - hold_ns(m));
 }
 
 static int packet(struct mintmark *m, struct mm_packet *pkt)

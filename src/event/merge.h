@@ -1,7 +1,7 @@
 /* Events put in order: what flows make known in any order leaves by time, then packet number.
  *
  * Workers and reordered segments bring events slightly out of order. They wait here until packet time has moved on
- * by the hold time; it must exceed what reordering and the expiry of idle flows (up to one second late) can take. */
+ * by the hold time; it must exceed what flow/ may wait for late packets (three times flow.gap_patience). */
 #ifndef MM_EVENT_MERGE_H
 #define MM_EVENT_MERGE_H
 

@@ -26,7 +26,7 @@ void mm_flow_config_default(struct mm_flow_config *config)
 		.udp_timeout_ns = 30 * NS_PER_S,
 		.tcp_timeout_ns = 3600 * NS_PER_S,
 		.closed_timeout_ns = 10 * NS_PER_S,
-		.gap_patience_ns = 250 * NS_PER_MS,
+		.gap_patience_ns = 150 * NS_PER_MS,
 	};
 }
 
@@ -277,6 +277,7 @@ static void free_track(struct mm_flow_table *t, struct mm_flow *f)
 	struct mm_track *tr = f->track;
 	if (tr->mode == MM_TRACK_PROBE)
 		mm_track_probe_stop(t, tr);
+	mm_tcp_wait(t, tr, false);
 	for (unsigned side = 0; side < 2; side++)
 		mm_stream_release(&tr->s[side], &t->pool);
 	mm_track_free_state(t, tr);
@@ -294,13 +295,16 @@ void mm_flow_shunt(struct mm_flow_table *t, struct mm_flow *f)
 
 /* --- life of a flow -------------------------------------------------------------------------------- */
 
-static void end_flow(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
+/* The flow ends at end_ns, and that is known at known_ns. */
+static void end_flow(struct mm_flow_table *t, struct mm_flow *f, int64_t end_ns, int64_t known_ns)
 {
 	const unsigned payload = MM_PAYLOAD | MM_PAYLOAD << 1, syn = MM_SYN_SEEN | MM_SYN_SEEN << 1;
+	if (f->mode == MM_FLOW_TRACKED && known_ns > f->track->known_ns)
+		f->track->known_ns = known_ns;
 	if (f->mode == MM_FLOW_TRACKED && f->key.proto == MM_TCP)
-		mm_tcp_flush(t, f, now_ns);
+		mm_tcp_flush(t, f, end_ns);
 	if (f->mode == MM_FLOW_TRACKED) {
-		mm_frame_end(t, f, now_ns);
+		mm_frame_end(t, f, end_ns);
 		free_track(t, f);
 	}
 	if (f->key.proto == MM_TCP && (f->bits & syn) == 0)
@@ -319,6 +323,14 @@ static int64_t runs_out_ns(const struct mm_flow_table *t, const struct mm_flow *
 	return later(f->last_ns, t->lru[f->list].timeout_ns);
 }
 
+/* It ends for want of packets. Whenever that is noticed, in expire() or by the next packet of its addresses, it is held
+ * to be known when expire() would have noticed it at the latest. */
+static void run_out(struct mm_flow_table *t, struct mm_flow *f)
+{
+	int64_t end_ns = runs_out_ns(t, f);
+	end_flow(t, f, end_ns, later(end_ns, t->lru[f->list].refresh_ns));
+}
+
 static void expire(struct mm_flow_table *t)
 {
 	t->next_expiry_ns = INT64_MAX;
@@ -332,7 +344,7 @@ static void expire(struct mm_flow_table *t)
 					t->next_expiry_ns = out;
 				break;
 			}
-			end_flow(t, f, runs_out_ns(t, f));
+			run_out(t, f);
 		}
 	}
 }
@@ -359,7 +371,7 @@ static void evict(struct mm_flow_table *t)
 	}
 	assert(oldest != NULL);
 	t->stats.n_evicted++;
-	end_flow(t, oldest, t->now_ns);
+	end_flow(t, oldest, t->now_ns, t->now_ns);
 }
 
 static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash,
@@ -494,7 +506,7 @@ static void make_room_for_events(struct mm_flow_table *t)
 			        t->lru[order[i]].tail == MM_NONE)
 				break;
 			t->stats.n_evicted++;
-			end_flow(t, &t->flows[t->lru[order[i]].tail], t->now_ns);
+			end_flow(t, &t->flows[t->lru[order[i]].tail], t->now_ns, t->now_ns);
 		}
 	}
 }
@@ -509,6 +521,8 @@ void mm_flow_packet(
 		t->now_ns = time_ns;
 		if (time_ns >= t->next_expiry_ns)
 			expire(t);
+		if (time_ns >= t->next_look_ns)
+			mm_tcp_look(t);
 	}
 	make_room_for_events(t);
 	struct mm_flow_key k;
@@ -516,14 +530,15 @@ void mm_flow_packet(
 	uint32_t hash = hash_key(&t->conf.key, &k);
 	struct mm_flow *f = find(t, &k, hash);
 	if (f != NULL && time_ns >= runs_out_ns(t, f)) {
-		end_flow(t, f, runs_out_ns(t, f));
+		run_out(t, f);
 		f = NULL;
 	}
 	bool tcp = seg->ip_proto == MM_TCP, answer = false;
 	if (f != NULL && tcp && (seg->tcp_flags & MM_TCP_SYN) != 0 &&
 	        is_next_connection(f, side, seg, time_ns)) {
 		answer = (seg->tcp_flags & MM_TCP_ACK) != 0 && (f->bits & MM_SEEN << !side) != 0;
-		end_flow(t, f, time_ns > f->last_ns ? time_ns : f->last_ns);
+		int64_t end_ns = time_ns > f->last_ns ? time_ns : f->last_ns;
+		end_flow(t, f, end_ns, end_ns);
 		f = NULL;
 	}
 	if (f == NULL)
@@ -589,6 +604,7 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 	t->free_flow = MM_NONE;
 	t->now_ns = INT64_MIN;
 	t->next_expiry_ns = INT64_MAX;
+	t->next_look_ns = INT64_MAX;
 	t->pool.max = config->buffer_total_max;
 	lru_init(t);
 	uint32_t n_slots = 4;
@@ -649,41 +665,11 @@ void mm_flow_table_free(struct mm_flow_table *t)
 	free(t);
 }
 
-struct last_use {
-	int64_t last_ns;
-	uint32_t flow;
-};
-
-static int by_last_use(const void *a, const void *b)
-{
-	const struct last_use *x = a, *y = b;
-	if (x->last_ns != y->last_ns)
-		return x->last_ns < y->last_ns ? -1 : 1;
-	return x->flow < y->flow ? -1 : x->flow > y->flow;
-}
-
 void mm_flow_finish(struct mm_flow_table *t)
 {
-	size_t n = 0;
-	struct last_use *all = malloc((size_t)t->stats.n_live * sizeof *all + 1);
-	for (unsigned i = 0; i < MM_LISTS; i++) {
-		if (all == NULL) { /* the lists' own order will have to do */
-			while (t->lru[i].tail != MM_NONE) {
-				struct mm_flow *f = &t->flows[t->lru[i].tail];
-				end_flow(t, f, runs_out_ns(t, f));
-			}
-			continue;
-		}
-		for (uint32_t k = t->lru[i].tail; k != MM_NONE; k = t->flows[k].prev)
-			all[n++] = (struct last_use){ t->flows[k].last_ns, k };
-	}
-	if (all != NULL)
-		qsort(all, n, sizeof *all, by_last_use);
-	for (size_t i = 0; i < n; i++) {
-		struct mm_flow *f = &t->flows[all[i].flow];
-		end_flow(t, f, runs_out_ns(t, f));
-	}
-	free(all);
+	for (unsigned i = 0; i < MM_LISTS; i++)
+		while (t->lru[i].tail != MM_NONE)
+			run_out(t, &t->flows[t->lru[i].tail]);
 }
 
 const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t)

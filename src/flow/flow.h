@@ -16,7 +16,8 @@ struct mm_flow_config {
 	int64_t udp_timeout_ns;  /* idle time that ends a flow; default 30 s */
 	int64_t tcp_timeout_ns;  /* default 3600 s */
 	int64_t closed_timeout_ns; /* a closed TCP flow is remembered, to absorb duplicates; default 10 s */
-	int64_t gap_patience_ns; /* a hole that was acknowledged is given up after this; default 250 ms */
+	int64_t gap_patience_ns; /* packets may change places by as much; twice as long a hole that was
+	                            acknowledged may still be filled. Default 150 ms */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
 	void *sink;
@@ -60,14 +61,15 @@ int mm_flow_table_new(
 void mm_flow_table_free(struct mm_flow_table *t);
 
 /** Take in one segment. A TCP flow whose SYN was not seen begins with the lowest byte that comes before both
- * gap_patience_ns and 16 packets are over; nothing of it is read before that. Dissectors run, and events are emitted, before it returns.
- * Events carry key_ns (the packet time that made them known: pkt's, or for a flow that ran out its last packet's
- * time plus the timeout) and seq (a number ascending within one run, 0-based, in order of emission). */
+ * twice gap_patience_ns is over, or 64 packets are; nothing of it is read before that. Dissectors run, and events are
+ * emitted, before it returns.
+ * Events carry key_ns (the packet time that made them known: of the last of their packets, of the ACK that showed what
+ * was before them to be lost, or for a flow that ran out its last packet's time plus the timeout and a second) and seq (a number ascending within one run, 0-based, in order of emission). */
 void mm_flow_packet(
         struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg);
 
-/** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector. In
- * the order in which flows were last used. */
+/** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector, as if
+ * their time ran out. */
 void mm_flow_finish(struct mm_flow_table *t);
 
 const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t);

@@ -27,13 +27,20 @@ void mm_frame_context(
 	};
 }
 
+/* What the dissector is told happened at this time, and was known no earlier than the flow's last decision. */
+static void set_time(struct mm_dissect *d, const struct mm_track *tr, int64_t time_ns)
+{
+	d->time_ns = time_ns;
+	d->now_ns = tr->known_ns > time_ns ? tr->known_ns : time_ns;
+}
+
 static void parse(struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice msg,
         const struct mm_mark *first, const struct mm_mark *last)
 {
 	struct mm_track *tr = f->track;
 	struct mm_dissect d;
 	mm_frame_context(t, f, side, &d);
-	d.time_ns = d.now_ns = last->time_ns;
+	set_time(&d, tr, last->time_ns);
 	d.first = first->pkt;
 	d.last = last->pkt;
 	t->proto[tr->proto].n_messages++;
@@ -56,7 +63,7 @@ void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 		return;
 	struct mm_dissect d;
 	mm_frame_context(t, f, side, &d);
-	d.time_ns = d.now_ns = time_ns;
+	set_time(&d, tr, time_ns);
 	tr->self->gap(&d);
 }
 
@@ -287,7 +294,7 @@ void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 	}
 	struct mm_dissect d;
 	mm_frame_context(t, f, side, &d);
-	d.time_ns = d.now_ns = pkt->time_ns;
+	set_time(&d, tr, pkt->time_ns);
 	d.first = seg->first.number != 0 ? seg->first : pkt->id;
 	d.last = pkt->id;
 	d.lossy = tr->lossy || seg->missing != 0;
@@ -303,6 +310,6 @@ void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
 		return;
 	struct mm_dissect d;
 	mm_frame_context(t, f, f->client, &d);
-	d.time_ns = d.now_ns = now_ns;
+	set_time(&d, tr, now_ns);
 	tr->self->end(&d);
 }

@@ -8,11 +8,8 @@
 #include "flow/stream.h"
 
 enum {
-	/* A decision for want of packets (a hole is lost, a SYN will not come) waits for gap_patience_ns and for this
-	 * many packets of the flow with ascending times: packets that only changed places within a window of that
-	 * size then decide nothing, however far apart their times are. */
-	MM_FLOW_WINDOW = 16,
-	MM_FLOW_SETTLE_MAX = 64,   /* this many packets settle a flow whatever the time */
+	MM_FLOW_SETTLE_MAX = 64, /* this many packets settle a flow whatever the time */
+	MM_FLOW_LOOKS = 4, /* looks at the flows that wait, in the time of one gap_patience_ns */
 	MM_FLOW_PROBE_PACKETS = 2, /* packets of each direction whose payload is shown to probe() */
 	MM_FLOW_PROBING_MAX = 8192, /* flows being probed; the oldest is shunted first */
 	MM_FLOW_RESYNC_KEEP =
@@ -99,7 +96,10 @@ struct mm_track {
 	bool read_any;              /* something was framed */
 	uint32_t n_lost_run;
 	uint32_t n_ticks;         /* packets with ascending times */
-	int64_t first_ns, now_ns; /* flow time: of the first packet of the track, latest of all */
+	int64_t first_ns, now_ns; /* earliest and latest time of its packets */
+	int64_t known_ns; /* what is read from now on was not known before: the time of a decision */
+	bool waiting;     /* in the list of those that packet time may decide something for */
+	struct mm_track *wait_prev, *wait_next;
 	uint64_t n_held; /* segments with new bytes that came before the server was known */
 	struct mm_flow_info info;
 	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
@@ -144,6 +144,8 @@ struct mm_flow_table {
 	void **free_state; /* per dissector; the first bytes of a free state link to the next */
 	struct mm_track *probing_oldest, *probing_newest;
 	size_t n_probing;
+	struct mm_track *waiting, *look_next; /* look_next: where a look goes on */
+	int64_t next_look_ns;
 	struct mm_table loss;
 	uint64_t seq;
 };
@@ -192,6 +194,10 @@ void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 
 void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg);
+/** Decide what packet time has decided for the flows that wait. */
+void mm_tcp_look(struct mm_flow_table *t);
+/** Count the track among those that wait, or no longer. */
+void mm_tcp_wait(struct mm_flow_table *t, struct mm_track *tr, bool waiting);
 /** Deliver everything that is buffered, giving up all holes. */
 void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 

@@ -67,10 +67,10 @@ struct mm_stream {
 	uint64_t fin;          /* offset of the FIN, when has_fin */
 	uint64_t skip_missing; /* bytes below start that were skipped and not seen */
 	uint64_t probed;       /* bytes already shown to probe() */
-	uint64_t blocked_at;   /* deliv, when blocked was set */
-	int64_t blocked_ns;    /* flow time then */
-	uint32_t blocked_tick;
-	uint32_t base; /* sequence number of offset 0 */
+	int64_t hole_acked_ns; /* packet time at which the peer acknowledged what is behind the hole that deliv stands at;
+	                          INT64_MIN: before deliv came there, INT64_MAX: not yet */
+	uint64_t blocked_at; /* deliv, when blocked was set */
+	uint32_t base;       /* sequence number of offset 0 */
 	enum mm_blocked blocked;
 	enum mm_sync sync;
 	struct mm_pkt lost_pkt; /* MM_SYNC_SEGMENT: the packet to get behind */

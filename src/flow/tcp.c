@@ -3,18 +3,17 @@
  * Two orders are kept. Inside a direction bytes are handed on by sequence number. Between the directions a
  * byte is handed on after those that its packet acknowledges: a response never comes before its request, however
  * the two were swapped on the way to us. Where a capture lacks packets either order waits for ever; give_up() ends
- * that, after gap_patience_ns and MM_FLOW_WINDOW packets.
+ * that.
+ *
+ * What is given up, and what becomes known by it when, must not hang on which packet happens to come next, or the same
+ * traffic would not give the same output. So patience runs in packet time, any flow's: from the time of the packet that
+ * waits (or of the ACK that shows the hole to be lost) gap_patience_ns must pass twice. Packets that changed places by
+ * less than once that time are then all here. mm_tcp_look() looks at the flows that wait; nothing waits longer than
+ * that for want of packets of its own.
  *
  * Without its SYN a direction starts at the lowest byte that was seen until the flow is settled: until both SYNs
  * were seen or the same patience is over. Nothing is handed on before. Lower bytes that come later are not used. */
 #include "flow/internal.h"
-
-static bool patience_over(const struct mm_flow_table *t, const struct mm_track *tr,
-        int64_t since_ns, uint32_t since_tick)
-{
-	return tr->n_ticks - since_tick >= MM_FLOW_WINDOW &&
-	       tr->now_ns - since_ns >= t->conf.gap_patience_ns;
-}
 
 /* May bytes of this mark go before what the peer sends next? */
 static bool gate_open(const struct mm_mark *m, const struct mm_stream *peer)
@@ -72,8 +71,9 @@ static bool pump_side(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 	if (why != s->blocked || s->deliv != s->blocked_at) {
 		s->blocked = why;
 		s->blocked_at = s->deliv;
-		s->blocked_ns = tr->now_ns;
-		s->blocked_tick = tr->n_ticks;
+		s->hole_acked_ns = INT64_MAX;
+		if (why == MM_BLOCKED_HOLE && s->acked >= s->marks[mm_stream_find(s, s->deliv)].off)
+			s->hole_acked_ns = INT64_MIN;
 	}
 	return s->deliv != before;
 }
@@ -88,16 +88,27 @@ static void pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 	}
 }
 
-/* Is the hole before the mark one that nobody will fill? */
-static bool hole_is_lost(
-        const struct mm_flow_table *t, const struct mm_flow *f, unsigned side, uint64_t end)
+/* When a direction stops waiting at the mark, in packet time; INT64_MAX: not as things are. *known_ns: when what it gives
+ * up becomes known; INT64_MIN: as if nothing had been waited for. */
+static int64_t patience_ends(const struct mm_flow_table *t, const struct mm_flow *f, unsigned side,
+        const struct mm_mark *m, int64_t *known_ns)
 {
-	const struct mm_track *tr = f->track;
-	const struct mm_stream *s = &tr->s[side];
-	if (s->forgiven >= end)
-		return true;
-	bool one_way = (f->bits & MM_SEEN << !side) == 0;
-	return (one_way || s->acked >= end) && patience_over(t, tr, s->blocked_ns, s->blocked_tick);
+	const struct mm_stream *s = &f->track->s[side];
+	int64_t patience = t->conf.gap_patience_ns, acked_ns = INT64_MIN;
+	*known_ns = INT64_MIN;
+	if (s->blocked == MM_BLOCKED_HOLE) {
+		bool one_way = (f->bits & MM_SEEN << !side) == 0;
+		if (s->forgiven >= m->off)
+			return INT64_MIN;
+		if (!one_way && s->acked < m->off)
+			return INT64_MAX;
+		if (!one_way && s->hole_acked_ns != INT64_MAX)
+			acked_ns = s->hole_acked_ns;
+	}
+	if (acked_ns <= m->time_ns + patience)
+		return m->time_ns + 2 * patience;
+	*known_ns = acked_ns;
+	return acked_ns + patience;
 }
 
 /* Give up one thing that a direction waits for: a hole before a wait for the peer, the earlier packet first. force:
@@ -107,15 +118,14 @@ static bool give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
 	struct mm_track *tr = f->track;
 	const struct mm_mark *best = NULL;
 	unsigned best_side = 0;
+	int64_t best_known_ns = INT64_MIN;
 	for (unsigned side = 0; side < 2; side++) {
 		const struct mm_stream *s = &tr->s[side];
 		if (s->blocked != MM_BLOCKED_HOLE && s->blocked != MM_BLOCKED_PEER)
 			continue;
 		const struct mm_mark *m = &s->marks[mm_stream_find(s, s->deliv)];
-		bool over = s->blocked == MM_BLOCKED_HOLE
-		                    ? hole_is_lost(t, f, side, m->off)
-		                    : patience_over(t, tr, s->blocked_ns, s->blocked_tick);
-		if (!force && !over)
+		int64_t known_ns;
+		if (t->now_ns < patience_ends(t, f, side, m, &known_ns) && !force)
 			continue;
 		bool hole = s->blocked == MM_BLOCKED_HOLE;
 		bool best_hole = best != NULL && tr->s[best_side].blocked == MM_BLOCKED_HOLE;
@@ -123,10 +133,13 @@ static bool give_up(struct mm_flow_table *t, struct mm_flow *f, bool force)
 		        (hole == best_hole && m->time_ns < best->time_ns)) {
 			best = m;
 			best_side = side;
+			best_known_ns = known_ns;
 		}
 	}
 	if (best == NULL)
 		return false;
+	if (best_known_ns > tr->known_ns)
+		tr->known_ns = best_known_ns;
 	struct mm_stream *peer = &tr->s[!best_side];
 	if (tr->s[best_side].blocked == MM_BLOCKED_HOLE) {
 		mm_frame_gap(t, f, best_side, best->off);
@@ -146,7 +159,7 @@ static bool is_settled(const struct mm_flow_table *t, const struct mm_flow *f)
 	const struct mm_track *tr = f->track;
 	const unsigned both = MM_SYN_SEEN | MM_SYN_SEEN << 1;
 	return (f->bits & both) == both || tr->n_ticks >= MM_FLOW_SETTLE_MAX ||
-	       patience_over(t, tr, tr->first_ns, 0);
+	       t->now_ns - tr->first_ns >= 2 * t->conf.gap_patience_ns;
 }
 
 /* From now on it is known where the streams start, and who is the client. */
@@ -406,13 +419,18 @@ static void note_syn(struct mm_track *tr, struct mm_stream *s, uint32_t isn)
 	s->based = s->syn = true;
 }
 
-static void note_ack(struct mm_stream *s, uint32_t ack)
+static void note_ack(struct mm_stream *s, uint32_t ack, int64_t time_ns)
 {
 	if (!s->based)
 		return;
 	int64_t off = mm_stream_offset(s, ack);
-	if (off > (int64_t)s->acked && off <= (int64_t)(s->max_end + MM_STREAM_AHEAD_MAX))
+	if (off <= 0 || off > (int64_t)(s->max_end + MM_STREAM_AHEAD_MAX))
+		return;
+	if ((uint64_t)off > s->acked)
 		s->acked = (uint64_t)off;
+	if (s->blocked == MM_BLOCKED_HOLE && time_ns < s->hole_acked_ns &&
+	        (uint64_t)off >= s->marks[mm_stream_find(s, s->deliv)].off)
+		s->hole_acked_ns = time_ns;
 }
 
 static struct mm_track *new_track(struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns)
@@ -421,6 +439,7 @@ static struct mm_track *new_track(struct mm_flow_table *t, struct mm_flow *f, in
 	if (tr == NULL)
 		return NULL;
 	tr->first_ns = tr->now_ns = time_ns;
+	tr->known_ns = INT64_MIN;
 	tr->n_ticks = 1;
 	for (unsigned side = 0; side < 2; side++)
 		if ((f->bits & MM_SYN_SEEN << side) != 0)
@@ -449,6 +468,74 @@ static void probe_and_pump(struct mm_flow_table *t, struct mm_flow *f, unsigned 
 	}
 }
 
+/* --- waiting --------------------------------------------------------------------------------------- */
+
+void mm_tcp_wait(struct mm_flow_table *t, struct mm_track *tr, bool waiting)
+{
+	if (tr->waiting == waiting)
+		return;
+	tr->waiting = waiting;
+	if (waiting) {
+		tr->wait_prev = NULL;
+		tr->wait_next = t->waiting;
+		if (t->waiting != NULL)
+			t->waiting->wait_prev = tr;
+		else
+			t->next_look_ns = t->now_ns + t->conf.gap_patience_ns / MM_FLOW_LOOKS;
+		t->waiting = tr;
+		return;
+	}
+	if (t->look_next == tr)
+		t->look_next = tr->wait_next;
+	if (tr->wait_prev != NULL)
+		tr->wait_prev->wait_next = tr->wait_next;
+	else
+		t->waiting = tr->wait_next;
+	if (tr->wait_next != NULL)
+		tr->wait_next->wait_prev = tr->wait_prev;
+	if (t->waiting == NULL)
+		t->next_look_ns = INT64_MAX;
+}
+
+/* Hand on what can be, decide what can be, and wait for the rest. */
+static void move_on(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
+{
+	probe_and_pump(t, f, side);
+	while (claimed(f) && give_up(t, f, false))
+		;
+	struct mm_track *tr = f->track;
+	if (f->mode != MM_FLOW_TRACKED)
+		return;
+	bool blocked = false;
+	for (unsigned i = 0; i < 2; i++)
+		blocked |=
+		        tr->s[i].blocked == MM_BLOCKED_HOLE || tr->s[i].blocked == MM_BLOCKED_PEER;
+	mm_tcp_wait(t, tr, !tr->settled || blocked);
+}
+
+static void settle_if_due(struct mm_flow_table *t, struct mm_flow *f)
+{
+	if (f->track->settled || !is_settled(t, f))
+		return;
+	settle(f);
+	start(t, f);
+	if (claimed(f))
+		pump(t, f, f->client);
+}
+
+void mm_tcp_look(struct mm_flow_table *t)
+{
+	t->next_look_ns = t->now_ns + t->conf.gap_patience_ns / MM_FLOW_LOOKS;
+	for (struct mm_track *tr = t->waiting; tr != NULL; tr = t->look_next) {
+		struct mm_flow *f = &t->flows[tr->flow];
+		t->look_next = tr->wait_next;
+		settle_if_due(t, f);
+		if (f->mode == MM_FLOW_TRACKED)
+			move_on(t, f, f->client);
+	}
+	t->look_next = NULL;
+}
+
 void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg)
 {
@@ -461,17 +548,14 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 		tr->now_ns = pkt->time_ns;
 		tr->n_ticks++;
 	}
+	if (pkt->time_ns < tr->first_ns)
+		tr->first_ns = pkt->time_ns;
 	struct mm_stream *s = &tr->s[side];
 	if (syn)
 		note_syn(tr, s, seg->seq);
 	if ((seg->tcp_flags & MM_TCP_ACK) != 0)
-		note_ack(&tr->s[!side], seg->ack);
-	if (!tr->settled && is_settled(t, f)) {
-		settle(f);
-		start(t, f);
-		if (claimed(f))
-			pump(t, f, f->client);
-	}
+		note_ack(&tr->s[!side], seg->ack, pkt->time_ns);
+	settle_if_due(t, f);
 	uint32_t seq = seg->seq + (syn ? 1 : 0);
 	if (f->mode == MM_FLOW_TRACKED && payload) {
 		if (!s->based) {
@@ -488,9 +572,8 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 		if (claimed(f) && !mm_stream_empty(&tr->s[!side]))
 			pump(t, f, !side);
 	}
-	probe_and_pump(t, f, side);
-	while (claimed(f) && give_up(t, f, false))
-		;
+	if (f->mode == MM_FLOW_TRACKED)
+		move_on(t, f, side);
 }
 
 /* What was sent by the numbers of FIN and ACK and not seen, or seen and dropped for want of memory. */
