@@ -10,11 +10,9 @@
 
 #include "capture/capture.h"
 #include "conf/options.h"
-#include "decode/decode.h"
+#include "crew.h"
 #include "detect/detect.h"
 #include "dissect/dissect.h"
-#include "event/merge.h"
-#include "flow/flow.h"
 #include "ledger/ledger.h"
 #include "mintmark/mintmark.h"
 #include "output/output.h"
@@ -62,15 +60,12 @@ struct mintmark {
 	bool *unsupported; /* by capture: its link type was complained of */
 
 	struct mm_hash_key key;
-	struct mm_event_pool pool;
-	struct mm_decoder *decoder;
-	struct mm_flow_table *flows;
-	struct mm_event_merge waiting;
+	struct mm_crew *crew;
 	struct mm_ledger *ledger;
 	struct mm_detect detect;
 	struct mm_buf json;
-	uint64_t n_events, n_packets, n_unordered;
-	int64_t first_ns, now_ns;
+	uint64_t n_events, n_packets, n_fed;
+	int64_t fed_ns;
 	struct stream streams[STREAMS_MAX];
 };
 
@@ -118,10 +113,7 @@ void mintmark_free(struct mintmark *m)
 		return;
 	for (size_t i = 0; i < m->n_outputs; i++)
 		fflush(m->outputs[i].stream);
-	mm_flow_table_free(m->flows);
-	mm_decoder_free(m->decoder);
-	mm_event_merge_done(&m->waiting, &m->pool);
-	mm_event_pool_done(&m->pool);
+	mm_crew_free(m->crew);
 	mm_detect_done(&m->detect);
 	mm_ledger_free(m->ledger);
 	mm_merge_free(m->merge);
@@ -251,8 +243,9 @@ static void source_broke(void *arg, const struct mm_source *s)
 }
 
 /* Once for each capture. */
-static void unsupported(struct mintmark *m, const struct mm_packet *pkt)
+static void unsupported(void *arg, const struct mm_packet *pkt)
 {
+	struct mintmark *m = arg;
 	char line[512];
 	if (m->unsupported == NULL)
 		m->unsupported = calloc(m->files.n, sizeof *m->unsupported);
@@ -263,14 +256,6 @@ static void unsupported(struct mintmark *m, const struct mm_packet *pkt)
 	        "%s: link type %" PRIu32 " is not known, first in packet %" PRIu64,
 	        m->files.names[pkt->id.file], pkt->linktype, pkt->id.number);
 	complain(m, line);
-}
-
-static double server_loss(void *arg, const struct mm_addr *server)
-{
-	const struct mintmark *m = arg;
-	struct mm_flow_loss loss = mm_flow_server_loss(m->flows, server);
-	uint64_t all = loss.n_segments + loss.n_gaps;
-	return all == 0 ? 0 : (double)loss.n_gaps / (double)all;
 }
 
 /* One record to every NDJSON output and to the callback. */
@@ -342,123 +327,22 @@ static void enrich(const struct mintmark *m, struct mm_event *ev, const struct m
 		ev->flags |= MM_EVF_TAINTED;
 	if (ev->kind == MM_EV_ISSUE || ev->user.len != 0 || row->principal == 0)
 		return;
-	ev->user = mm_event_str(ev, mm_str_slice(mm_names_text(&m->ledger->names, row->principal)));
-	ev->user_realm = mm_event_str(
-	        ev, mm_str_slice(mm_names_text(&m->ledger->names, row->principal_realm)));
+	ev->user = mm_names_text(&m->ledger->names, row->principal);
+	ev->user_realm = mm_names_text(&m->ledger->names, row->principal_realm);
 }
 
-static int analyse(struct mintmark *m, struct mm_event *ev)
+static int analyse(void *arg, struct mm_event *ev)
 {
+	struct mintmark *m = arg;
 	struct mm_look look;
 	mm_ledger_present(m->ledger, ev, &look);
 	enrich(m, ev, &look);
 	bool trusted = mm_detect_look(&m->detect, &look);
 	mm_ledger_settle(m->ledger, &look, trusted);
+	if (ev->kind == MM_EV_LOSS)
+		return MM_OK;
 	m->n_events++;
-	int r = deliver_event(m, ev);
-	mm_event_free(&m->pool, ev);
-	return r;
-}
-
-static int analyse_until(struct mintmark *m, int64_t until_ns)
-{
-	int r = MM_OK;
-	struct mm_event *ev;
-	while ((ev = mm_event_merge_take(&m->waiting, until_ns)) != NULL) {
-		int each = analyse(m, ev);
-		r = each != MM_OK ? each : r;
-	}
-	return r;
-}
-
-static void take_event(void *sink, struct mm_event *ev)
-{
-	struct mintmark *m = sink;
-	if (mm_event_merge_put(&m->waiting, ev) != MM_OK) {
-		m->n_unordered++;
-		mm_event_free(&m->pool, ev);
-	}
-}
-
-static int new_stages(struct mintmark *m)
-{
-	int r;
-	const struct mm_config *c = &m->config;
-	struct mm_flow_config flow;
-	struct mm_ledger_config ledger;
-	mm_flow_config_default(&flow);
-	flow.key = m->key;
-	flow.flows_max = c->flow_max;
-	flow.buffer_max = c->flow_buffer_b;
-	flow.buffer_total_max = c->flow_buffer_total_b;
-	flow.udp_timeout_ns = c->flow_udp_timeout_s * NS_PER_S;
-	flow.tcp_timeout_ns = c->flow_tcp_timeout_s * NS_PER_S;
-	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
-	flow.pool = &m->pool;
-	flow.emit = take_event;
-	flow.sink = m;
-	mm_ledger_config_default(&ledger);
-	ledger.key = m->key;
-	ledger.rows_max = c->ledger_rows_max;
-	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
-	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
-	ledger.loss = server_loss;
-	ledger.loss_arg = m;
-	if ((r = mm_decoder_new(&m->key, &m->decoder)) != MM_OK ||
-	        (r = mm_flow_table_new(&flow, &m->flows)) != MM_OK ||
-	        (r = mm_ledger_new(&ledger, &m->ledger)) != MM_OK)
-		return r;
-	mm_detect_init(&m->detect, m->ledger, &m->key);
-	return MM_OK;
-}
-
-int mintmark_start(struct mintmark *m)
-{
-	m->error[0] = '\0';
-	if (m->started)
-		return fail(m, MM_ERR_USAGE, "started twice");
-	mm_event_pool_init(&m->pool, m->config.events_max);
-	mm_merge_on_error(m->merge, source_broke, m);
-	int r = new_stages(m);
-	if (r != MM_OK)
-		return fail(m, r, "out of memory");
-	m->started = true;
-	return MM_OK;
-}
-
-/* How long events wait: whatever is set, for all that flow/ still decides about earlier packets. */
-static int64_t hold_ns(const struct mintmark *m)
-{
-	enum {
-		PATIENCES = 4
-	}; /* twice until it is over, once for late packets, and the pause between two looks */
-	int64_t least_ms = PATIENCES * m->config.flow_gap_patience_ms;
-	return (m->config.merge_hold_ms > least_ms ? m->config.merge_hold_ms : least_ms) *
-	       NS_PER_MS;
-}
-
-/* Packet time moves on: what waited long enough is in order now. */
-static int advance(struct mintmark *m, int64_t time_ns)
-{
-	if (m->n_packets++ == 0)
-		m->first_ns = m->now_ns = time_ns;
-	m->now_ns = time_ns > m->now_ns ? time_ns : m->now_ns;
-	return analyse_until(m, m->now_ns - hold_ns(m));
-}
-
-static int packet(struct mintmark *m, struct mm_packet *pkt)
-{
-	/* A capture may claim any time. From 1970 to 2116 no sum or difference of two overflows. */
-	if (pkt->time_ns < 0 || pkt->time_ns > INT64_MAX / 2)
-		pkt->time_ns = pkt->time_ns < 0 ? 0 : INT64_MAX / 2;
-	struct mm_segment seg;
-	int r = advance(m, pkt->time_ns);
-	enum mm_decode_verdict verdict = mm_decode(m->decoder, pkt, &seg);
-	if (verdict == MM_DECODE_SEGMENT)
-		mm_flow_packet(m->flows, pkt, &seg);
-	else if (verdict == MM_DECODE_UNSUPPORTED)
-		unsupported(m, pkt);
-	return r;
+	return deliver_event(m, ev);
 }
 
 static void progress(struct mintmark *m, const struct mm_packet *pkt)
@@ -474,18 +358,84 @@ static void progress(struct mintmark *m, const struct mm_packet *pkt)
 	m->on_progress(m->progress_arg, &p);
 }
 
+/* The next packet of all captures, for the crew. */
+static int read_packet(void *arg, struct mm_packet *out)
+{
+	struct mintmark *m = arg;
+	if (m->stop || mm_merge_next(m->merge, out) <= 0)
+		return 0;
+	if (m->on_progress != NULL && ++m->n_packets % PROGRESS_PACKETS == 0)
+		progress(m, out);
+	return 1;
+}
+
+static const struct mm_crew_ops crew_ops = {
+	.read = read_packet, .unsupported = unsupported, .analyse = analyse
+};
+
+/* How long events wait: whatever is set, for all that flow/ still decides about earlier packets. */
+static int64_t hold_ns(const struct mintmark *m)
+{
+	enum {
+		PATIENCES = 4
+	}; /* twice until it is over, once for late packets, and the pause between two looks */
+	int64_t least_ms = PATIENCES * m->config.flow_gap_patience_ms;
+	return (m->config.merge_hold_ms > least_ms ? m->config.merge_hold_ms : least_ms) *
+	       NS_PER_MS;
+}
+
+static int new_stages(struct mintmark *m)
+{
+	int r;
+	const struct mm_config *c = &m->config;
+	struct mm_crew_config crew = { .ops = &crew_ops,
+		.arg = m,
+		.key = m->key,
+		.n_workers = c->workers,
+		.rooms_max = c->events_max,
+		.events_b = c->event_memory_b,
+		.hold_ns = hold_ns(m) };
+	struct mm_flow_config flow;
+	struct mm_ledger_config ledger;
+	mm_flow_config_default(&flow);
+	flow.flows_max = c->flow_max;
+	flow.buffer_max = c->flow_buffer_b;
+	flow.buffer_total_max = c->flow_buffer_total_b;
+	flow.udp_timeout_ns = c->flow_udp_timeout_s * NS_PER_S;
+	flow.tcp_timeout_ns = c->flow_tcp_timeout_s * NS_PER_S;
+	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
+	crew.flow = flow;
+	mm_ledger_config_default(&ledger);
+	ledger.key = m->key;
+	ledger.rows_max = c->ledger_rows_max;
+	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
+	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
+	if ((r = mm_ledger_new(&ledger, &m->ledger)) != MM_OK ||
+	        (r = mm_crew_new(&crew, &m->crew)) != MM_OK)
+		return r;
+	mm_detect_init(&m->detect, m->ledger, &m->key);
+	return MM_OK;
+}
+
+int mintmark_start(struct mintmark *m)
+{
+	m->error[0] = '\0';
+	if (m->started)
+		return fail(m, MM_ERR_USAGE, "started twice");
+	mm_merge_on_error(m->merge, source_broke, m);
+	int r = new_stages(m);
+	if (r != MM_OK)
+		return fail(m, r, "%s", r == MM_ERR_IO ? strerror(errno) : "out of memory");
+	m->started = true;
+	return MM_OK;
+}
+
 int mintmark_run(struct mintmark *m)
 {
-	struct mm_packet pkt;
-	int r = MM_OK, more;
 	m->error[0] = '\0';
 	if (!m->started || m->finished)
 		return fail(m, MM_ERR_USAGE, "not started, or finished");
-	while (r == MM_OK && !m->stop && (more = mm_merge_next(m->merge, &pkt)) > 0) {
-		r = packet(m, &pkt);
-		if (m->on_progress != NULL && m->n_packets % PROGRESS_PACKETS == 0)
-			progress(m, &pkt);
-	}
+	int r = mm_crew_run(m->crew);
 	return r != MM_OK ? r : m->broken ? MM_ERR_TRUNCATED : MM_OK;
 }
 
@@ -503,7 +453,9 @@ int mintmark_feed(struct mintmark *m, const struct mintmark_packet *p)
 		.linktype = p->linktype,
 		.wire_len = p->wire_len > p->len ? p->wire_len : (uint32_t)p->len,
 		.data = { p->data, p->len } };
-	return packet(m, &pkt);
+	m->n_fed++;
+	m->fed_ns = p->time_ns;
+	return mm_crew_packet(m->crew, &pkt);
 }
 
 int mintmark_feed_stream(struct mintmark *m, const char *protocol, bool udp, bool to_client,
@@ -522,8 +474,8 @@ int mintmark_feed_stream(struct mintmark *m, const char *protocol, bool udp, boo
 	/* Documentation addresses, RFC 5737. */
 	struct mm_endpoint client = { { 4, { 192, 0, 2, 1 } }, (uint16_t)(49152 + i) };
 	struct mm_endpoint server = { { 4, { 192, 0, 2, 2 } }, ports[0] };
-	struct mm_packet pkt = { .time_ns = m->now_ns + NS_PER_MS,
-		.id = { 0, m->n_packets + 1 },
+	struct mm_packet pkt = { .time_ns = m->fed_ns += NS_PER_MS,
+		.id = { 0, ++m->n_fed },
 		.wire_len = (uint32_t)len,
 		.data = { data, len } };
 	struct mm_segment seg = { .src = to_client ? server : client,
@@ -535,9 +487,7 @@ int mintmark_feed_stream(struct mintmark *m, const char *protocol, bool udp, boo
 		.payload = { data, len },
 		.first = pkt.id };
 	stream->seq[to_client] += (uint32_t)len;
-	int r = advance(m, pkt.time_ns);
-	mm_flow_packet(m->flows, &pkt, &seg);
-	return r;
+	return mm_crew_segment(m->crew, &pkt, &seg);
 }
 
 /* All findings, most serious first, in an array of the caller's. */
@@ -558,20 +508,22 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 {
 	int r = MM_OK;
 	struct mm_flow_proto_stats protos[STREAMS_MAX];
+	struct mm_crew_stats stats;
+	mm_crew_stats(m->crew, &stats);
 	for (size_t i = 0; i < STREAMS_MAX && mm_dissectors[i] != NULL; i++)
-		protos[i] = *mm_flow_proto_stats(m->flows, i);
+		protos[i] = mm_crew_proto_stats(m->crew, i);
 	struct mm_summary summary = { .files = &m->files,
-		.decode = mm_decoder_stats(m->decoder),
-		.flow = mm_flow_stats(m->flows),
+		.decode = &stats.decode,
+		.flow = &stats.flow,
 		.protos = protos,
 		.ledger = m->ledger,
 		.findings = findings,
 		.n_findings = n,
 		.n_events = m->n_events,
-		.n_events_refused = m->pool.n_refused + m->n_unordered,
+		.n_events_refused = stats.n_events_refused,
 		.n_findings_evicted = m->detect.n_dropped,
-		.first_ns = m->first_ns,
-		.last_ns = m->now_ns,
+		.first_ns = stats.first_ns,
+		.last_ns = stats.now_ns,
 		.text_band = (enum mm_band)m->config.output_min_band };
 	for (size_t i = 0; i < m->n_outputs; i++) {
 		struct output *o = &m->outputs[i];
@@ -593,8 +545,7 @@ int mintmark_finish(struct mintmark *m)
 	if (!m->started || m->finished)
 		return fail(m, MM_ERR_USAGE, "not started, or finished twice");
 	m->finished = true;
-	mm_flow_finish(m->flows);
-	int r = analyse_until(m, INT64_MAX);
+	int r = mm_crew_finish(m->crew);
 	mm_detect_weigh_all(&m->detect);
 	struct mm_finding **findings = sorted_findings(m, &n);
 	if (findings == NULL)

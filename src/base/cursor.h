@@ -167,6 +167,13 @@ static inline struct mm_slice mm_first(struct mm_slice s, size_t n)
 	return (struct mm_slice){ s.p, n < s.len ? n : s.len };
 }
 
+/** Does part lie in whole? */
+static inline bool mm_slice_holds(struct mm_slice whole, struct mm_slice part)
+{
+	uintptr_t from = (uintptr_t)whole.p, at = (uintptr_t)part.p;
+	return at >= from && at - from <= whole.len && part.len <= whole.len - (at - from);
+}
+
 /** What follows the first n bytes of s; empty when it is shorter. */
 static inline struct mm_slice mm_after(struct mm_slice s, size_t n)
 {

@@ -21,12 +21,16 @@ enum mm_linktype {
 	MM_LINK_LINUX_SLL2 = 276,
 };
 
+struct mm_block;
+
 struct mm_packet {
 	int64_t time_ns;  /* since 1970 UTC */
 	struct mm_pkt id; /* counts each record that tshark numbers, wanted by a filter or not */
 	uint32_t linktype;
 	uint32_t wire_len;    /* bytes it had on the wire; at least data.len */
 	struct mm_slice data; /* borrowed until the next call on the same source */
+	struct mm_block
+	        *block; /* keep it (capture/block.h) to keep data; NULL: data cannot be kept */
 };
 
 struct mm_source;

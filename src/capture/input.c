@@ -230,18 +230,22 @@ static void read_plain(struct mm_input *in)
 static int make_room(struct mm_input *in, size_t n)
 {
 	size_t want = n > MM_INPUT_BLOCK ? n : MM_INPUT_BLOCK;
-	if (in->start > 0) {
-		memmove(in->buf, in->buf + in->start, in->end - in->start);
-		in->end -= in->start;
-		in->start = 0;
+	struct mm_block *block = in->block;
+	/* Where somebody still uses what lies in the block, reading goes on in another one. */
+	if (!mm_block_is_mine(block) || in->room < want) {
+		block = mm_block_new(want > in->room ? want : in->room);
+		if (block == NULL)
+			return end_nomem(in);
 	}
-	if (in->room >= want)
+	memmove(block->bytes, in->buf + in->start, in->end - in->start);
+	in->end -= in->start;
+	in->start = 0;
+	if (block == in->block)
 		return MM_OK;
-	uint8_t *buf = realloc(in->buf, want);
-	if (buf == NULL)
-		return end_nomem(in);
-	in->buf = buf;
-	in->room = want;
+	mm_block_drop(in->block);
+	in->block = block;
+	in->buf = block->bytes;
+	in->room = block->room;
 	return MM_OK;
 }
 
@@ -316,11 +320,12 @@ int mm_input_open(struct mm_input *in, const char *path, const volatile sig_atom
 	int r = open_fd(in, path);
 	if (r != MM_OK)
 		goto fail;
-	in->buf = malloc(MM_INPUT_FIRST);
-	if (in->buf == NULL) {
+	in->block = mm_block_new(MM_INPUT_FIRST);
+	if (in->block == NULL) {
 		r = end_nomem(in);
 		goto fail;
 	}
+	in->buf = in->block->bytes;
 	in->room = MM_INPUT_FIRST;
 	/* Fewer bytes than the magic are for the caller to judge. */
 	r = mm_input_fill(in, MM_INPUT_MAGIC, &magic);
@@ -352,7 +357,8 @@ void mm_input_done(struct mm_input *in)
 			lzma_end(&d->xz);
 	}
 	free(d);
-	free(in->buf);
+	mm_block_drop(in->block);
+	in->block = NULL;
 	in->decoder = NULL;
 	in->buf = NULL;
 	in->room = in->start = in->end = 0;

@@ -2,7 +2,7 @@
  *
  * One buffer slides over the input: a reader asks for the next n bytes in one piece, looks at
  * them in place, and drops them. What is asked for again after a refill may have moved, so a
- * slice holds until the next mm_input_peek(). */
+ * slice holds until the next mm_input_peek(), or as long as somebody keeps the block it lies in. */
 #ifndef MM_CAPTURE_INPUT_H
 #define MM_CAPTURE_INPUT_H
 
@@ -10,6 +10,7 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "capture/block.h"
 
 enum mm_codec {
 	MM_CODEC_NONE,
@@ -45,7 +46,8 @@ struct mm_input {
 	uint64_t stored; /* bytes read of the stored file */
 	uint64_t size;   /* of the stored file; 0 when unknown */
 	uint64_t at;     /* where, in the decompressed data, the first byte not dropped lies */
-	uint8_t *buf;
+	struct mm_block *block;
+	uint8_t *buf;            /* block->bytes */
 	size_t room, start, end; /* buf[start, end) is not dropped yet */
 	struct mm_unpacker *decoder;
 };

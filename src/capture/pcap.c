@@ -103,6 +103,7 @@ static int classic_read(struct mm_file *f, struct mm_packet *out)
 		.linktype = f->linktype,
 		.wire_len = original < captured ? captured : original,
 		.data = data,
+		.block = f->in.block,
 	};
 	mm_input_drop(&f->in, len);
 	f->base.n_packets = n;

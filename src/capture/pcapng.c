@@ -235,6 +235,7 @@ static int put(struct mm_file *f, const struct block *b, uint32_t interface, siz
 		.linktype = f->interfaces[interface].linktype,
 		.wire_len = original < captured ? captured : original,
 		.data = data,
+		.block = f->in.block,
 	};
 	f->base.n_packets = n;
 	return 1;

@@ -16,7 +16,8 @@ struct mm_config {
 	uint64_t ledger_rows_max;
 	int64_t ledger_ticket_lifetime_s;
 	int64_t ledger_complete_since_s; /* 1970; 0: unknown */
-	uint64_t events_max;
+	uint64_t workers;
+	uint64_t events_max, event_memory_b;
 	int64_t merge_hold_ms;
 	uint64_t output_min_band; /* enum mm_band */
 	uint64_t output_events;   /* boolean: NDJSON holds events, not findings alone */

@@ -1,21 +1,41 @@
 /* Events: where bytes of a packet become values that may outlive it. */
 #include "event/event.h"
 
+#include <assert.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <strings.h>
 
+/* The event stands first in its room. */
+static struct mm_event_room *room_of(struct mm_event *ev)
+{
+	assert(ev->packed_size == 0);
+	return (struct mm_event_room *)ev;
+}
+
+struct mm_event *mm_event_init(struct mm_event_room *room)
+{
+	/* The arrays behind the counts are written before they are read: not worth clearing. */
+	room->ev =
+	        (struct mm_event){ .reply_kvno = -1, .creds = room->creds, .attrs = room->attrs };
+	room->n_text = room->n_numbers = 0;
+	return &room->ev;
+}
+
 struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s)
 {
-	size_t room = sizeof ev->text - ev->n_text;
+	struct mm_event_room *room = room_of(ev);
+	size_t left = sizeof room->text - room->n_text;
 	size_t len = s.len < MM_STR_MAX ? s.len : MM_STR_MAX;
-	if (len > room)
-		len = room;
+	if (len > left)
+		len = left;
 	if (len < s.len)
 		ev->flags |= MM_EVF_TRUNCATED;
-	struct mm_str str = { ev->text + ev->n_text, len };
+	struct mm_str str = { room->text + room->n_text, len };
 	if (len != 0)
-		memcpy(ev->text + ev->n_text, s.p, len);
-	ev->n_text += len;
+		memcpy(room->text + room->n_text, s.p, len);
+	room->n_text += len;
 	return str;
 }
 
@@ -25,7 +45,8 @@ struct mm_str mm_event_join(struct mm_event *ev, struct mm_str a, char sep, stru
 		return mm_event_str(ev, b);
 	/* Joining onto the last string written extends it in place. */
 	struct mm_str str = a;
-	if (a.p + a.len != ev->text + ev->n_text)
+	struct mm_event_room *room = room_of(ev);
+	if (a.p + a.len != room->text + room->n_text)
 		str = mm_event_str(ev, mm_str_slice(a));
 	struct mm_str s1 = mm_event_str(ev, mm_slice(&sep, 1));
 	struct mm_str s2 = mm_event_str(ev, b);
@@ -70,16 +91,17 @@ void mm_event_put_ints(struct mm_event *ev, const struct mm_attr *attr, const in
 	struct mm_attr_value *value = put(ev, attr);
 	if (value == NULL)
 		return;
-	size_t room = MM_EVENT_NUMBERS - ev->n_numbers;
-	if (n > room) {
-		n = room;
+	struct mm_event_room *room = room_of(ev);
+	size_t left = MM_EVENT_NUMBERS - room->n_numbers;
+	if (n > left) {
+		n = left;
 		ev->flags |= MM_EVF_TRUNCATED;
 	}
-	value->numbers = ev->numbers + ev->n_numbers;
+	value->numbers = room->numbers + room->n_numbers;
 	value->n_numbers = n;
 	if (n != 0)
-		memcpy(ev->numbers + ev->n_numbers, v, n * sizeof *v);
-	ev->n_numbers += n;
+		memcpy(room->numbers + room->n_numbers, v, n * sizeof *v);
+	room->n_numbers += n;
 }
 
 const struct mm_attr_value *mm_event_get(const struct mm_event *ev, const struct mm_attr *attr)
@@ -159,7 +181,7 @@ void mm_event_pool_done(struct mm_event_pool *pool)
 {
 	struct mm_event *ev = pool->free_list;
 	while (ev != NULL) {
-		struct mm_event *next = ev->next;
+		struct mm_event *next = ev->holder;
 		free(ev);
 		ev = next;
 	}
@@ -172,20 +194,15 @@ struct mm_event *mm_event_alloc(struct mm_event_pool *pool)
 		pool->n_refused++;
 		return NULL;
 	}
-	struct mm_event *ev = pool->free_list;
-	if (ev != NULL)
-		pool->free_list = ev->next;
-	else if ((ev = malloc(sizeof *ev)) == NULL) {
+	struct mm_event_room *room = (struct mm_event_room *)pool->free_list;
+	if (room != NULL)
+		pool->free_list = room->ev.holder;
+	else if ((room = malloc(sizeof *room)) == NULL) {
 		pool->n_refused++;
 		return NULL;
 	}
-	/* The arrays behind the counts are written before they are read: not worth clearing. */
-	memset(ev, 0, offsetof(struct mm_event, creds));
-	ev->n_creds = ev->n_attrs = ev->n_text = ev->n_numbers = 0;
-	ev->next = NULL;
-	ev->reply_kvno = -1;
 	pool->n_live++;
-	return ev;
+	return mm_event_init(room);
 }
 
 void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev)
@@ -193,14 +210,79 @@ void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev)
 	if (ev == NULL)
 		return;
 	pool->n_live--;
-	ev->next = pool->free_list;
+	ev->holder = pool->free_list;
 	pool->free_list = ev;
+}
+
+/* --- packing --------------------------------------------------------------------------------------- */
+
+static size_t rounded(size_t n)
+{
+	const size_t to = alignof(max_align_t);
+	return (n + to - 1) / to * to;
+}
+
+size_t mm_event_packed_size(const struct mm_event *ev)
+{
+	const struct mm_event_room *room = (const struct mm_event_room *)ev;
+	return rounded(sizeof *ev) + rounded(ev->n_creds * sizeof *ev->creds) +
+	       rounded(ev->n_attrs * sizeof *ev->attrs) +
+	       rounded(room->n_numbers * sizeof room->numbers[0]) + rounded(room->n_text);
+}
+
+struct packer {
+	const struct mm_event_room *from;
+	const char *text; /* of the copy */
+	const int64_t *numbers;
+};
+
+static void move_str(const struct packer *p, struct mm_str *s)
+{
+	if (s->len == 0)
+		return;
+	assert(s->p >= p->from->text && s->p + s->len <= p->from->text + p->from->n_text);
+	s->p = p->text + (s->p - p->from->text);
+}
+
+struct mm_event *mm_event_pack(const struct mm_event *ev, void *to)
+{
+	const struct mm_event_room *from = (const struct mm_event_room *)ev;
+	struct mm_event *copy = to;
+	assert(ev->packed_size == 0);
+	*copy = *ev;
+	copy->packed_size = (uint32_t)mm_event_packed_size(ev);
+	char *at = (char *)to + rounded(sizeof *ev);
+	copy->creds = memcpy(at, from->creds, ev->n_creds * sizeof *ev->creds);
+	at += rounded(ev->n_creds * sizeof *ev->creds);
+	copy->attrs = memcpy(at, from->attrs, ev->n_attrs * sizeof *ev->attrs);
+	at += rounded(ev->n_attrs * sizeof *ev->attrs);
+	struct packer p = { .from = from };
+	p.numbers = memcpy(at, from->numbers, from->n_numbers * sizeof from->numbers[0]);
+	at += rounded(from->n_numbers * sizeof from->numbers[0]);
+	p.text = memcpy(at, from->text, from->n_text);
+	move_str(&p, &copy->user);
+	move_str(&p, &copy->user_realm);
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		struct mm_cred *c = &copy->creds[i];
+		move_str(&p, &c->issuer);
+		move_str(&p, &c->service);
+		move_str(&p, &c->principal);
+		move_str(&p, &c->principal_realm);
+	}
+	for (size_t i = 0; i < ev->n_attrs; i++) {
+		struct mm_attr_value *v = &copy->attrs[i];
+		if (v->attr->type == MM_ATTR_STR)
+			move_str(&p, &v->str);
+		else if (v->attr->type == MM_ATTR_INTS)
+			v->numbers = p.numbers + (v->numbers - from->numbers);
+	}
+	return copy;
 }
 
 const char *mm_event_kind_name(enum mm_event_kind kind)
 {
 	static const char *const names[] = { "request", "challenge", "issue", "present", "result",
-		"key", "action" };
+		"key", "action", "loss" };
 	return names[kind];
 }
 

@@ -2,7 +2,10 @@
  *
  * A dissector makes an event with mm_dissect_event(), fills the common fields, puts protocol detail into
  * attributes, and emits it once what it speaks of is known. Strings are copied into the event here and
- * nowhere else, so an event outlives the packet. The ledger and the detectors read the common fields. */
+ * nowhere else, so an event outlives the packet. The ledger and the detectors read the common fields.
+ *
+ * An event is made in a room that has space for the longest; what is emitted is packed into as many bytes as it
+ * needs, since thousands may wait to be put in order. */
 #ifndef MM_EVENT_EVENT_H
 #define MM_EVENT_EVENT_H
 
@@ -18,6 +21,7 @@ enum mm_event_kind {
 	MM_EV_RESULT,    /* a verdict that stands alone */
 	MM_EV_KEY,       /* a key was published */
 	MM_EV_ACTION,    /* something done inside an authenticated session */
+	MM_EV_LOSS, /* what dst sends and is sent was lost in part; dst unset: of all hosts. Leaves no record */
 };
 
 enum mm_outcome {
@@ -112,10 +116,14 @@ struct mm_attr {
 
 struct mm_attr_value {
 	const struct mm_attr *attr;
-	int64_t number;
-	struct mm_str str;
-	const int64_t *numbers;
-	size_t n_numbers;
+	union { /* by attr->type */
+		int64_t number;
+		struct mm_str str;
+		struct {
+			const int64_t *numbers;
+			size_t n_numbers;
+		};
+	};
 };
 
 enum {
@@ -143,6 +151,8 @@ struct mm_event {
 	struct mm_str user_realm;
 	struct mm_status status;
 	uint32_t flags;
+	uint32_t n_lost,
+	        n_seen; /* MM_EV_LOSS: how often, of how often it could have been; n_seen 0: not known */
 	uint64_t
 	        stack; /* hash of the client's habits in this request; 0: none. Same software, same value */
 	int32_t reply_alg; /* etype of the reply's own enc-part; 0: none */
@@ -153,15 +163,34 @@ struct mm_event {
 	        response_pkt; /* packets that complete each message; number 0: not seen */
 	struct mm_pkt pkts[MM_EVENT_PKTS]; /* all packets of both messages, ascending, no repeats */
 	size_t n_pkts;
-	struct mm_cred creds[MM_EVENT_CREDS];
+	struct mm_cred *creds;
 	size_t n_creds;
-	struct mm_attr_value attrs[MM_EVENT_ATTRS];
+	struct mm_attr_value *attrs;
 	size_t n_attrs;
-	struct mm_event *next; /* for whoever holds it */
+	void *holder; /* for whoever holds it */
+	uint32_t
+	        packed_size; /* bytes it takes with all it points to; 0: not packed, more can be added */
+};
+
+/** Where an event is made. */
+struct mm_event_room {
+	struct mm_event ev;
 	size_t n_text, n_numbers;
+	struct mm_cred creds[MM_EVENT_CREDS];
+	struct mm_attr_value attrs[MM_EVENT_ATTRS];
 	int64_t numbers[MM_EVENT_NUMBERS];
 	char text[MM_EVENT_TEXT];
 };
+
+/** An empty event in this room. */
+struct mm_event *mm_event_init(struct mm_event_room *room);
+
+/** Bytes that mm_event_pack() needs for the event. */
+size_t mm_event_packed_size(const struct mm_event *ev);
+
+/** Copy an event that is not packed into this memory, aligned for any type and of at least mm_event_packed_size() bytes. The
+ * copy holds all it points to. */
+struct mm_event *mm_event_pack(const struct mm_event *ev, void *to);
 
 /** Copy bytes into the event; cut at MM_STR_MAX or when its text is full (then MM_EVF_TRUNCATED). */
 struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s);
@@ -196,9 +225,9 @@ static inline struct mm_slice mm_str_slice(struct mm_str s)
 	return mm_slice(s.p, s.len);
 }
 
-/* A pool of events: no allocation on the packet path once it is warm. */
+/* A pool of rooms: no allocation on the packet path once it is warm. */
 struct mm_event_pool {
-	struct mm_event *free_list;
+	struct mm_event *free_list; /* linked by holder */
 	size_t n_live, max_live;
 	uint64_t n_refused; /* how often max_live was hit */
 };

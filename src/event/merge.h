@@ -8,12 +8,19 @@
 #include "base/err.h"
 #include "event/event.h"
 
+/* The time stands beside the event, so that most comparisons touch no event. */
+struct mm_event_slot {
+	int64_t key_ns;
+	struct mm_event *ev;
+};
+
 struct mm_event_merge {
-	struct mm_event **heap;
+	struct mm_event_slot *heap;
 	size_t n, room;
 };
 
-void mm_event_merge_done(struct mm_event_merge *m, struct mm_event_pool *pool);
+/** Free the heap, not the events in it. */
+void mm_event_merge_done(struct mm_event_merge *m);
 
 /** Take the event in. On MM_ERR_NOMEM it stays the caller's. */
 int mm_event_merge_put(struct mm_event_merge *m, struct mm_event *ev) MM_MUST_CHECK;

@@ -235,9 +235,6 @@ bool mm_track_claim(
 	}
 	tr->info.transport = k->proto == MM_TCP ? MM_TCP : MM_UDP;
 	tr->info.community_id[0] = '\0';
-	mm_loss_add(&t->loss, &tr->info.server.addr,
-	        &(struct mm_flow_loss){ .n_segments = tr->n_held });
-	tr->n_held = 0;
 	return true;
 }
 
@@ -488,8 +485,6 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 		t->stats.n_retransmitted++;
 		return;
 	}
-	mm_loss_add(&t->loss, &tr->info.server.addr,
-	        &(struct mm_flow_loss){ 1, seg->missing != 0, seg->missing });
 	mm_frame_datagram(t, f, side, pkt, seg);
 }
 
@@ -511,19 +506,31 @@ static void make_room_for_events(struct mm_flow_table *t)
 	}
 }
 
+void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns)
+{
+	if (now_ns <= t->now_ns)
+		return;
+	t->now_ns = now_ns;
+	if (now_ns >= t->next_expiry_ns)
+		expire(t);
+	if (now_ns >= t->next_look_ns)
+		mm_tcp_look(t);
+}
+
+uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg)
+{
+	struct mm_flow_key k;
+	(void)make_key(seg, &k);
+	return hash_key(key, &k);
+}
+
 void mm_flow_packet(
         struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
 	if (seg->ip_proto != MM_TCP && seg->ip_proto != MM_UDP)
 		return;
 	int64_t time_ns = pkt->time_ns;
-	if (time_ns > t->now_ns) {
-		t->now_ns = time_ns;
-		if (time_ns >= t->next_expiry_ns)
-			expire(t);
-		if (time_ns >= t->next_look_ns)
-			mm_tcp_look(t);
-	}
+	mm_flow_advance(t, time_ns);
 	make_room_for_events(t);
 	struct mm_flow_key k;
 	unsigned side = make_key(seg, &k);
@@ -612,7 +619,6 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 		n_slots *= 2;
 	t->mask = n_slots - 1;
 	int r = mm_class_init(&t->class);
-	mm_loss_init(&t->loss, &config->key);
 	t->slots = map_array(n_slots, sizeof *t->slots);
 	t->flows = map_array(config->flows_max, sizeof *t->flows);
 	t->proto = calloc(t->class.n + 1, sizeof *t->proto);
@@ -655,7 +661,6 @@ void mm_flow_table_free(struct mm_flow_table *t)
 		}
 	}
 	mm_pool_done(&t->pool);
-	mm_table_done(&t->loss);
 	free(t->free_state);
 	free(t->proto);
 	if (t->flows != NULL)
@@ -672,6 +677,16 @@ void mm_flow_finish(struct mm_flow_table *t)
 			run_out(t, &t->flows[t->lru[i].tail]);
 }
 
+void mm_flow_stats_add(struct mm_flow_stats *sum, const struct mm_flow_stats *more)
+{
+	uint64_t a[sizeof *sum / sizeof(uint64_t)], b[sizeof *sum / sizeof(uint64_t)];
+	memcpy(a, sum, sizeof a);
+	memcpy(b, more, sizeof b);
+	for (size_t i = 0; i < sizeof a / sizeof a[0]; i++)
+		a[i] += b[i];
+	memcpy(sum, a, sizeof a);
+}
+
 const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t)
 {
 	return &t->stats;
@@ -680,9 +695,4 @@ const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t)
 const struct mm_flow_proto_stats *mm_flow_proto_stats(const struct mm_flow_table *t, size_t i)
 {
 	return &t->proto[i];
-}
-
-struct mm_flow_loss mm_flow_server_loss(const struct mm_flow_table *t, const struct mm_addr *server)
-{
-	return mm_loss_get(&t->loss, server);
 }

@@ -23,7 +23,7 @@ struct mm_flow_config {
 	void *sink;
 };
 
-struct mm_flow_stats {
+struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_flows, n_live, n_flows_tcp, n_flows_udp;
 	uint64_t n_evicted;   /* flows ended early by flows_max, or for the events they held */
 	uint64_t n_midstream; /* TCP flows whose SYN was not seen */
@@ -38,13 +38,6 @@ struct mm_flow_stats {
 	uint64_t n_skipped_bytes; /* passed over by MM_FRAME_SKIP */
 	uint64_t n_lost_sync;     /* MM_FRAME_LOST */
 	uint64_t n_oversized;     /* messages over message_max */
-};
-
-/** How much of what went over flows to and from one server was lost; coverage rests on it. */
-struct mm_flow_loss {
-	uint64_t n_segments; /* segments and datagrams with payload, new bytes only */
-	uint64_t n_gaps;     /* holes given up */
-	uint64_t n_gap_bytes;
 };
 
 struct mm_flow_proto_stats {
@@ -63,22 +56,28 @@ void mm_flow_table_free(struct mm_flow_table *t);
 /** Take in one segment. A TCP flow whose SYN was not seen begins with the lowest byte that comes before both
  * twice gap_patience_ns is over, or 64 packets are; nothing of it is read before that. Dissectors run, and events are
  * emitted, before it returns.
+ * Where bytes of a flow that has a dissector are lost, MM_EV_LOSS says so of its server.
  * Events carry key_ns (the packet time that made them known: of the last of their packets, of the ACK that showed what
  * was before them to be lost, or for a flow that ran out its last packet's time plus the timeout and a second) and seq (a number ascending within one run, 0-based, in order of emission). */
 void mm_flow_packet(
         struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg);
+
+/** Packet time is at least this now: end the flows that ran out, decide what waited for it. mm_flow_packet() does so first.
+ * Called before events up to this time are put in order. */
+void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns);
+
+/** A number that all segments of a flow share, in both directions, to spread flows over workers. */
+uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg);
 
 /** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector, as if
  * their time ran out. */
 void mm_flow_finish(struct mm_flow_table *t);
 
 const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t);
+/** Add up what two tables counted. */
+void mm_flow_stats_add(struct mm_flow_stats *sum, const struct mm_flow_stats *more);
 /** Counters of one dissector, by its index in mm_dissectors. */
 const struct mm_flow_proto_stats *mm_flow_proto_stats(const struct mm_flow_table *t, size_t i);
-/** Losses of flows whose server has this address (any port); zeros when unknown. Bounded table. */
-struct mm_flow_loss mm_flow_server_loss(
-        const struct mm_flow_table *t, const struct mm_addr *server);
-
 /** Community ID v1, https://github.com/corelight/community-id-spec: "1:" + base64(SHA-1(seed, addresses, proto, 0,
  * ports)), ordered by address then port. */
 void mm_community_id(const struct mm_endpoint *a, const struct mm_endpoint *b, uint8_t ip_proto,

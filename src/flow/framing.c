@@ -55,6 +55,18 @@ static const struct mm_mark *mark_at(
 	return direct != NULL ? direct : &s->marks[mm_stream_find(s, off)];
 }
 
+void mm_frame_report_loss(struct mm_flow_table *t, struct mm_flow *f, uint64_t n, int64_t time_ns)
+{
+	struct mm_dissect d;
+	mm_frame_context(t, f, f->client, &d);
+	set_time(&d, f->track, time_ns);
+	struct mm_event *ev = mm_dissect_event(&d, MM_EV_LOSS, "loss");
+	if (ev == NULL)
+		return;
+	ev->n_lost = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+	mm_dissect_emit(&d, ev);
+}
+
 void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns)
 {
 	struct mm_track *tr = f->track;
@@ -75,8 +87,6 @@ void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uin
 	t->stats.n_gaps++;
 	t->stats.n_gap_bytes += n_bytes;
 	t->proto[tr->proto].n_gaps++;
-	mm_loss_add(&t->loss, &tr->info.server.addr,
-	        &(struct mm_flow_loss){ .n_gaps = 1, .n_gap_bytes = n_bytes });
 
 	/* Where a message of known length spans the hole, the next one starts behind it. */
 	s->start = s->need > to ? s->need : to;
@@ -86,6 +96,7 @@ void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uin
 	size_t i = mm_stream_find(s, to);
 	int64_t time_ns = i < s->n_marks ? s->marks[i].time_ns : tr->now_ns;
 	mm_stream_trim(s, &t->pool);
+	mm_frame_report_loss(t, f, 1, time_ns);
 	/* Of forgiven bytes the dissector was told when they were forgiven: before what the peer sent after them. */
 	if (to > s->forgiven)
 		mm_frame_tell_gap(t, f, side, time_ns);
@@ -298,6 +309,8 @@ void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 	d.first = seg->first.number != 0 ? seg->first : pkt->id;
 	d.last = pkt->id;
 	d.lossy = tr->lossy || seg->missing != 0;
+	if (seg->missing != 0)
+		mm_frame_report_loss(t, f, 1, pkt->time_ns);
 	t->proto[tr->proto].n_messages++;
 	tr->read_any = true;
 	tr->self->parse(&d, seg->payload);

@@ -3,7 +3,6 @@
 #define MM_FLOW_INTERNAL_H
 
 #include "flow/flow.h"
-#include "flow/loss.h"
 #include "flow/pool.h"
 #include "flow/stream.h"
 
@@ -100,7 +99,6 @@ struct mm_track {
 	int64_t known_ns; /* what is read from now on was not known before: the time of a decision */
 	bool waiting;     /* in the list of those that packet time may decide something for */
 	struct mm_track *wait_prev, *wait_next;
-	uint64_t n_held; /* segments with new bytes that came before the server was known */
 	struct mm_flow_info info;
 	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
 	struct mm_stream s[2];          /* TCP */
@@ -146,7 +144,6 @@ struct mm_flow_table {
 	size_t n_probing;
 	struct mm_track *waiting, *look_next; /* look_next: where a look goes on */
 	int64_t next_look_ns;
-	struct mm_table loss;
 	uint64_t seq;
 };
 
@@ -182,6 +179,8 @@ void mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, str
         const struct mm_mark *direct);
 /** The stream's bytes [deliv, to) are lost. */
 void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uint64_t to);
+/** Let the ledger know of n losses. */
+void mm_frame_report_loss(struct mm_flow_table *t, struct mm_flow *f, uint64_t n, int64_t time_ns);
 /** Tell the dissector of a loss, without moving. */
 void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns);
 /** A whole datagram. */

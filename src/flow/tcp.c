@@ -301,15 +301,6 @@ static uint64_t buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 	return r.fresh;
 }
 
-static void count_segment(struct mm_flow_table *t, struct mm_track *tr)
-{
-	if (tr->mode != MM_TRACK_CLAIMED) {
-		tr->n_held++;
-		return;
-	}
-	mm_loss_add(&t->loss, &tr->info.server.addr, &(struct mm_flow_loss){ .n_segments = 1 });
-}
-
 /* Bytes below start were skipped, not read: whether they were seen only counts. */
 static void count_skipped(struct mm_stream *s, uint64_t off, uint64_t end)
 {
@@ -331,7 +322,6 @@ static bool read_in_place(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 	if (tr->mode != MM_TRACK_CLAIMED || mark->off != s->start || s->deliv != s->start ||
 	        !mm_stream_empty(s) || data.len == 0 || !gate_open(mark, peer))
 		return false;
-	count_segment(t, tr);
 	s->deliv = mark->end;
 	if (mark->end > s->max_end)
 		s->max_end = mark->end;
@@ -361,9 +351,7 @@ static void take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 	size_t missing = seg->missing;
 	int64_t end = at + (int64_t)(data.len + missing);
 	if (end <= (int64_t)s->start) {
-		if (end > (int64_t)s->max_end)
-			count_segment(t, tr);
-		else
+		if (end <= (int64_t)s->max_end)
 			t->stats.n_retransmitted++;
 		if (at >= 0)
 			count_skipped(s, (uint64_t)at, (uint64_t)end);
@@ -403,8 +391,6 @@ static void take_data(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 		t->stats.n_retransmitted++;
 	else if (off != max_end && tr->settled)
 		t->stats.n_out_of_order++;
-	if (fresh != 0)
-		count_segment(t, tr);
 	if (tr->mode == MM_TRACK_CLAIMED)
 		pump(t, f, side);
 }
@@ -596,8 +582,7 @@ static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned sid
 	t->stats.n_gap_bytes += n_bytes;
 	t->proto[tr->proto].n_gaps += n_gaps;
 	if (n_gaps != 0)
-		mm_loss_add(&t->loss, &tr->info.server.addr,
-		        &(struct mm_flow_loss){ .n_gaps = n_gaps, .n_gap_bytes = n_bytes });
+		mm_frame_report_loss(t, f, n_gaps, now_ns);
 }
 
 void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)

@@ -15,7 +15,9 @@ enum {
 	SCOPE_KIND = 0xfffffff0,
 	SCOPE_KADMIN = 8, /* beyond the kinds */
 	SCOPE_OWNER = 0xffffffe0,
-	REPLY_SEGMENTS = 2, /* a reply with a PAC spans two segments: either lost loses it */
+	EXCHANGE_PACKETS =
+	        4, /* that carry a request and a reply with a PAC over TCP: any of them lost loses the exchange */
+	LOSSES_MAX = 16384,
 };
 
 void mm_ledger_config_default(struct mm_ledger_config *config)
@@ -39,6 +41,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	        CELLS_MAX);
 	mm_table_init(&l->latest, key, sizeof(((struct mm_latest *)0)->key),
 	        sizeof(struct mm_latest), CELLS_MAX);
+	mm_table_init(&l->losses, key, sizeof(struct mm_addr), sizeof(struct mm_loss), LOSSES_MAX);
 	mm_names_init(&l->names, key, config->names_max);
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
 	*out = l;
@@ -53,6 +56,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_table_done(&l->issuers);
 	mm_table_done(&l->cells);
 	mm_table_done(&l->latest);
+	mm_table_done(&l->losses);
 	mm_names_done(&l->names);
 	mm_baseline_done(&l->baseline);
 	free(l);
@@ -241,7 +245,13 @@ static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *is
 	return c;
 }
 
-/* Lost: replies whose request stood unanswered, or segments known to be missing, whichever says more. What the
+static double lost_share(const struct mm_loss *loss)
+{
+	uint64_t all = loss == NULL ? 0 : loss->n_seen + loss->n_lost;
+	return all == 0 ? 0 : (double)loss->n_lost / (double)all;
+}
+
+/* Lost: replies whose request stood unanswered, or what is known to be missing, whichever says more. What the
  * client itself asked is left out: it could ask into the void to make its orphans look lost. */
 static double lost(
         const struct mm_ledger *l, const struct mm_issuer *issuer, const struct mm_addr *client)
@@ -250,15 +260,12 @@ static double lost(
 	uint64_t exchanges = issuer->n_exchanges - (own != NULL ? own->n_exchanges : 0);
 	uint64_t unanswered = issuer->n_unanswered - (own != NULL ? own->n_unanswered : 0);
 	double share = (double)unanswered / (double)(exchanges + 1), worst = 0;
-	for (size_t i = 0; i < issuer->n_kdcs && l->config.loss != NULL; i++) {
-		double loss = l->config.loss(l->config.loss_arg, &issuer->kdcs[i].addr);
+	for (size_t i = 0; i < issuer->n_kdcs; i++)
 		if (issuer->kdcs[i].vouched)
-			worst = fmax(worst, loss);
-	}
-	double kept = 1.0;
-	for (int i = 0; i < REPLY_SEGMENTS; i++)
-		kept *= 1.0 - worst;
-	return fmax(share, 1.0 - kept);
+			worst = fmax(worst,
+			        lost_share(mm_table_find(&l->losses, &issuer->kdcs[i].addr)));
+	double kept = pow(1.0 - lost_share(&l->sensor), EXCHANGE_PACKETS);
+	return fmax(share, 1.0 - (1.0 - worst) * kept);
 }
 
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
@@ -347,9 +354,22 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	}
 }
 
+static void count_loss(struct mm_ledger *l, const struct mm_event *ev)
+{
+	bool is_loss = ev->kind == MM_EV_LOSS;
+	struct mm_loss *loss = &l->sensor;
+	if (ev->dst.addr.family != 0)
+		loss = mm_table_put(&l->losses, &ev->dst.addr, NULL);
+	if (loss == NULL)
+		return;
+	loss->n_lost += ev->n_lost;
+	loss->n_seen += is_loss ? ev->n_seen : 1;
+}
+
 void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm_look *look)
 {
 	*look = (struct mm_look){ .ev = ev };
+	count_loss(l, ev);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
 			continue;

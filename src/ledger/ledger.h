@@ -129,6 +129,13 @@ struct mm_latest {
 	int64_t issued_ns;
 };
 
+/** How much of what a host sends and is sent was lost to the sensor. */
+struct mm_loss {
+	struct mm_addr host; /* key */
+	uint64_t n_seen;     /* events with it as their server; of the sensor: packets */
+	uint64_t n_lost;     /* holes in its flows; packets */
+};
+
 /** A credential presented without issuance and too bare to be judged: kept to be told at the end. */
 struct mm_ledger_config {
 	struct mm_hash_key key;
@@ -137,14 +144,12 @@ struct mm_ledger_config {
 	size_t baseline_max;       /* default 262,144 values */
 	int64_t lifetime_ns;       /* longest life of a ticket: default 10 h */
 	int64_t complete_since_ns; /* all that was issued from then on is held to be seen; 0: not known */
-	/** Share of segments to and from this server that were lost, 0 to 1. */
-	double (*loss)(void *arg, const struct mm_addr *server);
-	void *loss_arg;
 };
 
 struct mm_ledger {
 	struct mm_ledger_config config;
-	struct mm_table rows, issuers, cells, latest;
+	struct mm_table rows, issuers, cells, latest, losses;
+	struct mm_loss sensor; /* packets that the sensor itself lost, of any host */
 	struct mm_names names;
 	struct mm_baseline baseline;
 	uint64_t n_issued, n_presented, n_reissued;

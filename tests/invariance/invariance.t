@@ -89,8 +89,21 @@ for capture in "$top_srcdir"/pcaps/*.pcap*; do
 	done
 done
 
-# With findings in the output: what was learnt before them is part of their weights.
+# However many threads share the work.
+mintmark=$top_builddir/mintmark
 warmup=$(find_capture warmup)
+for name in golden-aes lost-frames duplicated; do
+	file=$(find_capture "$name")
+	"$mintmark" -q --json -r "$warmup" "$file" -o engine.workers=0 >"$tmp/want" 2>"$tmp/bad"
+	[ -s "$tmp/want" ] || echo "no events" >>"$tmp/bad"
+	for workers in 1 2 8; do
+		"$mintmark" -q --json -r "$warmup" "$file" -o engine.workers=$workers >"$tmp/got" 2>>"$tmp/bad"
+		diff "$tmp/want" "$tmp/got" >"$tmp/diff"
+		result "$name after warmup: $workers workers" "$tmp/bad" "$tmp/diff"
+	done
+done
+
+# With findings in the output: what was learnt before them is part of their weights.
 for name in golden-aes silver-smb; do
 	file=$(find_capture "$name")
 	want "$warmup" "$file"

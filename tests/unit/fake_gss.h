@@ -96,7 +96,7 @@ struct mm_event *mm_dissect_event(struct mm_dissect *d, enum mm_event_kind kind,
 {
 	if (fake.no_events)
 		return NULL;
-	struct mm_event *ev = calloc(1, sizeof *ev);
+	struct mm_event *ev = mm_event_init(calloc(1, sizeof(struct mm_event_room)));
 	assert(ev != NULL);
 	ev->kind = kind;
 	ev->action = action;

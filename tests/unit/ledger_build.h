@@ -60,17 +60,17 @@ static inline void show(struct mm_event *ev, enum mm_cred_role role, struct made
 	}
 }
 
+/** ev stands in a room. */
 static inline void clear(struct mm_event *ev, enum mm_event_kind kind, uint8_t from, int64_t at_ns)
 {
 	static uint64_t number;
-	memset(ev, 0, sizeof *ev);
+	(void)mm_event_init((struct mm_event_room *)ev);
 	ev->kind = kind;
 	ev->protocol = ev->action = "test";
 	ev->transport = "tcp";
 	ev->src = (struct mm_endpoint){ host(from), 50000 };
 	ev->request_ns = at_ns;
 	ev->time_ns = ev->response_ns = ev->key_ns = at_ns + 1;
-	ev->reply_kvno = -1;
 	ev->request_pkt = ev->response_pkt = (struct mm_pkt){ 0, ++number };
 	mm_event_add_pkts(ev, ev->request_pkt, ev->response_pkt);
 }

@@ -21,13 +21,13 @@ enum {
 static const struct mm_hash_key key = { 1, 2 };
 static struct mm_ledger *l;
 static struct mm_detect d;
-static struct mm_event ev;
+static struct mm_event_room room;
 static bool trusted;
 
 static void pass(void)
 {
 	struct mm_look look;
-	mm_ledger_present(l, &ev, &look);
+	mm_ledger_present(l, &room.ev, &look);
 	trusted = mm_detect_look(&d, &look);
 	mm_ledger_settle(l, &look, trusted);
 }
@@ -53,11 +53,11 @@ static void honest_round(int64_t at_ns, uint8_t first)
 		uint8_t client = (uint8_t)(i + 1), t = (uint8_t)(first + 2 * i),
 		        s = (uint8_t)(t + 1);
 		int64_t at = at_ns + i * SECOND;
-		make_as(&ev, client, at, tgt(t));
+		make_as(&room.ev, client, at, tgt(t));
 		pass();
-		make_tgs(&ev, client, at + SECOND, tgt(t), cifs(s));
+		make_tgs(&room.ev, client, at + SECOND, tgt(t), cifs(s));
 		pass();
-		make_ap(&ev, client, SERVER, at + 2 * SECOND, cifs(s), MM_SUCCESS);
+		make_ap(&room.ev, client, SERVER, at + 2 * SECOND, cifs(s), MM_SUCCESS);
 		pass();
 	}
 }
@@ -124,8 +124,8 @@ static void test_golden(void **state)
 {
 	(void)state;
 	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
-	make_tgs(&ev, FORGER, EVENING, forged, cifs(201));
-	ev.user = text("administrator");
+	make_tgs(&room.ev, FORGER, EVENING, forged, cifs(201));
+	room.ev.user = text("administrator");
 	pass();
 	assert_false(trusted);
 	struct mm_finding *f = finding(&mm_orphan_tgt);
@@ -152,11 +152,11 @@ static void test_staged_kdc(void **state)
 	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
 	for (uint8_t i = 0; i < 20; i++) {
 		forged.id = (uint8_t)(200 + i);
-		make_as(&ev, FORGER, EVENING, forged);
-		ev.dst.addr = host(FORGER + 1);
+		make_as(&room.ev, FORGER, EVENING, forged);
+		room.ev.dst.addr = host(FORGER + 1);
 		pass();
 	}
-	make_tgs(&ev, FORGER, EVENING + HOUR, forged, cifs(230));
+	make_tgs(&room.ev, FORGER, EVENING + HOUR, forged, cifs(230));
 	pass();
 	mm_detect_weigh_all(&d);
 	struct mm_finding *f = finding(&mm_orphan_tgt);
@@ -171,11 +171,11 @@ static void test_issued_too_late(void **state)
 {
 	(void)state;
 	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
-	make_tgs(&ev, FORGER, EVENING, forged, cifs(201));
+	make_tgs(&room.ev, FORGER, EVENING, forged, cifs(201));
 	pass();
-	make_as(&ev, FORGER, EVENING + HOUR, forged);
+	make_as(&room.ev, FORGER, EVENING + HOUR, forged);
 	pass();
-	make_tgs(&ev, FORGER, EVENING + 2 * HOUR, forged, cifs(202));
+	make_tgs(&room.ev, FORGER, EVENING + 2 * HOUR, forged, cifs(202));
 	pass();
 	assert_true(finding(&mm_orphan_tgt)->facts.n_uses == 2);
 	assert_true(finding(&mm_orphan_tgt)->band >= MM_BAND_HIGH);
@@ -187,10 +187,10 @@ static void test_second_kdc(void **state)
 	(void)state;
 	for (uint8_t client = 1; client <= 2; client++) {
 		struct made t = tgt((uint8_t)(200 + 2 * client));
-		make_as(&ev, client, EVENING, t);
-		ev.dst.addr = host(KDC + 1);
+		make_as(&room.ev, client, EVENING, t);
+		room.ev.dst.addr = host(KDC + 1);
 		pass();
-		make_tgs(&ev, client, EVENING + SECOND, t, cifs((uint8_t)(t.id + 1)));
+		make_tgs(&room.ev, client, EVENING + SECOND, t, cifs((uint8_t)(t.id + 1)));
 		pass();
 		for (const struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
 		        f = mm_table_next(&d.findings, f))
@@ -205,13 +205,13 @@ static void test_flood(void **state)
 {
 	(void)state;
 	struct made forged = { .id = 200, .kvno = 2, .name_type = 1, .length = 850 };
-	make_tgs(&ev, FORGER, EVENING, forged, cifs(201));
+	make_tgs(&room.ev, FORGER, EVENING, forged, cifs(201));
 	pass();
 	double before = finding(&mm_orphan_tgt)->score;
 	for (int i = 0; i < 2 * MM_FINDINGS_MAX; i++) {
-		make_ap(&ev, FORGER, SERVER, EVENING + i, cifs(202), MM_FAILURE);
-		ev.creds[0].fp.b[2] = (uint8_t)(i & 0xff);
-		ev.creds[0].fp.b[3] = (uint8_t)(i >> 8);
+		make_ap(&room.ev, FORGER, SERVER, EVENING + i, cifs(202), MM_FAILURE);
+		room.ev.creds[0].fp.b[2] = (uint8_t)(i & 0xff);
+		room.ev.creds[0].fp.b[3] = (uint8_t)(i >> 8);
 		pass();
 	}
 	assert_true(d.findings.n <= MM_FINDINGS_MAX && d.n_dropped > 0);
@@ -226,9 +226,9 @@ static void test_taint(void **state)
 	(void)state;
 	uint64_t hits =
 	        mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("lab.test")))->hits;
-	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2 }, cifs(201));
+	make_tgs(&room.ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2 }, cifs(201));
 	pass();
-	make_ap(&ev, FORGER, SERVER, EVENING + SECOND, cifs(201), MM_SUCCESS);
+	make_ap(&room.ev, FORGER, SERVER, EVENING + SECOND, cifs(201), MM_SUCCESS);
 	pass();
 	assert_false(trusted);
 	struct mm_finding *f = finding(&mm_orphan_tgt);
@@ -240,7 +240,7 @@ static void test_taint(void **state)
 	assert_int_equal(
 	        mm_ledger_issuer(l, mm_names_find_folded(&l->names, text("lab.test")))->hits, hits);
 	assert_null(finding(&mm_orphan_service_ticket)); /* it was issued, for a forged TGT */
-	make_ap(&ev, FORGER, SERVER, EVENING + 2 * SECOND, cifs(201), MM_SUCCESS);
+	make_ap(&room.ev, FORGER, SERVER, EVENING + 2 * SECOND, cifs(201), MM_SUCCESS);
 	pass();
 	assert_int_equal(f->n_uses, 2);
 	assert_int_equal(f->uses[1].n, 2); /* the same again */
@@ -250,7 +250,7 @@ static void test_taint(void **state)
 static void test_bare_orphan(void **state)
 {
 	(void)state;
-	make_tgs(&ev, 1, EVENING, tgt(200), cifs(201));
+	make_tgs(&room.ev, 1, EVENING, tgt(200), cifs(201));
 	pass();
 	struct mm_finding *f = finding(&mm_orphan_tgt);
 	assert_non_null(f);
@@ -268,13 +268,13 @@ static void test_late_sensor(void **state)
 	mm_ledger_config_default(&config);
 	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
 	mm_detect_init(&d, l, &key);
-	make_as(&ev, 1, MORNING, tgt(1));
+	make_as(&room.ev, 1, MORNING, tgt(1));
 	pass();
 	for (uint8_t i = 0; i < 10; i++) {
-		make_tgs(&ev, (uint8_t)(i + 2), MORNING + 60 * SECOND, tgt((uint8_t)(100 + i)),
+		make_tgs(&room.ev, (uint8_t)(i + 2), MORNING + 60 * SECOND, tgt((uint8_t)(100 + i)),
 		        cifs((uint8_t)(150 + i)));
 		pass();
-		make_ap(&ev, (uint8_t)(i + 2), SERVER, MORNING + 61 * SECOND,
+		make_ap(&room.ev, (uint8_t)(i + 2), SERVER, MORNING + 61 * SECOND,
 		        cifs((uint8_t)(200 + i)), MM_SUCCESS);
 		pass();
 	}
@@ -288,7 +288,7 @@ static void test_late_sensor(void **state)
 static void test_issuer_out_of_sight(void **state)
 {
 	(void)state;
-	make_ap(&ev, 3, SERVER, EVENING,
+	make_ap(&room.ev, 3, SERVER, EVENING,
 	        (struct made){ .id = 200,
 	                .realm = "ELSEWHERE.TEST",
 	                .service = "cifs/srv.lab.test",
@@ -311,7 +311,7 @@ static void test_silver(void **state)
 		.alg = 23,
 		.name_type = 1,
 		.length = 870 };
-	make_ap(&ev, FORGER, SERVER, EVENING, forged, MM_SUCCESS);
+	make_ap(&room.ev, FORGER, SERVER, EVENING, forged, MM_SUCCESS);
 	pass();
 	struct mm_finding *f = finding(&mm_orphan_service_ticket);
 	assert_non_null(f);
@@ -329,10 +329,10 @@ static void test_rekeyed_service(void **state)
 	for (uint8_t i = 0; i < 5; i++) {
 		struct made after = cifs((uint8_t)(150 + i));
 		after.kvno = 8;
-		make_tgs(&ev, 2, EVENING - HOUR, tgt(1), after);
+		make_tgs(&room.ev, 2, EVENING - HOUR, tgt(1), after);
 		pass();
 	}
-	make_ap(&ev, 1, SERVER, EVENING, cifs(200), MM_SUCCESS); /* kvno 7 */
+	make_ap(&room.ev, 1, SERVER, EVENING, cifs(200), MM_SUCCESS); /* kvno 7 */
 	pass();
 	assert_silent();
 }
@@ -341,11 +341,11 @@ static void test_rekeyed_service(void **state)
 static void test_spn_substitution(void **state)
 {
 	(void)state;
-	make_tgs(&ev, 1, EVENING, tgt(1), cifs(200));
+	make_tgs(&room.ev, 1, EVENING, tgt(1), cifs(200));
 	pass();
 	struct made changed = cifs(200);
 	changed.service = "host/srv.lab.test";
-	make_ap(&ev, 1, SERVER, EVENING + SECOND, changed, MM_SUCCESS);
+	make_ap(&room.ev, 1, SERVER, EVENING + SECOND, changed, MM_SUCCESS);
 	pass();
 	struct mm_finding *f = finding(&mm_spn_substitution);
 	assert_non_null(f);
@@ -358,13 +358,13 @@ static void test_spelling_is_no_substitution(void **state)
 {
 	(void)state;
 	static const char *const forms[] = { "CIFS/SRV.LAB.TEST", "cifs/srv", "cifs/srv.lab.test" };
-	make_tgs(&ev, 1, EVENING, tgt(1), cifs(200));
+	make_tgs(&room.ev, 1, EVENING, tgt(1), cifs(200));
 	pass();
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		struct made spelled = cifs(200);
 		spelled.service = forms[i];
 		spelled.realm = "lab.test";
-		make_ap(&ev, 1, SERVER, EVENING + SECOND, spelled, MM_SUCCESS);
+		make_ap(&room.ev, 1, SERVER, EVENING + SECOND, spelled, MM_SUCCESS);
 		pass();
 	}
 	assert_null(finding(&mm_spn_substitution));
@@ -372,11 +372,11 @@ static void test_spelling_is_no_substitution(void **state)
 
 static struct mm_finding *reply_for(uint32_t flags, const char *principal, const char *service)
 {
-	make_as(&ev, 1, EVENING, tgt(200));
+	make_as(&room.ev, 1, EVENING, tgt(200));
 	pass();
-	make_tgs(&ev, 1, EVENING + SECOND, tgt(200),
+	make_tgs(&room.ev, 1, EVENING + SECOND, tgt(200),
 	        (struct made){ .id = 201, .service = service, .principal = principal });
-	ev.flags = flags;
+	room.ev.flags = flags;
 	pass();
 	return finding(&mm_cname_break);
 }
@@ -413,11 +413,12 @@ static void test_cname_hidden(void **state)
 static void test_cname_armored_s4u2self(void **state)
 {
 	(void)state;
-	make_as(&ev, 1, EVENING, (struct made){ .id = 210, .principal = "srv$" });
+	make_as(&room.ev, 1, EVENING, (struct made){ .id = 210, .principal = "srv$" });
 	pass();
-	make_tgs(&ev, 1, EVENING + SECOND, tgt(210),
+	make_tgs(&room.ev, 1, EVENING + SECOND, tgt(210),
 	        (struct made){ .id = 211, .service = "SRV$", .principal = "bob" });
-	ev.flags = MM_EVF_ARMORED; /* a service asks for a ticket to itself, the padata hidden */
+	room.ev.flags =
+	        MM_EVF_ARMORED; /* a service asks for a ticket to itself, the padata hidden */
 	pass();
 	assert_null(finding(&mm_cname_break));
 }
@@ -433,18 +434,18 @@ static void test_cname_case(void **state)
 static void test_renewed_and_forwarded(void **state)
 {
 	(void)state;
-	make_as(&ev, 1, EVENING, tgt(200));
+	make_as(&room.ev, 1, EVENING, tgt(200));
 	pass();
-	make_tgs(&ev, 1, EVENING + HOUR, tgt(200), tgt(201));
-	ev.flags = MM_EVF_RENEWAL;
+	make_tgs(&room.ev, 1, EVENING + HOUR, tgt(200), tgt(201));
+	room.ev.flags = MM_EVF_RENEWAL;
 	pass();
-	make_tgs(&ev, 1, EVENING + HOUR, tgt(201), tgt(202));
-	ev.flags = MM_EVF_FORWARDED;
+	make_tgs(&room.ev, 1, EVENING + HOUR, tgt(201), tgt(202));
+	room.ev.flags = MM_EVF_FORWARDED;
 	pass();
-	make_tgs(&ev, SERVER, EVENING + 2 * HOUR, tgt(202),
+	make_tgs(&room.ev, SERVER, EVENING + 2 * HOUR, tgt(202),
 	        cifs(203)); /* from the host it was forwarded to */
 	pass();
-	make_ap(&ev, SERVER, 21, EVENING + 2 * HOUR, cifs(203), MM_SUCCESS);
+	make_ap(&room.ev, SERVER, 21, EVENING + 2 * HOUR, cifs(203), MM_SUCCESS);
 	pass();
 	assert_int_equal(d.findings.n, 0);
 }
@@ -453,11 +454,11 @@ static void test_renewed_and_forwarded(void **state)
 static void test_evidence_and_armor(void **state)
 {
 	(void)state;
-	make_tgs(&ev, 2, EVENING, tgt(3),
+	make_tgs(&room.ev, 2, EVENING, tgt(3),
 	        (struct made){ .id = 200, .service = "http/web", .principal = "alice" });
-	show(&ev, MM_ROLE_EVIDENCE, cifs(2));
-	show(&ev, MM_ROLE_ARMOR, tgt(5));
-	ev.flags = MM_EVF_S4U_PROXY;
+	show(&room.ev, MM_ROLE_EVIDENCE, cifs(2));
+	show(&room.ev, MM_ROLE_ARMOR, tgt(5));
+	room.ev.flags = MM_EVF_S4U_PROXY;
 	pass();
 	assert_int_equal(d.findings.n, 0);
 }
@@ -466,8 +467,8 @@ static void test_evidence_and_armor(void **state)
 static void test_names_are_printable(void **state)
 {
 	(void)state;
-	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2 }, cifs(201));
-	ev.user = text("a\x1b[31m\n\xff");
+	make_tgs(&room.ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2 }, cifs(201));
+	room.ev.user = text("a\x1b[31m\n\xff");
 	pass();
 	assert_string_equal(finding(&mm_orphan_tgt)->facts.user, "a?[31m??");
 }
@@ -476,10 +477,10 @@ static void test_names_are_printable(void **state)
 static void test_order(void **state)
 {
 	(void)state;
-	make_tgs(&ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2, .name_type = 1 },
+	make_tgs(&room.ev, FORGER, EVENING, (struct made){ .id = 200, .kvno = 2, .name_type = 1 },
 	        cifs(201));
 	pass();
-	make_tgs(&ev, 1, EVENING, tgt(210), cifs(211));
+	make_tgs(&room.ev, 1, EVENING, tgt(210), cifs(211));
 	pass();
 	mm_detect_weigh_all(&d);
 	struct mm_finding *a = mm_table_next(&d.findings, NULL), *b = mm_table_next(&d.findings, a);

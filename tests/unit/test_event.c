@@ -13,6 +13,11 @@ static const struct mm_attr number = { "n", MM_ATTR_INT, "" }, text = { "t", MM_
                             list = { "l", MM_ATTR_INTS, "" };
 static struct mm_event_pool pool;
 
+static const struct mm_event_room *room(const struct mm_event *ev)
+{
+	return (const struct mm_event_room *)ev;
+}
+
 static int set_up(void **state)
 {
 	mm_event_pool_init(&pool, 8);
@@ -67,22 +72,24 @@ static void test_text_is_full(void **state)
 	assert_int_equal(stored, MM_EVENT_TEXT);
 	assert_int_equal(ev->flags & MM_EVF_TRUNCATED, MM_EVF_TRUNCATED);
 	assert_int_equal(
-	        mm_event_join(ev, (struct mm_str){ ev->text, 2 }, '/', mm_slice_str("c")).len, 0);
+	        mm_event_join(ev, (struct mm_str){ room(ev)->text, 2 }, '/', mm_slice_str("c")).len,
+	        0);
 }
 
 static void test_join(void **state)
 {
 	struct mm_event *ev = *state;
 	struct mm_str s = mm_event_str(ev, mm_slice_str("krbtgt"));
-	size_t before = ev->n_text;
+	size_t before = room(ev)->n_text;
 	s = mm_event_join(ev, s, '/', mm_slice_str("LAB.TEST"));
 	assert_text(s, "krbtgt/LAB.TEST");
-	assert_int_equal(ev->n_text, before + 9); /* in place: nothing was copied twice */
+	assert_int_equal(room(ev)->n_text, before + 9); /* in place: nothing was copied twice */
 	(void)mm_event_str(ev, mm_slice_str("between"));
 	struct mm_str t = mm_event_join(ev, s, '@', mm_slice_str("X"));
 	assert_text(t, "krbtgt/LAB.TEST@X");
 	assert_text(s, "krbtgt/LAB.TEST");
-	assert_text(mm_event_join(ev, (struct mm_str){ ev->text, 0 }, '/', mm_slice_str("a")), "a");
+	assert_text(mm_event_join(ev, (struct mm_str){ room(ev)->text, 0 }, '/', mm_slice_str("a")),
+	        "a");
 }
 
 static void test_attributes(void **state)
@@ -191,7 +198,7 @@ static void test_pool_limit(void **state)
 	mm_event_free(&pool, all[3]);
 	all[3] = mm_event_alloc(&pool);
 	assert_ptr_equal(all[3], reused);
-	assert_int_equal(all[3]->flags | all[3]->n_attrs | all[3]->n_text, 0); /* as new */
+	assert_int_equal(all[3]->flags | all[3]->n_attrs | room(all[3])->n_text, 0); /* as new */
 	assert_int_equal(all[3]->reply_kvno, -1);
 	for (size_t i = 0; i < 7; i++)
 		mm_event_free(&pool, all[i]);

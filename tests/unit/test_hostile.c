@@ -15,6 +15,7 @@
 
 #include "decode/decode.h"
 #include "dissect/dissect.h"
+#include "event/batch.h"
 #include "guard.h"
 #include "mintmark/mintmark.h"
 
@@ -59,33 +60,42 @@ struct run {
 static struct seed seed;
 static struct run run;
 
-static bool inside(const struct mm_event *ev, struct mm_str s)
+static bool inside(const struct mm_event_room *room, struct mm_str s)
 {
-	return s.len == 0 || (s.p >= ev->text && s.len <= ev->n_text &&
-	                             (size_t)(s.p - ev->text) <= ev->n_text - s.len);
+	return s.len == 0 || (s.p >= room->text && s.len <= room->n_text &&
+	                             (size_t)(s.p - room->text) <= room->n_text - s.len);
 }
 
 static void take_event(void *sink, struct mm_event *ev)
 {
 	struct run *r = sink;
+	const struct mm_event_room *room = (const struct mm_event_room *)ev;
 	assert_true(ev->n_creds <= MM_EVENT_CREDS && ev->n_attrs <= MM_EVENT_ATTRS);
-	assert_true(ev->n_text <= MM_EVENT_TEXT && ev->n_numbers <= MM_EVENT_NUMBERS);
-	assert_true(inside(ev, ev->user) && inside(ev, ev->user_realm));
+	assert_true(room->n_text <= MM_EVENT_TEXT && room->n_numbers <= MM_EVENT_NUMBERS);
+	assert_true(inside(room, ev->user) && inside(room, ev->user_realm));
 	assert_non_null(ev->action);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		const struct mm_cred *c = &ev->creds[i];
-		assert_true(inside(ev, c->issuer) && inside(ev, c->service));
-		assert_true(inside(ev, c->principal) && inside(ev, c->principal_realm));
+		assert_true(inside(room, c->issuer) && inside(room, c->service));
+		assert_true(inside(room, c->principal) && inside(room, c->principal_realm));
 		assert_true(mm_fp_is_set(&c->fp));
 	}
 	for (size_t i = 0; i < ev->n_attrs; i++) {
 		const struct mm_attr_value *v = &ev->attrs[i];
-		assert_true(inside(ev, v->str));
-		assert_true(v->n_numbers == 0 ||
-		            (v->numbers >= ev->numbers &&
-		                    (size_t)(v->numbers - ev->numbers) + v->n_numbers <=
-		                            ev->n_numbers));
+		assert_true(v->attr->type != MM_ATTR_STR || inside(room, v->str));
+		assert_true(v->attr->type != MM_ATTR_INTS || v->n_numbers == 0 ||
+		            (v->numbers >= room->numbers &&
+		                    (size_t)(v->numbers - room->numbers) + v->n_numbers <=
+		                            room->n_numbers));
 	}
+	/* As it is handed on. */
+	struct mm_batch *batch = mm_batch_new();
+	assert_non_null(batch);
+	struct mm_event *packed = mm_batch_add(batch, ev);
+	assert_non_null(packed);
+	assert_true(packed->packed_size <= MM_BATCH_ROOM);
+	assert_null(mm_batch_next(batch, packed));
+	free(batch);
 	r->n_events++;
 	mm_event_free(&r->pool, ev);
 }

@@ -99,7 +99,8 @@ static void test_accepted(void **unused)
 	assert_str(ev, "user_agent.original", "Microsoft WinRM Client");
 	assert_str(ev, "mintmark.http.scheme", "negotiate");
 	assert_null(attr(ev, "mintmark.http.proxy"));
-	assert_null(memmem(ev->text, ev->n_text, "secret", 6));
+	assert_null(memmem(((const struct mm_event_room *)ev)->text,
+	        ((const struct mm_event_room *)ev)->n_text, "secret", 6));
 	finish(&d);
 }
 

@@ -143,7 +143,8 @@ static void test_simple_accepted(void **unused)
 	assert_int_equal(attr(ev, "mintmark.ldap.message_id")->number, 1);
 	assert_int_equal(attr(ev, "mintmark.ldap.result_code")->number, 0);
 	assert_null(attr(ev, "mintmark.ldap.unauthenticated"));
-	assert_null(memmem(ev->text, ev->n_text, "pw", 2));
+	assert_null(memmem(((const struct mm_event_room *)ev)->text,
+	        ((const struct mm_event_room *)ev)->n_text, "pw", 2));
 	finish(&d);
 }
 

@@ -1,0 +1,705 @@
+/* Workers, loads, batches, and the two jobs that are for one at a time. */
+#include "crew.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/block.h"
+#include "event/batch.h"
+#include "event/merge.h"
+
+enum {
+	LOAD_ITEMS = 256,        /* segments of one load */
+	LOAD_BLOCKS = 8,         /* blocks of captures that they lie in */
+	LOAD_SPILL = 256 * 1024, /* bytes of segments that lie in no block */
+	ROUND_PACKETS = 2048,    /* read at once, until somebody else may */
+	QUEUE_LOADS = 16,        /* that wait for a worker before reading stops */
+	ANALYSE_BATCHES = 16,    /* that wait before analysing goes first */
+	BATCHES_LEAST = 4,       /* of each worker */
+};
+
+/* Packet time between two looks of a single thread at what is in order. */
+#define SETTLE_NS (INT64_C(10) * 1000 * 1000)
+
+/* What a flow table needs of a packet: the segment, the packet's time and number. */
+struct item {
+	int64_t time_ns;
+	struct mm_pkt id;
+	struct mm_segment seg;
+};
+
+/* Segments for one worker, in order. */
+struct load {
+	struct load *next;
+	int64_t now_ns; /* packet time that reading has come to */
+	size_t n_items, n_blocks, n_spilled;
+	struct item items[LOAD_ITEMS];
+	struct mm_block *blocks[LOAD_BLOCKS];
+	uint8_t spill[LOAD_SPILL];
+};
+
+struct worker {
+	struct mm_crew *crew;
+	pthread_t thread;
+	struct mm_flow_table *flows;
+	struct mm_event_pool rooms;
+	struct mm_batch *batch; /* being filled */
+	uint64_t n_refused;     /* events for which memory was out */
+	/* Under the crew's lock: */
+	struct load *first, *last;
+	size_t n_loads;
+	bool busy;        /* with a load */
+	int64_t until_ns; /* all events that were known by then have been handed over */
+};
+
+struct mm_crew {
+	struct mm_crew_config config;
+	size_t n_workers; /* at least 1 */
+	size_t n_threads; /* beside the caller's */
+	struct worker *workers;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* Under the lock: */
+	unsigned run; /* how often mm_crew_run() was called */
+	bool quit, ended, reading, analysing;
+	size_t n_running; /* threads in work() */
+	struct mm_batch *filled, *filled_last, *free_batches;
+	size_t n_filled, n_batches, batches_max;
+	struct load *free_loads;
+
+	/* Of whoever reads: */
+	struct mm_decoder *decoder;
+	struct load **open; /* by worker */
+	uint64_t n_packets;
+	int64_t first_ns, now_ns, settled_ns;
+	uint64_t n_unread; /* segments dropped for want of memory */
+	/* Of whoever analyses: */
+	struct mm_event_merge waiting;
+	uint64_t n_early;
+	_Atomic int status; /* of the first event that could not be analysed */
+};
+
+/* --- batches --------------------------------------------------------------------------------------- */
+
+static struct mm_batch *take_free_batch(struct mm_crew *c)
+{
+	struct mm_batch *b = c->free_batches;
+	if (b != NULL) {
+		c->free_batches = b->next;
+	} else if (c->n_batches < c->batches_max && (b = mm_batch_new()) != NULL) {
+		c->n_batches++;
+		return b;
+	}
+	if (b != NULL)
+		mm_batch_reset(b);
+	return b;
+}
+
+/* Give the worker's batch to those who analyse. Under the lock. */
+static void hand_over(struct worker *w)
+{
+	struct mm_crew *c = w->crew;
+	struct mm_batch *b = w->batch;
+	if (b == NULL || b->used == 0)
+		return;
+	w->batch = NULL;
+	b->closed = true;
+	b->next = NULL;
+	if (c->filled_last != NULL)
+		c->filled_last->next = b;
+	else
+		c->filled = b;
+	c->filled_last = b;
+	c->n_filled++;
+}
+
+static struct mm_batch *analyse_one(struct mm_crew *c, struct mm_event *ev)
+{
+	int r = c->config.ops->analyse(c->config.arg, ev);
+	if (r != MM_OK && c->status == MM_OK)
+		c->status = r;
+	return mm_batch_drop(ev);
+}
+
+static void put_in_order(struct mm_crew *c, struct mm_batch *list, struct mm_batch **done)
+{
+	struct mm_batch *next;
+	for (struct mm_batch *b = list; b != NULL; b = next) {
+		next = b->next;
+		struct mm_event *ev = NULL, *after = mm_batch_next(b, NULL);
+		while ((ev = after) != NULL) {
+			after = mm_batch_next(b, ev);
+			if (mm_event_merge_put(&c->waiting, ev) == MM_OK)
+				continue;
+			c->n_early++;
+			struct mm_batch *empty = analyse_one(c, ev);
+			if (empty != NULL) {
+				empty->next = *done;
+				*done = empty;
+			}
+		}
+	}
+}
+
+static int64_t order_limit(const struct mm_crew *c, int64_t until_ns)
+{
+	if (until_ns == INT64_MAX || until_ns < INT64_MIN + c->config.hold_ns)
+		return until_ns;
+	return until_ns - c->config.hold_ns;
+}
+
+/* Analyse what is known until then, in order. hungry: and then on, in the order that there is, until some batch is
+ * empty. Returns the empty ones. */
+static struct mm_batch *drain(
+        struct mm_crew *c, int64_t limit_ns, bool hungry, struct mm_batch *done)
+{
+	for (;;) {
+		struct mm_event *ev = mm_event_merge_take(&c->waiting, limit_ns);
+		if (ev == NULL && hungry && done == NULL) {
+			ev = mm_event_merge_take(&c->waiting, INT64_MAX);
+			c->n_early += ev != NULL;
+		}
+		if (ev == NULL)
+			return done;
+		struct mm_batch *empty = analyse_one(c, ev);
+		if (empty != NULL) {
+			empty->next = done;
+			done = empty;
+		}
+	}
+}
+
+/* By whoever has set c->analysing. */
+static void analyse(struct mm_crew *c, bool hungry)
+{
+	struct mm_batch *done = NULL, *empty;
+	int64_t until_ns = INT64_MAX;
+	pthread_mutex_lock(&c->lock);
+	struct mm_batch *list = c->filled;
+	c->filled = c->filled_last = NULL;
+	c->n_filled = 0;
+	for (size_t i = 0; i < c->n_workers; i++)
+		until_ns = c->workers[i].until_ns < until_ns ? c->workers[i].until_ns : until_ns;
+	pthread_mutex_unlock(&c->lock);
+	put_in_order(c, list, &done);
+	done = drain(c, order_limit(c, until_ns), hungry, done);
+	pthread_mutex_lock(&c->lock);
+	while ((empty = done) != NULL) {
+		done = empty->next;
+		empty->next = c->free_batches;
+		c->free_batches = empty;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* A batch to fill. When all wait for their time to come, some have to go before it. */
+static struct mm_batch *next_batch(struct worker *w)
+{
+	struct mm_crew *c = w->crew;
+	pthread_mutex_lock(&c->lock);
+	hand_over(w);
+	struct mm_batch *b = w->batch;
+	while (b == NULL && (b = take_free_batch(c)) == NULL) {
+		if (c->n_batches == 0)
+			break; /* not even one: memory is out */
+		if (c->analysing) {
+			pthread_cond_wait(&c->changed, &c->lock);
+			continue;
+		}
+		c->analysing = true;
+		pthread_mutex_unlock(&c->lock);
+		analyse(c, true);
+		pthread_mutex_lock(&c->lock);
+		c->analysing = false;
+		pthread_cond_broadcast(&c->changed);
+	}
+	w->batch = b;
+	pthread_mutex_unlock(&c->lock);
+	return b;
+}
+
+/* From the flow table: pack the event. */
+static void take_event(void *sink, struct mm_event *ev)
+{
+	struct worker *w = sink;
+	struct mm_event *packed = w->batch != NULL ? mm_batch_add(w->batch, ev) : NULL;
+	if (packed == NULL && next_batch(w) != NULL)
+		packed = mm_batch_add(w->batch, ev);
+	w->n_refused += packed == NULL;
+	mm_event_free(&w->rooms, ev);
+}
+
+/* What the worker has made is known up to this time. */
+static void settle_up(struct worker *w, int64_t until_ns)
+{
+	pthread_mutex_lock(&w->crew->lock);
+	hand_over(w);
+	w->until_ns = until_ns;
+	pthread_mutex_unlock(&w->crew->lock);
+}
+
+/* --- one thread ------------------------------------------------------------------------------------ */
+
+/* All that one packet of the only thread leads to. Now and then, by packet time, what is in order is analysed. */
+static int take_segment(
+        struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	struct worker *w = &c->workers[mm_flow_hash(&c->config.key, seg) % c->n_workers];
+	mm_flow_packet(w->flows, pkt, seg);
+	return c->status;
+}
+
+static int note_time(struct mm_crew *c, int64_t time_ns)
+{
+	if (c->n_packets++ == 0)
+		c->first_ns = c->now_ns = c->settled_ns = time_ns;
+	if (time_ns > c->now_ns)
+		c->now_ns = time_ns;
+	if (c->n_threads != 0 || c->now_ns - c->settled_ns < SETTLE_NS)
+		return c->status;
+	c->settled_ns = c->now_ns;
+	for (size_t i = 0; i < c->n_workers; i++) {
+		mm_flow_advance(c->workers[i].flows, c->now_ns);
+		settle_up(&c->workers[i], c->now_ns);
+	}
+	analyse(c, false);
+	return c->status;
+}
+
+/* A capture may claim any time. From 1970 to 2116 no sum or difference of two overflows. */
+static int64_t sane_time(int64_t time_ns)
+{
+	return time_ns < 0 ? 0 : time_ns > INT64_MAX / 2 ? INT64_MAX / 2 : time_ns;
+}
+
+static enum mm_decode_verdict decode(
+        struct mm_crew *c, struct mm_packet *pkt, struct mm_segment *seg)
+{
+	pkt->time_ns = sane_time(pkt->time_ns);
+	enum mm_decode_verdict verdict = mm_decode(c->decoder, pkt, seg);
+	if (verdict == MM_DECODE_UNSUPPORTED)
+		c->config.ops->unsupported(c->config.arg, pkt);
+	return verdict;
+}
+
+int mm_crew_segment(struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	int r = note_time(c, pkt->time_ns);
+	return r != MM_OK ? r : take_segment(c, pkt, seg);
+}
+
+int mm_crew_packet(struct mm_crew *c, const struct mm_packet *packet)
+{
+	struct mm_packet pkt = *packet;
+	struct mm_segment seg;
+	enum mm_decode_verdict verdict = decode(c, &pkt, &seg);
+	int r = note_time(c, pkt.time_ns);
+	return r == MM_OK && verdict == MM_DECODE_SEGMENT ? take_segment(c, &pkt, &seg) : r;
+}
+
+/* --- reading, for all ------------------------------------------------------------------------------ */
+
+static void free_load(struct mm_crew *c, struct load *l)
+{
+	for (size_t i = 0; i < l->n_blocks; i++)
+		mm_block_drop(l->blocks[i]);
+	l->n_blocks = 0;
+	pthread_mutex_lock(&c->lock);
+	l->next = c->free_loads;
+	c->free_loads = l;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static struct load *new_load(struct mm_crew *c)
+{
+	pthread_mutex_lock(&c->lock);
+	struct load *l = c->free_loads;
+	if (l != NULL)
+		c->free_loads = l->next;
+	pthread_mutex_unlock(&c->lock);
+	if (l == NULL)
+		l = malloc(sizeof *l);
+	if (l != NULL) {
+		l->next = NULL;
+		l->n_items = l->n_blocks = l->n_spilled = 0;
+	}
+	return l;
+}
+
+/* Queue what is open for the worker. */
+static void send(struct mm_crew *c, size_t i)
+{
+	struct worker *w = &c->workers[i];
+	struct load *l = c->open[i];
+	c->open[i] = NULL;
+	if (l == NULL)
+		return;
+	l->now_ns = c->now_ns;
+	pthread_mutex_lock(&c->lock);
+	if (w->last != NULL)
+		w->last->next = l;
+	else
+		w->first = l;
+	w->last = l;
+	w->n_loads++;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The segment's bytes stay where they are if their block can be kept, else they are copied. */
+static bool keep_bytes(struct load *l, const struct mm_packet *pkt, struct mm_segment *seg)
+{
+	struct mm_slice *s = &seg->payload;
+	if (s->len == 0)
+		return true;
+	if (pkt->block != NULL && mm_slice_holds(pkt->data, *s)) {
+		for (size_t i = 0; i < l->n_blocks; i++)
+			if (l->blocks[i] == pkt->block)
+				return true;
+		if (l->n_blocks == LOAD_BLOCKS)
+			return false;
+		l->blocks[l->n_blocks++] = mm_block_keep(pkt->block);
+		return true;
+	}
+	if (s->len > LOAD_SPILL - l->n_spilled)
+		return false;
+	memcpy(l->spill + l->n_spilled, s->p, s->len);
+	*s = mm_slice(l->spill + l->n_spilled, s->len);
+	l->n_spilled += s->len;
+	return true;
+}
+
+/* Put the segment into the load of its worker. */
+static void dispatch(struct mm_crew *c, const struct mm_packet *pkt, struct mm_segment *seg)
+{
+	size_t k = mm_flow_hash(&c->config.key, seg) % c->n_workers;
+	for (int tries = 0; tries < 2; tries++) {
+		if (c->open[k] == NULL && (c->open[k] = new_load(c)) == NULL)
+			break;
+		struct load *l = c->open[k];
+		if (l->n_items < LOAD_ITEMS && keep_bytes(l, pkt, seg)) {
+			l->items[l->n_items++] = (struct item){ pkt->time_ns, pkt->id, *seg };
+			return;
+		}
+		send(c, k);
+	}
+	c->n_unread++;
+}
+
+/* Read some, and hand it out. At its end every worker has a load, if only to learn what time it is. */
+static bool read_round(struct mm_crew *c)
+{
+	struct mm_packet pkt;
+	struct mm_segment seg;
+	bool more = true;
+	for (int n = 0; n < ROUND_PACKETS && more && c->status == MM_OK; n++) {
+		more = c->config.ops->read(c->config.arg, &pkt) > 0;
+		if (!more)
+			break;
+		enum mm_decode_verdict verdict = decode(c, &pkt, &seg);
+		(void)note_time(c, pkt.time_ns);
+		if (verdict == MM_DECODE_SEGMENT)
+			dispatch(c, &pkt, &seg);
+	}
+	for (size_t i = 0; i < c->n_workers; i++) {
+		if (c->open[i] == NULL)
+			c->open[i] = new_load(c);
+		send(c, i);
+	}
+	return more && c->status == MM_OK;
+}
+
+/* --- the threads ----------------------------------------------------------------------------------- */
+
+static void take_load(struct worker *w, struct load *l)
+{
+	for (size_t i = 0; i < l->n_items; i++) {
+		struct item *item = &l->items[i];
+		struct mm_packet pkt = { .time_ns = item->time_ns, .id = item->id };
+		mm_flow_packet(w->flows, &pkt, &item->seg);
+	}
+	mm_flow_advance(w->flows, l->now_ns);
+	settle_up(w, l->now_ns);
+	free_load(w->crew, l);
+}
+
+static bool may_read(const struct mm_crew *c)
+{
+	if (c->reading || c->ended)
+		return false;
+	for (size_t i = 0; i < c->n_workers; i++)
+		if (c->workers[i].n_loads > QUEUE_LOADS)
+			return false;
+	return true;
+}
+
+static bool may_analyse(const struct mm_crew *c, size_t n_batches)
+{
+	return !c->analysing && c->n_filled >= n_batches;
+}
+
+static bool all_done(const struct mm_crew *c)
+{
+	if (!c->ended || c->reading || c->analysing || c->n_filled != 0)
+		return false;
+	for (size_t i = 0; i < c->n_workers; i++)
+		if (c->workers[i].first != NULL || c->workers[i].busy)
+			return false;
+	return true;
+}
+
+static struct load *next_load(struct worker *w)
+{
+	struct load *l = w->first;
+	if (l == NULL)
+		return NULL;
+	w->first = l->next;
+	if (w->first == NULL)
+		w->last = NULL;
+	w->n_loads--;
+	return l;
+}
+
+/* The next thing to do for this thread: its own load, or one of the jobs. Under the lock, which is given away
+ * meanwhile. False when there is nothing. */
+static bool do_next(struct worker *w)
+{
+	struct mm_crew *c = w->crew;
+	struct load *l;
+	if (may_analyse(c, ANALYSE_BATCHES) ||
+	        (w->first == NULL && !may_read(c) && may_analyse(c, 1))) {
+		c->analysing = true;
+		pthread_mutex_unlock(&c->lock);
+		analyse(c, false);
+		pthread_mutex_lock(&c->lock);
+		c->analysing = false;
+	} else if ((l = next_load(w)) != NULL) {
+		w->busy = true;
+		pthread_mutex_unlock(&c->lock);
+		take_load(w, l);
+		pthread_mutex_lock(&c->lock);
+		w->busy = false;
+	} else if (may_read(c)) {
+		c->reading = true;
+		pthread_mutex_unlock(&c->lock);
+		bool more = read_round(c);
+		pthread_mutex_lock(&c->lock);
+		c->reading = false;
+		c->ended = !more;
+	} else {
+		return false;
+	}
+	pthread_cond_broadcast(&c->changed);
+	return true;
+}
+
+/* Under the lock. */
+static void work(struct worker *w)
+{
+	struct mm_crew *c = w->crew;
+	while (!all_done(c))
+		if (!do_next(w))
+			pthread_cond_wait(&c->changed, &c->lock);
+}
+
+static void *thread_main(void *arg)
+{
+	struct worker *w = arg;
+	struct mm_crew *c = w->crew;
+	unsigned run = 0;
+	pthread_mutex_lock(&c->lock);
+	for (;;) {
+		while (c->run == run && !c->quit)
+			pthread_cond_wait(&c->changed, &c->lock);
+		if (c->quit)
+			break;
+		run = c->run;
+		work(w);
+		c->n_running--;
+		pthread_cond_broadcast(&c->changed);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+static int run_alone(struct mm_crew *c)
+{
+	struct mm_packet pkt;
+	int r = MM_OK;
+	while (r == MM_OK && c->config.ops->read(c->config.arg, &pkt) > 0)
+		r = mm_crew_packet(c, &pkt);
+	return r;
+}
+
+int mm_crew_run(struct mm_crew *c)
+{
+	if (c->n_threads == 0)
+		return run_alone(c);
+	pthread_mutex_lock(&c->lock);
+	c->ended = false;
+	c->run++;
+	c->n_running = c->n_threads;
+	pthread_cond_broadcast(&c->changed);
+	work(&c->workers[0]);
+	while (c->n_running != 0)
+		pthread_cond_wait(&c->changed, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+	return c->status;
+}
+
+int mm_crew_finish(struct mm_crew *c)
+{
+	for (size_t i = 0; i < c->n_workers; i++) {
+		mm_flow_finish(c->workers[i].flows);
+		settle_up(&c->workers[i], INT64_MAX);
+	}
+	analyse(c, false);
+	return c->status;
+}
+
+/* --- beginning and end ----------------------------------------------------------------------------- */
+
+static int new_worker(struct mm_crew *c, struct worker *w)
+{
+	struct mm_flow_config flow = c->config.flow;
+	mm_event_pool_init(&w->rooms, c->config.rooms_max / c->n_workers + 1);
+	w->crew = c;
+	w->until_ns = INT64_MIN;
+	flow.key = c->config.key;
+	flow.flows_max = (flow.flows_max + c->n_workers - 1) / c->n_workers;
+	flow.buffer_total_max /= c->n_workers;
+	flow.pool = &w->rooms;
+	flow.emit = take_event;
+	flow.sink = w;
+	return mm_flow_table_new(&flow, &w->flows);
+}
+
+static int start_threads(struct mm_crew *c)
+{
+	while (c->n_threads + 1 < c->n_workers) {
+		struct worker *w = &c->workers[c->n_threads + 1];
+		int r = pthread_create(&w->thread, NULL, thread_main, w);
+		if (r != 0) {
+			errno = r;
+			return MM_ERR_IO;
+		}
+		c->n_threads++;
+	}
+	return MM_OK;
+}
+
+int mm_crew_new(const struct mm_crew_config *config, struct mm_crew **out)
+{
+	struct mm_crew *c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return MM_ERR_NOMEM;
+	c->config = *config;
+	c->n_workers = config->n_workers > 1 ? config->n_workers : 1;
+	c->batches_max = config->events_b / MM_BATCH_BYTES;
+	if (c->batches_max < BATCHES_LEAST * c->n_workers)
+		c->batches_max = BATCHES_LEAST * c->n_workers;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->changed, NULL);
+	c->workers = calloc(c->n_workers, sizeof *c->workers);
+	c->open = calloc(c->n_workers, sizeof(struct load *));
+	int r = c->workers != NULL && c->open != NULL ? MM_OK : MM_ERR_NOMEM;
+	if (r == MM_OK)
+		r = mm_decoder_new(&config->key, &c->decoder);
+	for (size_t i = 0; i < c->n_workers && r == MM_OK; i++)
+		r = new_worker(c, &c->workers[i]);
+	if (r == MM_OK)
+		r = start_threads(c);
+	if (r != MM_OK) {
+		mm_crew_free(c);
+		return r;
+	}
+	*out = c;
+	return MM_OK;
+}
+
+static void free_batches(struct mm_batch *b)
+{
+	while (b != NULL) {
+		struct mm_batch *next = b->next;
+		free(b);
+		b = next;
+	}
+}
+
+static void free_loads(struct load *l)
+{
+	while (l != NULL) {
+		struct load *next = l->next;
+		for (size_t i = 0; i < l->n_blocks; i++)
+			mm_block_drop(l->blocks[i]);
+		free(l);
+		l = next;
+	}
+}
+
+void mm_crew_free(struct mm_crew *c)
+{
+	if (c == NULL)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->quit = true;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; i < c->n_threads; i++)
+		pthread_join(c->workers[i + 1].thread, NULL);
+	/* Flow tables first: they hold events that are in the making. */
+	for (size_t i = 0; i < c->n_workers && c->workers != NULL; i++) {
+		struct worker *w = &c->workers[i];
+		mm_flow_table_free(w->flows);
+		mm_event_pool_done(&w->rooms);
+		free_loads(w->first);
+		if (w->batch != NULL)
+			w->batch->next = NULL;
+		free_batches(w->batch);
+	}
+	/* Batches whose events were never analysed are found through these. */
+	for (struct mm_event *ev; (ev = mm_event_merge_take(&c->waiting, INT64_MAX)) != NULL;)
+		free(mm_batch_drop(ev));
+	mm_event_merge_done(&c->waiting);
+	free_batches(c->filled);
+	free_batches(c->free_batches);
+	free_loads(c->free_loads);
+	mm_decoder_free(c->decoder);
+	free(c->workers);
+	free(c->open);
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out)
+{
+	*out = (struct mm_crew_stats){ .decode = *mm_decoder_stats(c->decoder),
+		.n_packets = c->n_packets,
+		.first_ns = c->first_ns,
+		.now_ns = c->now_ns,
+		.n_events_refused = c->n_unread,
+		.n_events_early = c->n_early };
+	for (size_t i = 0; i < c->n_workers; i++) {
+		const struct worker *w = &c->workers[i];
+		mm_flow_stats_add(&out->flow, mm_flow_stats(w->flows));
+		out->n_events_refused += w->n_refused + w->rooms.n_refused;
+	}
+}
+
+struct mm_flow_proto_stats mm_crew_proto_stats(const struct mm_crew *c, size_t proto)
+{
+	struct mm_flow_proto_stats sum = { 0 };
+	for (size_t i = 0; i < c->n_workers; i++) {
+		const struct mm_flow_proto_stats *s =
+		        mm_flow_proto_stats(c->workers[i].flows, proto);
+		sum.n_flows += s->n_flows;
+		sum.n_messages += s->n_messages;
+		sum.n_gaps += s->n_gaps;
+		sum.n_lost_sync += s->n_lost_sync;
+	}
+	return sum;
+}

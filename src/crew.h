@@ -1,0 +1,72 @@
+/* The crew: the workers that turn packets into events, and the order in which events leave them.
+ *
+ * Workers share nothing: each has its own flows, and a flow stays with its worker. Two jobs are for one thread at a
+ * time, whichever is free: reading (the captures, decoding, handing each segment to the worker of its flow) and analysing (events in
+ * order, into ledger, detectors and outputs). So n threads do all the work there is, and none waits for a slower
+ * one.
+ *
+ *     read, decode --loads--> worker k: flow, framing, dissect --batches--> merge by time --> analyse
+ *
+ * Events leave by (time known, packet), once every worker's packet time is hold_ns beyond it: the order depends
+ * on nothing but the packets, so that any number of workers gives the same output. */
+#ifndef MM_CREW_H
+#define MM_CREW_H
+
+#include "decode/decode.h"
+#include "flow/flow.h"
+
+/* Called back. Each is called by one thread at a time, but not always by the same one. */
+struct mm_crew_ops {
+	/** The next packet of all captures: 1; 0 at the end. Its data hold until the next call, or as long as its block is kept. */
+	int (*read)(void *arg, struct mm_packet *out);
+	/** A packet of unknown link type. While reading. */
+	void (*unsupported)(void *arg, const struct mm_packet *pkt);
+	/** An event, in order; it is dropped after this. Negative ends the run. */
+	int (*analyse)(void *arg, struct mm_event *ev);
+};
+
+struct mm_crew_config {
+	const struct mm_crew_ops *ops;
+	void *arg;
+	struct mm_hash_key key;
+	struct mm_flow_config
+	        flow;     /* of all workers together; pool, emit and sink are the crew's */
+	size_t n_workers; /* threads; 0 and 1: the caller's alone */
+	size_t rooms_max; /* events in the making, of all workers */
+	size_t events_b;  /* bytes of events that wait to be put in order */
+	int64_t hold_ns;
+};
+
+/** What the workers counted, summed. */
+struct mm_crew_stats {
+	struct mm_decode_stats decode;
+	struct mm_flow_stats flow;
+	uint64_t n_packets;
+	int64_t first_ns, now_ns;  /* of the first packet; the latest of all */
+	uint64_t n_events_refused; /* for want of room or memory */
+	uint64_t
+	        n_events_early; /* analysed before their time, for want of memory for those that wait */
+};
+
+struct mm_crew;
+
+/** Start the threads, which wait. Errors: MM_ERR_NOMEM, MM_ERR_USAGE, MM_ERR_IO (no thread; errno). */
+int mm_crew_new(const struct mm_crew_config *config, struct mm_crew **out) MM_MUST_CHECK;
+void mm_crew_free(struct mm_crew *c); /* accepts NULL */
+
+/** Read until the end of the input, with all threads. Returns what analyse() returned when it failed. */
+int mm_crew_run(struct mm_crew *c);
+
+/** One packet, on the caller's thread; not while mm_crew_run() runs. */
+int mm_crew_packet(struct mm_crew *c, const struct mm_packet *pkt);
+/** One segment, as if decoded. */
+int mm_crew_segment(struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg);
+
+/** End all flows and analyse all events. */
+int mm_crew_finish(struct mm_crew *c);
+
+/** Not while mm_crew_run() runs. */
+void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out);
+struct mm_flow_proto_stats mm_crew_proto_stats(const struct mm_crew *c, size_t proto);
+
+#endif
