@@ -7,17 +7,16 @@
 enum {
 	CHUNK = 256, /* elements per chunk */
 	SLOTS_MIN = 64,
-	ALIGN = 16,
 };
 
+/* Before each element. Of one that is not in the table, next chains the free ones. */
 struct mm_table_node {
-	uint32_t prev, next; /* index + 1 in LRU order; next also chains the free list */
-	uint32_t hash, index;
+	uint32_t prev, next; /* numbers in LRU order; 0: none */
 };
 
-static struct mm_table_node *node_at(const struct mm_table *t, uint32_t ref)
+static struct mm_table_node *node_at(const struct mm_table *t, uint32_t number)
 {
-	size_t i = ref - 1;
+	size_t i = number - 1;
 	return (struct mm_table_node *)(void *)(t->chunks[i / CHUNK] + i % CHUNK * t->node_size);
 }
 
@@ -29,11 +28,13 @@ static void *elem_of(struct mm_table_node *node)
 void mm_table_init(struct mm_table *t, const struct mm_hash_key *hash_key, size_t key_size,
         size_t elem_size, size_t max)
 {
+	const size_t align =
+	        elem_size % sizeof(uint64_t) == 0 ? sizeof(uint64_t) : sizeof(uint32_t);
 	*t = (struct mm_table){ .hash_key = *hash_key,
 		.key_size = key_size,
 		.elem_size = elem_size,
-		.node_size = (sizeof(struct mm_table_node) + elem_size + ALIGN - 1) / ALIGN * ALIGN,
-		.max = max };
+		.node_size = sizeof(struct mm_table_node) + (elem_size + align - 1) / align * align,
+		.max = max < MM_TABLE_MAX ? max : MM_TABLE_MAX };
 }
 
 void mm_table_done(struct mm_table *t)
@@ -50,25 +51,99 @@ static uint32_t hash_of(const struct mm_table *t, const void *key)
 	return (uint32_t)mm_siphash(&t->hash_key, key, t->key_size);
 }
 
-/* The slot that holds the key, or the free one where it would go. */
-static size_t slot_of(const struct mm_table *t, const void *key, uint32_t hash)
+/* Where the search for this hash begins: its upper bits, scaled to the slots, whose number is no power of two. */
+static size_t home_of(const struct mm_table *t, uint32_t hash)
 {
-	size_t i = hash & (t->n_slots - 1);
-	while (t->slots[i] != 0) {
-		struct mm_table_node *node = node_at(t, t->slots[i]);
-		if (node->hash == hash && memcmp(elem_of(node), key, t->key_size) == 0)
+	return (size_t)((uint64_t)hash * t->n_slots >> 32);
+}
+
+static size_t next_slot(const struct mm_table *t, size_t i)
+{
+	return i + 1 == t->n_slots ? 0 : i + 1;
+}
+
+static uint32_t number_in(const struct mm_table *t, size_t slot)
+{
+	return t->slots[slot] & ((UINT32_C(1) << t->number_bits) - 1);
+}
+
+/* Above the number a slot holds how far it lies behind the element's home, or MOST when that is more than its bits can
+ * tell, and above that the lowest bits of the hash: so that most other elements are told apart, and moved, without a look
+ * at them. */
+static unsigned distance_bits(const struct mm_table *t)
+{
+	return (32 - t->number_bits + 1) / 2;
+}
+
+static uint32_t distance_most(const struct mm_table *t)
+{
+	return (UINT32_C(1) << distance_bits(t)) - 1;
+}
+
+static uint32_t distance_in(const struct mm_table *t, uint32_t slot)
+{
+	return slot >> t->number_bits & distance_most(t);
+}
+
+/* With bits in the place of the hash's own. */
+static uint32_t slot_with(const struct mm_table *t, uint32_t number, size_t distance, uint32_t tag)
+{
+	uint32_t most = distance_most(t);
+	uint32_t kept = distance < most ? (uint32_t)distance : most;
+	return tag | kept << t->number_bits | number;
+}
+
+static uint32_t tag_of(const struct mm_table *t, uint32_t hash)
+{
+	unsigned shift = t->number_bits + distance_bits(t);
+	return shift < 32 ? hash << shift : 0;
+}
+
+static uint32_t tag_in(const struct mm_table *t, uint32_t slot)
+{
+	unsigned shift = t->number_bits + distance_bits(t);
+	return shift < 32 ? slot >> shift << shift : 0;
+}
+
+/* Where the key is, or the free place where it would go. */
+struct place {
+	size_t slot, distance;
+};
+
+static struct place place_of(const struct mm_table *t, const void *key, uint32_t hash)
+{
+	uint32_t tag = tag_of(t, hash);
+	struct place p = { home_of(t, hash), 0 };
+	for (; t->slots[p.slot] != 0; p.slot = next_slot(t, p.slot), p.distance++) {
+		uint32_t number = number_in(t, p.slot);
+		if (t->slots[p.slot] == slot_with(t, number, p.distance, tag) &&
+		        memcmp(elem_of(node_at(t, number)), key, t->key_size) == 0)
 			break;
-		i = (i + 1) & (t->n_slots - 1);
 	}
-	return i;
+	return p;
+}
+
+static size_t slot_of(const struct mm_table *t, const void *key)
+{
+	return place_of(t, key, hash_of(t, key)).slot;
 }
 
 void *mm_table_find(const struct mm_table *t, const void *key)
 {
 	if (t->n == 0)
 		return NULL;
-	size_t slot = slot_of(t, key, hash_of(t, key));
-	return t->slots[slot] == 0 ? NULL : elem_of(node_at(t, t->slots[slot]));
+	size_t slot = slot_of(t, key);
+	return t->slots[slot] == 0 ? NULL : elem_of(node_at(t, number_in(t, slot)));
+}
+
+uint32_t mm_table_number(const struct mm_table *t, const void *elem)
+{
+	return number_in(t, slot_of(t, elem));
+}
+
+void *mm_table_at(const struct mm_table *t, uint32_t number)
+{
+	return elem_of(node_at(t, number));
 }
 
 static void lru_unlink(struct mm_table *t, struct mm_table_node *node)
@@ -83,28 +158,43 @@ static void lru_unlink(struct mm_table *t, struct mm_table_node *node)
 		t->lru_tail = node->prev;
 }
 
-static void lru_append(struct mm_table *t, struct mm_table_node *node)
+static void lru_append(struct mm_table *t, uint32_t number)
 {
-	uint32_t ref = node->index + 1;
+	struct mm_table_node *node = node_at(t, number);
 	node->prev = t->lru_tail;
 	node->next = 0;
 	if (t->lru_tail != 0)
-		node_at(t, t->lru_tail)->next = ref;
+		node_at(t, t->lru_tail)->next = number;
 	else
-		t->lru_head = ref;
-	t->lru_tail = ref;
+		t->lru_head = number;
+	t->lru_tail = number;
+}
+
+/* How far slot i lies behind slot from, around the end. */
+static size_t steps(const struct mm_table *t, size_t from, size_t i)
+{
+	return i >= from ? i - from : i + t->n_slots - from;
+}
+
+/* How far the element in slot i lies behind its home. */
+static size_t distance_of(const struct mm_table *t, size_t i)
+{
+	size_t distance = distance_in(t, t->slots[i]);
+	if (distance < distance_most(t))
+		return distance;
+	return steps(t, home_of(t, hash_of(t, elem_of(node_at(t, number_in(t, i))))), i);
 }
 
 /* Linear probing without tombstones: what follows in the run moves up. */
 static void slot_clear(struct mm_table *t, size_t hole)
 {
-	size_t mask = t->n_slots - 1;
-	for (size_t i = (hole + 1) & mask; t->slots[i] != 0; i = (i + 1) & mask) {
-		size_t home = node_at(t, t->slots[i])->hash & mask;
-		if (((i - home) & mask) >= ((i - hole) & mask)) {
-			t->slots[hole] = t->slots[i];
-			hole = i;
-		}
+	for (size_t i = next_slot(t, hole); t->slots[i] != 0; i = next_slot(t, i)) {
+		size_t distance = distance_of(t, i), up = steps(t, hole, i);
+		if (distance < up)
+			continue;
+		t->slots[hole] =
+		        slot_with(t, number_in(t, i), distance - up, tag_in(t, t->slots[i]));
+		hole = i;
 	}
 	t->slots[hole] = 0;
 }
@@ -112,10 +202,12 @@ static void slot_clear(struct mm_table *t, size_t hole)
 void mm_table_remove(struct mm_table *t, void *elem)
 {
 	struct mm_table_node *node = (struct mm_table_node *)elem - 1;
-	slot_clear(t, slot_of(t, elem, node->hash));
+	size_t slot = slot_of(t, elem);
+	uint32_t number = number_in(t, slot);
+	slot_clear(t, slot);
 	lru_unlink(t, node);
 	node->next = t->free_head;
-	t->free_head = node->index + 1;
+	t->free_head = number;
 	t->n--;
 }
 
@@ -128,88 +220,104 @@ static void evict_oldest(struct mm_table *t)
 	t->n_evicted++;
 }
 
+/* Three quarters full at most. The last step is to just what max elements need. */
+static size_t slots_wanted(const struct mm_table *t)
+{
+	size_t most = t->max + t->max / 3 + 2;
+	size_t n_slots = t->n_slots == 0 ? SLOTS_MIN : t->n_slots * 2;
+	return n_slots < most ? n_slots : most;
+}
+
 static bool grow_slots(struct mm_table *t)
 {
-	size_t n_slots = t->n_slots == 0 ? SLOTS_MIN : t->n_slots * 2;
+	size_t n_slots = slots_wanted(t);
 	uint32_t *slots = calloc(n_slots, sizeof *slots);
 	if (slots == NULL)
 		return false;
-	for (uint32_t ref = t->lru_head; ref != 0; ref = node_at(t, ref)->next) {
-		size_t i = node_at(t, ref)->hash & (n_slots - 1);
-		while (slots[i] != 0)
-			i = (i + 1) & (n_slots - 1);
-		slots[i] = ref;
-	}
 	free(t->slots);
 	t->slots = slots;
 	t->n_slots = n_slots;
+	for (t->number_bits = 1; t->max >> t->number_bits != 0;)
+		t->number_bits++;
+	for (uint32_t number = t->lru_head; number != 0; number = node_at(t, number)->next) {
+		uint32_t hash = hash_of(t, elem_of(node_at(t, number)));
+		size_t i = home_of(t, hash), distance = 0;
+		for (; slots[i] != 0; distance++)
+			i = next_slot(t, i);
+		slots[i] = slot_with(t, number, distance, tag_of(t, hash));
+	}
 	return true;
 }
 
 static bool grow_chunks(struct mm_table *t)
 {
-	uint8_t **chunks = realloc(t->chunks, (t->n_chunks + 1) * sizeof *chunks);
-	if (chunks == NULL)
-		return false;
-	t->chunks = chunks;
-	chunks[t->n_chunks] = malloc(CHUNK * t->node_size);
-	if (chunks[t->n_chunks] == NULL)
+	/* Doubled: what grew step by step among the chunks would leave holes between them. */
+	if ((t->n_chunks & (t->n_chunks - 1)) == 0) {
+		size_t room = t->n_chunks == 0 ? 1 : t->n_chunks * 2;
+		uint8_t **chunks = realloc(t->chunks, room * sizeof *chunks);
+		if (chunks == NULL)
+			return false;
+		t->chunks = chunks;
+	}
+	t->chunks[t->n_chunks] = malloc(CHUNK * t->node_size);
+	if (t->chunks[t->n_chunks] == NULL)
 		return false;
 	t->n_chunks++;
 	return true;
 }
 
-static struct mm_table_node *node_new(struct mm_table *t)
+/* The number of an element to be filled; 0 when memory is out. */
+static uint32_t new_number(struct mm_table *t)
 {
-	if (t->free_head != 0) {
-		struct mm_table_node *node = node_at(t, t->free_head);
-		t->free_head = node->next;
-		return node;
+	uint32_t number = t->free_head;
+	if (number != 0) {
+		t->free_head = node_at(t, number)->next;
+		return number;
 	}
 	if (t->n_made == t->n_chunks * CHUNK && !grow_chunks(t))
-		return NULL;
-	uint32_t ref = (uint32_t)++t->n_made;
-	struct mm_table_node *node = node_at(t, ref);
-	node->index = ref - 1;
-	return node;
+		return 0;
+	return (uint32_t)++t->n_made;
 }
 
 void *mm_table_put(struct mm_table *t, const void *key, bool *fresh)
 {
-	uint32_t hash = hash_of(t, key);
+	uint32_t hash = hash_of(t, key), number;
 	bool ignored;
 	fresh = fresh != NULL ? fresh : &ignored;
 	*fresh = false;
-	if (t->n_slots != 0) {
-		uint32_t ref = t->slots[slot_of(t, key, hash)];
-		if (ref != 0) {
-			struct mm_table_node *node = node_at(t, ref);
-			lru_unlink(t, node);
-			lru_append(t, node);
-			return elem_of(node);
-		}
+	if (t->n_slots != 0 && (number = number_in(t, place_of(t, key, hash).slot)) != 0) {
+		lru_unlink(t, node_at(t, number));
+		lru_append(t, number);
+		return elem_of(node_at(t, number));
 	}
 	if (t->n >= t->max)
 		evict_oldest(t);
 	if ((t->n + 1) * 4 > t->n_slots * 3 && !grow_slots(t))
 		return NULL;
-	struct mm_table_node *node = node_new(t);
-	if (node == NULL)
+	number = new_number(t);
+	if (number == 0)
 		return NULL;
-	node->hash = hash;
-	memset(elem_of(node), 0, t->elem_size);
-	memcpy(elem_of(node), key, t->key_size);
-	t->slots[slot_of(t, key, hash)] = node->index + 1;
-	lru_append(t, node);
+	void *elem = elem_of(node_at(t, number));
+	memset(elem, 0, t->elem_size);
+	memcpy(elem, key, t->key_size);
+	struct place p = place_of(t, key, hash);
+	t->slots[p.slot] = slot_with(t, number, p.distance, tag_of(t, hash));
+	lru_append(t, number);
 	t->n++;
 	*fresh = true;
-	return elem_of(node);
+	return elem;
+}
+
+size_t mm_table_bytes(const struct mm_table *t)
+{
+	return t->n_chunks * (CHUNK * t->node_size + sizeof *t->chunks) +
+	       t->n_slots * sizeof *t->slots;
 }
 
 void *mm_table_next(const struct mm_table *t, const void *elem)
 {
-	uint32_t ref = t->lru_head;
+	uint32_t number = t->lru_head;
 	if (elem != NULL)
-		ref = ((const struct mm_table_node *)elem - 1)->next;
-	return ref == 0 ? NULL : elem_of(node_at(t, ref));
+		number = ((const struct mm_table_node *)elem - 1)->next;
+	return number == 0 ? NULL : elem_of(node_at(t, number));
 }

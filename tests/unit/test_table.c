@@ -70,13 +70,13 @@ static void compare(const struct mm_table *t, const struct model *m)
 
 /* Keys from a small range, so that finding, making and evicting all happen; the run of a probe is long at three
  * quarters full, so that removal has something to move up. */
-static void random_against_model(size_t max, uint64_t keys)
+static void random_against_model(size_t max, uint64_t keys, size_t table_max)
 {
 	static struct model model;
 	struct mm_table t;
 	uint64_t seed = max;
 	model = (struct model){ .max = max };
-	mm_table_init(&t, &hash_key, sizeof(uint64_t), sizeof(struct item), max);
+	mm_table_init(&t, &hash_key, sizeof(uint64_t), sizeof(struct item), table_max);
 	for (uint64_t i = 1; i <= 20000; i++) {
 		uint64_t key = next_random(&seed) % keys;
 		bool known = model_find(&model, key) != NULL, fresh;
@@ -107,11 +107,16 @@ static void random_against_model(size_t max, uint64_t keys)
 static void test_random(void **state)
 {
 	(void)state;
-	random_against_model(1, 3);
-	random_against_model(2, 5);
-	random_against_model(48, 100); /* exactly three quarters of the first 64 slots */
-	random_against_model(49, 100);
-	random_against_model(MODEL_MAX, 2000); /* more than one chunk */
+	random_against_model(1, 3, 1);
+	random_against_model(2, 5, 2);
+	random_against_model(47, 100, 47);
+	random_against_model(48, 100, 48); /* exactly three quarters of the first 64 slots */
+	random_against_model(49, 100, 49);
+	random_against_model(MODEL_MAX, 2000, MODEL_MAX); /* more than one chunk */
+	/* Numbers so long that a slot has hardly a bit beside them. */
+	random_against_model(MODEL_MAX, 600, MM_TABLE_MAX);
+	random_against_model(MODEL_MAX, 600, MM_TABLE_MAX / 2);
+	random_against_model(MODEL_MAX, 600, (size_t)MM_TABLE_MAX + 1);
 }
 
 static void test_empty(void **state)
@@ -169,6 +174,38 @@ static void test_elements_do_not_move(void **state)
 	mm_table_done(&t);
 }
 
+static void test_numbers(void **state)
+{
+	(void)state;
+	struct mm_table t;
+	mm_table_init(&t, &hash_key, sizeof(uint64_t), sizeof(struct item), 1000);
+	for (uint64_t key = 1; key <= 1000; key++) {
+		struct item *item = mm_table_put(&t, &key, NULL);
+		assert_non_null(item);
+		assert_int_equal(mm_table_number(&t, item), key);
+		assert_ptr_equal(mm_table_at(&t, (uint32_t)key), item);
+	}
+	uint64_t key = 500;
+	mm_table_remove(&t, mm_table_find(&t, &key));
+	key = 5000;
+	assert_int_equal(mm_table_number(&t, mm_table_put(&t, &key, NULL)), 500);
+	mm_table_done(&t);
+}
+
+/* Elements whose size is no multiple of 8 are not padded to one. */
+static void test_density(void **state)
+{
+	(void)state;
+	struct mm_table t;
+	enum { N = 100000, SIZE = 76 };
+	mm_table_init(&t, &hash_key, sizeof(uint32_t), SIZE, N);
+	for (uint32_t key = 0; key < N; key++)
+		assert_non_null(mm_table_put(&t, &key, NULL));
+	assert_true(mm_table_bytes(&t) >= (size_t)N * SIZE);
+	assert_true((double)mm_table_bytes(&t) / N < SIZE + 8 + 4.0 * 4 / 3 + 0.3);
+	mm_table_done(&t);
+}
+
 /* An element that is used again begins at zero, whatever was there before. */
 static void test_reused_element_is_cleared(void **state)
 {
@@ -191,6 +228,8 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_eviction_is_told_and_counted),
 		cmocka_unit_test(test_elements_do_not_move),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_density),
 		cmocka_unit_test(test_reused_element_is_cleared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
