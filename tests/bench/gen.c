@@ -7,10 +7,11 @@
  * (Ethernet, microseconds); "-" is standard output. What was made is told on standard error.
  *
  *	mix	an office network: 1 to 2 % of the packets bear authentication, the rest is TLS,
- *		HTTP, SMB2, LDAP and DNS; many flows at once, a tenth of them IPv6, some on ports
- *		that tell nothing
- *	auth	Kerberos to the KDC and nothing else, over UDP and TCP
- *	small	60-byte frames (64 with the FCS) of UDP and TCP flows
+ *		HTTP, SMB2, LDAP and DNS; many flows at once, a tenth of them IPv6, and 9 % of the
+ *		packets on ports that tell nothing
+ *	auth	Kerberos to the KDCs and nothing else, over UDP and TCP: 5,000 requests in a
+ *		second of packet time, each with its answer; every ticket is another
+ *	small	60-byte frames (64 with the FCS): UDP datagrams and TCP ACKs of 100,000 flows
  *	flood	TCP SYNs, each from a random address
  *
  * How it works: a fixed number of slots each play a script (a TLS session, a logon, ...) one packet
@@ -144,7 +145,7 @@ enum {
 
 /* The shape of the network and of the capture. */
 enum {
-	N_CLIENTS		= 8192,
+	N_CLIENTS		= 12288,
 	N_REALMS		= 4,
 	N_KDCS			= 2,		/* of each realm */
 	N_FILE_SERVERS		= 32,		/* of each realm */
@@ -155,8 +156,13 @@ enum {
 	PORT_LAST		= 65535,
 	SLOTS_MIN		= 32,
 	SLOTS_MAX		= 4096,
+	SLOTS_AUTH		= 256,		/* a KDC answers in milliseconds: few requests wait */
 	PACKETS_PER_SLOT	= 900,		/* enough for a slot to play many scripts */
-	N_SMALL_FLOWS		= 65536,
+	MIX_GAP_US		= 20,
+	AUTH_GAP_US		= 31,		/* 6.45 packets for a request, 5,000 requests a second */
+	PORT_UNKNOWN_FIRST	= 9000,
+	PORT_UNKNOWN_LAST	= 9999,
+	N_SMALL_FLOWS		= 100000,
 	N_FLOOD_TARGETS		= 16,
 	OUT_BYTES		= 4 << 20,
 	POOL_BYTES		= 1 << 20,	/* payload is from a random place in a pool */
@@ -397,8 +403,8 @@ struct slot {
 };
 
 struct counts {
-	uint64_t flows, auth_packets, kdc_packets, v6_packets;
-	uint64_t as_req, tgs_req, smb, http, ldap;
+	uint64_t flows, auth_packets, kdc_packets, v6_packets, unknown_packets;
+	uint64_t as_req, tgs_req, smb, http, ldap, tickets;
 };
 
 /* Writes DER from the end of mem to its start, so that each length is known when it is written. */
@@ -899,8 +905,9 @@ static void krb_ticket(struct der *d, unsigned n, const struct slot *s, const st
 static void ticket_issue(struct gen *g, struct slot *s, struct ticket *t)
 {
 	t->seed = rng_next(&g->rng);
+	g->n.tickets++;
 	/* what goes by UDP must fit one datagram, reply and next request alike */
-	t->n_cipher = s->udp ? rng_range(&g->rng, 880, 920) : rng_range(&g->rng, 1000, 1100);
+	t->n_cipher = s->udp ? rng_range(&g->rng, 880, 920) : rng_range(&g->rng, 1000, 2000);
 	t->kvno = t->service == SERVICE_KRBTGT ? realms[s->realm].krbtgt_kvno
 	          : t->service == SERVICE_LDAP ? 2 + s->realm
 	                                       : 1 + t->server % 6;
@@ -1933,7 +1940,9 @@ static uint32_t server_port(struct rng *r, uint32_t usual, uint32_t other)
 {
 	uint32_t dice = rng_below(r, 100);
 
-	return dice < 85 ? usual : dice < 95 ? other : rng_range(r, 9000, 9999);
+	if (dice < 78)
+		return usual;
+	return dice < 88 ? other : rng_range(r, PORT_UNKNOWN_FIRST, PORT_UNKNOWN_LAST);
 }
 
 /** Ends what the slot did before and begins a new script. */
@@ -2023,6 +2032,8 @@ static void slot_step(struct gen *g, struct slot *s)
 		if (!s->plan(g, s))
 			slot_start(g, s);
 	g->n.kdc_packets += c->port[FROM_SERVER] == PORT_KERBEROS;
+	g->n.unknown_packets += c->port[FROM_SERVER] >= PORT_UNKNOWN_FIRST &&
+	                        c->port[FROM_SERVER] <= PORT_UNKNOWN_LAST;
 	switch (c->phase) {
 	case PHASE_SYN:
 		msg_begin(s, FROM_CLIENT);
@@ -2078,16 +2089,17 @@ static int run_slots(struct gen *g, const struct limit *limit)
 		n_expected = limit->n_packets;
 	n_expected /= PACKETS_PER_SLOT;
 
-	uint32_t n_slots = n_expected < SLOTS_MIN   ? SLOTS_MIN
-	                   : n_expected > SLOTS_MAX ? SLOTS_MAX
-	                                            : (uint32_t)n_expected;
+	uint32_t n_most = g->kdc_only ? SLOTS_AUTH : SLOTS_MAX;
+	uint32_t n_slots = n_expected < SLOTS_MIN ? SLOTS_MIN
+	                   : n_expected > n_most  ? n_most
+	                                          : (uint32_t)n_expected;
 	struct slot *slots = calloc(n_slots, sizeof *slots);
 
 	if (slots == NULL)
 		return -1;
 	for (uint32_t i = 0; i < n_slots; i++)
 		slots[i].plan = plan_nothing;
-	g->gap_us = g->kdc_only ? 10 : 20;
+	g->gap_us = g->kdc_only ? AUTH_GAP_US : MIX_GAP_US;
 	while (!limit_reached(g, limit)) {
 		struct slot *s = &slots[rng_below(&g->rng, n_slots)];
 
@@ -2115,7 +2127,7 @@ static void small_open(struct gen *g, struct conn *c, uint32_t i)
 	g->n.flows++;
 }
 
-/** small: as much payload as fills the smallest frame. */
+/** small: as much payload as fills the smallest frame, or a bare ACK. */
 static int run_small(struct gen *g, const struct limit *limit)
 {
 	const size_t n_udp = ETH_MIN - ETH_HEADER - IPV4_HEADER - UDP_HEADER;
@@ -2128,7 +2140,9 @@ static int run_small(struct gen *g, const struct limit *limit)
 	while (!limit_reached(g, limit)) {
 		uint32_t i = rng_below(&g->rng, N_SMALL_FLOWS);
 		struct conn *c = &conns[i];
-		unsigned dir = (unsigned)(rng_next(&g->rng) & 1);
+		uint64_t dice = rng_next(&g->rng);
+		unsigned dir = (unsigned)(dice & 1);
+		bool bare = (dice & 2) != 0;
 		const uint8_t *payload = g->noise + rng_below(&g->rng, POOL_BYTES);
 
 		if (c->phase == PHASE_CLOSED)
@@ -2139,6 +2153,8 @@ static int run_small(struct gen *g, const struct limit *limit)
 			emit_bare(g, c, FROM_SERVER, TCP_SYN | TCP_ACK, PHASE_ACK);
 		else if (c->phase == PHASE_ACK)
 			emit_bare(g, c, FROM_CLIENT, TCP_ACK, PHASE_DATA);
+		else if (c->tcp && bare)
+			emit_bare(g, c, dir, TCP_ACK, PHASE_DATA);
 		else
 			emit(g, c, dir, TCP_ACK | TCP_PSH, payload, c->tcp ? n_tcp : n_udp, NULL,
 			        0);
@@ -2188,10 +2204,10 @@ static const struct kind {
 	int (*run)(struct gen *, const struct limit *);
 	uint64_t n_packets; /* when neither --size nor --packets is given */
 } kinds[] = {
-	{ "mix", run_mix, 2000000 },
+	{ "mix", run_mix, 3500000 },
 	{ "auth", run_auth, 5000000 },
 	{ "small", run_small, 10000000 },
-	{ "flood", run_flood, 5000000 },
+	{ "flood", run_flood, 10000000 },
 };
 
 /* ---- set-up and command line ---- */
@@ -2246,15 +2262,16 @@ static void report(const struct gen *g, const char *kind)
 	        (g->out.n_bytes - PCAP_FILE_HEADER) / packets - PCAP_RECORD_HEADER, n->flows,
 	        (double)(g->now_us - EPOCH_US) / 1e6);
 	fprintf(stderr,
-	        "gen: %.2f %% of packets bear authentication, %.2f %% are of port 88, %.1f %% are "
-	        "IPv6\n",
+	        "gen: %.2f %% of packets bear authentication, %.2f %% are of port 88, %.1f %% on "
+	        "ports that tell nothing, %.1f %% IPv6\n",
 	        100.0 * (double)n->auth_packets / (double)packets,
 	        100.0 * (double)n->kdc_packets / (double)packets,
+	        100.0 * (double)n->unknown_packets / (double)packets,
 	        100.0 * (double)n->v6_packets / (double)packets);
 	fprintf(stderr,
 	        "gen: requests: AS %" PRIu64 ", TGS %" PRIu64 ", AP by SMB2 %" PRIu64
-	        ", HTTP %" PRIu64 ", LDAP %" PRIu64 "\n",
-	        n->as_req, n->tgs_req, n->smb, n->http, n->ldap);
+	        ", HTTP %" PRIu64 ", LDAP %" PRIu64 "; tickets issued %" PRIu64 "\n",
+	        n->as_req, n->tgs_req, n->smb, n->http, n->ldap, n->tickets);
 }
 
 /** Reads a positive number with an optional K, M or G (powers of 1024). */
