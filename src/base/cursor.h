@@ -106,14 +106,18 @@ static inline uint64_t mm_le(struct mm_cursor *c, size_t n)
 	return v;
 }
 
+/* The sizes that headers are made of are written out, without a loop: compilers make one load of each. */
+
 static inline uint8_t mm_u8(struct mm_cursor *c)
 {
-	return (uint8_t)mm_be(c, 1);
+	struct mm_slice s = mm_take(c, 1);
+	return s.len == 0 ? 0 : s.p[0];
 }
 
 static inline uint16_t mm_be16(struct mm_cursor *c)
 {
-	return (uint16_t)mm_be(c, 2);
+	struct mm_slice s = mm_take(c, 2);
+	return s.len == 0 ? 0 : (uint16_t)((unsigned)s.p[0] << 8 | s.p[1]);
 }
 
 static inline uint32_t mm_be24(struct mm_cursor *c)
@@ -123,7 +127,10 @@ static inline uint32_t mm_be24(struct mm_cursor *c)
 
 static inline uint32_t mm_be32(struct mm_cursor *c)
 {
-	return (uint32_t)mm_be(c, 4);
+	struct mm_slice s = mm_take(c, 4);
+	return s.len == 0 ? 0
+	                  : (uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 |
+	                            (uint32_t)s.p[2] << 8 | s.p[3];
 }
 
 static inline uint64_t mm_be64(struct mm_cursor *c)
@@ -133,17 +140,26 @@ static inline uint64_t mm_be64(struct mm_cursor *c)
 
 static inline uint16_t mm_le16(struct mm_cursor *c)
 {
-	return (uint16_t)mm_le(c, 2);
+	struct mm_slice s = mm_take(c, 2);
+	return s.len == 0 ? 0 : (uint16_t)((unsigned)s.p[1] << 8 | s.p[0]);
 }
 
 static inline uint32_t mm_le32(struct mm_cursor *c)
 {
-	return (uint32_t)mm_le(c, 4);
+	struct mm_slice s = mm_take(c, 4);
+	return s.len == 0 ? 0
+	                  : (uint32_t)s.p[3] << 24 | (uint32_t)s.p[2] << 16 |
+	                            (uint32_t)s.p[1] << 8 | s.p[0];
 }
 
 static inline uint64_t mm_le64(struct mm_cursor *c)
 {
-	return mm_le(c, 8);
+	struct mm_slice s = mm_take(c, 8);
+	return s.len == 0
+	               ? 0
+	               : (uint64_t)s.p[7] << 56 | (uint64_t)s.p[6] << 48 | (uint64_t)s.p[5] << 40 |
+	                         (uint64_t)s.p[4] << 32 | (uint64_t)s.p[3] << 24 |
+	                         (uint64_t)s.p[2] << 16 | (uint64_t)s.p[1] << 8 | s.p[0];
 }
 
 /** The byte at i, or -1 when the slice ends before it. For probes and searches, not for parsing. */
