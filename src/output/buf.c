@@ -26,13 +26,10 @@ void mm_buf_reset(struct mm_buf *b)
 	b->failed = false;
 }
 
-/** Make room for n more bytes and a NUL. */
-static bool reserve(struct mm_buf *b, size_t n)
+bool mm_buf_grow(struct mm_buf *b, size_t n)
 {
 	if (b->failed)
 		return false;
-	if (n < b->room - b->len)
-		return true;
 	size_t room = b->room != 0 ? b->room : FIRST_ROOM;
 	while (n >= room - b->len && room <= SIZE_MAX / 2)
 		room *= 2;
@@ -46,21 +43,6 @@ static bool reserve(struct mm_buf *b, size_t n)
 	return true;
 }
 
-void mm_buf_put(struct mm_buf *b, const void *p, size_t len)
-{
-	if (!reserve(b, len))
-		return;
-	if (len != 0)
-		memcpy(b->p + b->len, p, len);
-	b->len += len;
-	b->p[b->len] = '\0';
-}
-
-void mm_buf_str(struct mm_buf *b, const char *s)
-{
-	mm_buf_put(b, s, strlen(s));
-}
-
 void mm_buf_printf(struct mm_buf *b, const char *fmt, ...)
 {
 	va_list ap;
@@ -69,7 +51,7 @@ void mm_buf_printf(struct mm_buf *b, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		b->failed = true;
-	if (n < 0 || !reserve(b, (size_t)n))
+	if (n < 0 || !mm_buf_reserve(b, (size_t)n))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(b->p + b->len, (size_t)n + 1, fmt, ap);
@@ -77,14 +59,24 @@ void mm_buf_printf(struct mm_buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
+/** Two digits at p. */
+static inline void two_digits(char *p, unsigned v)
+{
+	p[0] = (char)('0' + v / 10);
+	p[1] = (char)('0' + v % 10);
+}
+
 /** At least width digits. */
 static void put_digits(struct mm_buf *b, uint64_t v, size_t width)
 {
 	char out[DIGITS_MAX];
 	size_t i = DIGITS_MAX;
-	do
-		out[--i] = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
+	for (; v >= 100; v /= 100)
+		two_digits(out + (i -= 2), (unsigned)(v % 100));
+	if (v >= 10)
+		two_digits(out + (i -= 2), (unsigned)v);
+	else
+		out[--i] = (char)('0' + v);
 	while (DIGITS_MAX - i < width && i > 0)
 		out[--i] = '0';
 	mm_buf_put(b, out + i, DIGITS_MAX - i);
@@ -184,10 +176,25 @@ static void put_escape(struct mm_buf *b, uint32_t c)
 	mm_buf_put(b, out, 2);
 }
 
+/** Which of eight bytes are not plain, as the top bit of each; a byte after the first may be told wrongly. */
+static uint64_t not_plain(uint64_t w)
+{
+	const uint64_t ones = UINT64_MAX / UINT8_MAX, tops = ones << 7;
+	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+	/* x - n borrows into the top bit of a byte below n; x + 1 carries into that of DEL */
+	return ((w - ones * 0x20) | (quote - ones) | (slash - ones) | (w + ones) | w) & tops;
+}
+
 /** How many bytes at p can be copied as they are. */
 static size_t plain_run(const unsigned char *p, size_t len)
 {
 	size_t n = 0;
+	uint64_t w;
+	for (; len - n >= sizeof w; n += sizeof w) {
+		memcpy(&w, p + n, sizeof w);
+		if (not_plain(w) != 0)
+			break;
+	}
 	while (n < len && is_plain(p[n]))
 		n++;
 	return n;
@@ -256,15 +263,17 @@ void mm_buf_time(struct mm_buf *b, int64_t time_ns)
 	int64_t mp = (5 * doy + 2) / 153;
 	int64_t month = mp < 10 ? mp + 3 : mp - 9;
 	int64_t year = yoe + era * ERA_YEARS + (month <= 2 ? 1 : 0);
-	const struct {
-		int64_t v;
-		size_t width;
-		char after;
-	} parts[] = { { year, 4, '-' }, { month, 2, '-' }, { doy - (153 * mp + 2) / 5 + 1, 2, 'T' },
-		{ in_day / 3600, 2, ':' }, { in_day / 60 % 60, 2, ':' }, { in_day % 60, 2, '.' },
-		{ ns, 9, 'Z' } };
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-		put_digits(b, (uint64_t)parts[i].v, parts[i].width);
-		mm_buf_put(b, &parts[i].after, 1);
-	}
+	char out[] = "0000-00-00T00:00:00.000000000Z";
+	uint32_t frac = (uint32_t)ns, sec = (uint32_t)in_day;
+	two_digits(out, (unsigned)(year / 100));
+	two_digits(out + 2, (unsigned)(year % 100));
+	two_digits(out + 5, (unsigned)month);
+	two_digits(out + 8, (unsigned)(doy - (153 * mp + 2) / 5 + 1));
+	two_digits(out + 11, sec / 3600);
+	two_digits(out + 14, sec / 60 % 60);
+	two_digits(out + 17, sec % 60);
+	for (size_t i = 0; i < 8; i += 2, frac /= 100)
+		two_digits(out + 27 - i, frac % 100);
+	out[20] = (char)('0' + frac);
+	mm_buf_put(b, out, sizeof out - 1);
 }

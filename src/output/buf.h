@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct mm_buf {
 	char *p;
@@ -14,8 +15,32 @@ struct mm_buf {
 
 void mm_buf_done(struct mm_buf *b);
 void mm_buf_reset(struct mm_buf *b);
-void mm_buf_put(struct mm_buf *b, const void *p, size_t len);
-void mm_buf_str(struct mm_buf *b, const char *s);
+
+/** mm_buf_reserve() when there is no room left. */
+bool mm_buf_grow(struct mm_buf *b, size_t n);
+
+/** Room for n more bytes and a NUL behind the len that are there; false, with failed set, when memory is out. */
+static inline bool mm_buf_reserve(struct mm_buf *b, size_t n)
+{
+	return n < b->room - b->len && !b->failed ? true : mm_buf_grow(b, n);
+}
+
+/* In the header, so that what is written of our own words is copied without a call. */
+static inline void mm_buf_put(struct mm_buf *b, const void *p, size_t len)
+{
+	if (!mm_buf_reserve(b, len))
+		return;
+	if (len != 0)
+		memcpy(b->p + b->len, p, len);
+	b->len += len;
+	b->p[b->len] = '\0';
+}
+
+static inline void mm_buf_str(struct mm_buf *b, const char *s)
+{
+	mm_buf_put(b, s, strlen(s));
+}
+
 void mm_buf_printf(struct mm_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void mm_buf_i64(struct mm_buf *b, int64_t v);
 void mm_buf_u64(struct mm_buf *b, uint64_t v);
