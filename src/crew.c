@@ -2,11 +2,14 @@
 #include "crew.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "capture/block.h"
+#include "capture/clock.h"
 #include "event/batch.h"
 #include "event/merge.h"
 
@@ -18,10 +21,19 @@ enum {
 	QUEUE_LOADS = 16,        /* that wait for a worker before reading stops */
 	ANALYSE_BATCHES = 16,    /* that wait before analysing goes first */
 	BATCHES_LEAST = 4,       /* of each worker */
+	LIVE_PACKETS = 512,      /* of one interface in one go */
+	LIVES_MAX = MM_CREW_LIVES_MAX,
+	POLL_MS = 20,
 };
 
-/* Packet time between two looks of a single thread at what is in order. */
-#define SETTLE_NS (INT64_C(10) * 1000 * 1000)
+/* SETTLE_NS: packet time between two looks of a single thread at what is in order. */
+#define NS_PER_S  INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+#define SETTLE_NS (10 * NS_PER_MS)
+#define ATTEND_NS (50 * NS_PER_MS)               /* between two looks at what live workers made */
+#define DELAY_NS  (MM_LIVE_DELAY_MS * NS_PER_MS) /* at most until a packet is handed to us */
+#define COUNTS_NS (250 * NS_PER_MS)              /* between two looks at the kernel's counts */
+#define LATE_NS   (200 * NS_PER_MS)              /* behind the line by so much: something is shed */
 
 /* What a flow table needs of a packet: the segment, the packet's time and number. */
 struct item {
@@ -45,13 +57,21 @@ struct worker {
 	pthread_t thread;
 	struct mm_flow_table *flows;
 	struct mm_event_pool rooms;
-	struct mm_batch *batch; /* being filled */
-	uint64_t n_refused;     /* events for which memory was out */
+	struct mm_batch *batch;     /* being filled */
+	uint64_t n_refused;         /* events for which memory was out */
+	struct mm_decoder *decoder; /* live */
+	struct mm_live **lives;     /* n_lives of them; NULL where one ended */
+	uint64_t n_packets;
+	int64_t now_ns,
+	        looked_ns; /* latest packet time; wall time of the last look at the counts */
+	struct mm_live_stats told; /* what of the counts the ledger knows */
 	/* Under the crew's lock: */
 	struct load *first, *last;
 	size_t n_loads;
-	bool busy;        /* with a load */
-	int64_t until_ns; /* all events that were known by then have been handed over */
+	bool busy; /* with a load */
+	bool watching;
+	struct mm_live_stats live; /* of its handles, summed; as of the last look */
+	int64_t until_ns;          /* all events that were known by then have been handed over */
 };
 
 struct mm_crew {
@@ -64,7 +84,7 @@ struct mm_crew {
 	pthread_cond_t changed;
 	/* Under the lock: */
 	unsigned run; /* how often mm_crew_run() was called */
-	bool quit, ended, reading, analysing;
+	bool quit, ended, reading, analysing, stop;
 	size_t n_running; /* threads in work() */
 	struct mm_batch *filled, *filled_last, *free_batches;
 	size_t n_filled, n_batches, batches_max;
@@ -505,6 +525,194 @@ static void work(struct worker *w)
 			pthread_cond_wait(&c->changed, &c->lock);
 }
 
+/* --- live ------------------------------------------------------------------------------------------ */
+
+static void take_live(void *arg, struct mm_packet *pkt)
+{
+	struct worker *w = arg;
+	struct mm_segment seg;
+	pkt->time_ns = sane_time(pkt->time_ns);
+	if (pkt->time_ns > w->now_ns)
+		w->now_ns = pkt->time_ns;
+	w->n_packets++;
+	if (mm_decode(w->decoder, pkt, &seg) == MM_DECODE_SEGMENT)
+		mm_flow_packet(w->flows, pkt, &seg);
+}
+
+/* Packets that the sensor lost are told to the ledger: what they held it cannot miss. */
+static void tell_drops(struct worker *w, const struct mm_live_stats *now)
+{
+	uint64_t lost = now->n_dropped + now->n_interface - w->told.n_dropped - w->told.n_interface;
+	uint64_t seen = now->n_received - w->told.n_received;
+	struct mm_event *ev = lost == 0 && seen == 0 ? NULL : mm_event_alloc(&w->rooms);
+	if (ev == NULL)
+		return;
+	ev->kind = MM_EV_LOSS;
+	ev->protocol = ev->action = "loss";
+	ev->time_ns = ev->key_ns = w->now_ns;
+	ev->n_lost = lost < UINT32_MAX ? (uint32_t)lost : UINT32_MAX;
+	ev->n_seen = seen < UINT32_MAX ? (uint32_t)seen : UINT32_MAX;
+	w->told = *now;
+	take_event(w, ev);
+}
+
+static void look_at_counts(struct worker *w, int64_t now_ns)
+{
+	struct mm_live_stats sum = { 0 };
+	if (now_ns - w->looked_ns < COUNTS_NS && now_ns >= w->looked_ns)
+		return;
+	w->looked_ns = now_ns;
+	for (size_t i = 0; i < w->crew->config.n_lives; i++) {
+		struct mm_live_stats each;
+		if (w->lives[i] == NULL)
+			continue;
+		mm_live_stats(w->lives[i], &each);
+		sum.n_received += each.n_received;
+		sum.n_dropped += each.n_dropped;
+		/* The same number for all members of a group. */
+		sum.n_interface += w == &w->crew->workers[0] ? each.n_interface : 0;
+	}
+	tell_drops(w, &sum);
+	pthread_mutex_lock(&w->crew->lock);
+	w->live = sum;
+	pthread_mutex_unlock(&w->crew->lock);
+}
+
+static void close_live(struct worker *w, size_t i)
+{
+	pthread_mutex_lock(&w->crew->lock);
+	w->crew->config.ops->ended(w->crew->config.arg, mm_live_why(w->lives[i]));
+	pthread_mutex_unlock(&w->crew->lock);
+	mm_live_close(w->lives[i]);
+	w->lives[i] = NULL;
+}
+
+/* Take what is there. Returns how many packets that were; negative when no interface is left. */
+static int read_lives(struct worker *w, struct pollfd *fds, nfds_t *n_fds)
+{
+	int n = 0, n_open = 0;
+	*n_fds = 0;
+	for (size_t i = 0; i < w->crew->config.n_lives; i++) {
+		int r = w->lives[i] == NULL ? 0
+		                            : mm_live_read(w->lives[i], LIVE_PACKETS, take_live, w);
+		if (r < 0)
+			close_live(w, i);
+		else
+			n += r;
+		if (w->lives[i] == NULL)
+			continue;
+		n_open++;
+		fds[(*n_fds)++] =
+		        (struct pollfd){ .fd = mm_live_fd(w->lives[i]), .events = POLLIN };
+	}
+	return n_open == 0 ? -1 : n;
+}
+
+/* Behind the line: leave aside first the flows that may be of interest, then those that are not known to be. */
+static void shed_if_late(struct worker *w, int64_t now_ns)
+{
+	int64_t late_ns = now_ns - w->now_ns;
+	mm_flow_shed(w->flows, late_ns > LATE_NS * 2 ? 2 : late_ns > LATE_NS ? 1 : 0);
+}
+
+static int watch_once(struct worker *w)
+{
+	struct pollfd fds[LIVES_MAX];
+	nfds_t n_fds;
+	int n = read_lives(w, fds, &n_fds);
+	int64_t now_ns = mm_clock_wall_ns();
+	if (n > 0)
+		shed_if_late(w, now_ns);
+	else if (now_ns - DELAY_NS > w->now_ns)
+		w->now_ns = now_ns - DELAY_NS; /* nothing earlier is to come */
+	look_at_counts(w, now_ns);
+	mm_flow_advance(w->flows, w->now_ns);
+	settle_up(w, w->now_ns);
+	if (n == 0)
+		(void)poll(fds, n_fds, POLL_MS);
+	return n;
+}
+
+/* Under the lock. */
+static void watch(struct worker *w)
+{
+	struct mm_crew *c = w->crew;
+	int n = 0;
+	while (!c->stop && n >= 0) {
+		pthread_mutex_unlock(&c->lock);
+		n = watch_once(w);
+		pthread_mutex_lock(&c->lock);
+	}
+	w->watching = false;
+	w->until_ns = INT64_MAX; /* others wait for it no more */
+}
+
+static bool somebody_watches(struct mm_crew *c)
+{
+	bool yes = false;
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->n_workers; i++)
+		yes |= c->workers[i].watching;
+	pthread_mutex_unlock(&c->lock);
+	return yes;
+}
+
+/* What the caller's thread does meanwhile. */
+static bool attend(struct mm_crew *c, bool alone)
+{
+	int64_t until_ns = mm_clock_wall_ns() + ATTEND_NS;
+	struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
+	pthread_mutex_lock(&c->lock);
+	while (c->analysing)
+		pthread_cond_wait(&c->changed, &c->lock);
+	if (!alone)
+		(void)pthread_cond_timedwait(&c->changed, &c->lock, &until);
+	while (c->analysing)
+		pthread_cond_wait(&c->changed, &c->lock);
+	c->analysing = true;
+	pthread_mutex_unlock(&c->lock);
+	analyse(c, false);
+	bool go_on = c->config.ops->housekeeping(c->config.arg, mm_clock_wall_ns()) &&
+	             c->status == MM_OK;
+	pthread_mutex_lock(&c->lock);
+	c->analysing = false;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	return go_on;
+}
+
+int mm_crew_watch(struct mm_crew *c)
+{
+	bool alone = c->n_threads == 0, go_on = true;
+	for (size_t i = 0; i < c->n_workers; i++) {
+		struct worker *w = &c->workers[i];
+		w->watching = true;
+		w->now_ns = mm_clock_wall_ns() - DELAY_NS;
+		for (size_t k = 0; k < c->config.n_lives; k++)
+			if (mm_live_start(w->lives[k]) != MM_OK)
+				close_live(w, k);
+	}
+	c->first_ns = c->workers[0].now_ns;
+	pthread_mutex_lock(&c->lock);
+	c->run++;
+	c->n_running = c->n_threads;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	while (go_on && somebody_watches(c)) {
+		if (alone && watch_once(&c->workers[0]) < 0)
+			go_on = false;
+		go_on = attend(c, alone) && go_on;
+	}
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	while (c->n_running != 0) {
+		pthread_cond_broadcast(&c->changed);
+		pthread_cond_wait(&c->changed, &c->lock);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return c->status;
+}
+
 static void *thread_main(void *arg)
 {
 	struct worker *w = arg;
@@ -517,7 +725,10 @@ static void *thread_main(void *arg)
 		if (c->quit)
 			break;
 		run = c->run;
-		work(w);
+		if (w->lives != NULL)
+			watch(w);
+		else
+			work(w);
 		c->n_running--;
 		pthread_cond_broadcast(&c->changed);
 	}
@@ -568,8 +779,14 @@ static int new_worker(struct mm_crew *c, struct worker *w)
 	mm_event_pool_init(&w->rooms, c->config.rooms_max / c->n_workers + 1);
 	w->crew = c;
 	w->until_ns = INT64_MIN;
+	if (c->config.lives != NULL) {
+		w->lives = c->config.lives + (size_t)(w - c->workers) * c->config.n_lives;
+		if (mm_decoder_new(&c->config.key, &w->decoder) != MM_OK)
+			return MM_ERR_NOMEM;
+	}
 	flow.key = c->config.key;
 	flow.flows_max = (flow.flows_max + c->n_workers - 1) / c->n_workers;
+	flow.tracked_max = (flow.tracked_max + c->n_workers - 1) / c->n_workers;
 	flow.buffer_total_max /= c->n_workers;
 	flow.pool = &w->rooms;
 	flow.emit = take_event;
@@ -577,10 +794,12 @@ static int new_worker(struct mm_crew *c, struct worker *w)
 	return mm_flow_table_new(&flow, &w->flows);
 }
 
+/* Captures: the caller is one of the workers. Live it analyses, unless it does everything. */
 static int start_threads(struct mm_crew *c)
 {
-	while (c->n_threads + 1 < c->n_workers) {
-		struct worker *w = &c->workers[c->n_threads + 1];
+	size_t n = c->config.lives == NULL ? c->n_workers - 1 : c->config.n_workers;
+	while (c->n_threads < n) {
+		struct worker *w = &c->workers[c->n_workers - 1 - c->n_threads];
 		int r = pthread_create(&w->thread, NULL, thread_main, w);
 		if (r != 0) {
 			errno = r;
@@ -649,12 +868,13 @@ void mm_crew_free(struct mm_crew *c)
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < c->n_threads; i++)
-		pthread_join(c->workers[i + 1].thread, NULL);
+		pthread_join(c->workers[c->n_workers - 1 - i].thread, NULL);
 	/* Flow tables first: they hold events that are in the making. */
 	for (size_t i = 0; i < c->n_workers && c->workers != NULL; i++) {
 		struct worker *w = &c->workers[i];
 		mm_flow_table_free(w->flows);
 		mm_event_pool_done(&w->rooms);
+		mm_decoder_free(w->decoder);
 		free_loads(w->first);
 		if (w->batch != NULL)
 			w->batch->next = NULL;
@@ -668,6 +888,9 @@ void mm_crew_free(struct mm_crew *c)
 	free_batches(c->free_batches);
 	free_loads(c->free_loads);
 	mm_decoder_free(c->decoder);
+	for (size_t i = 0; c->config.lives != NULL && i < c->n_workers * c->config.n_lives; i++)
+		mm_live_close(c->config.lives[i]);
+	free(c->config.lives);
 	free(c->workers);
 	free(c->open);
 	pthread_cond_destroy(&c->changed);
@@ -686,6 +909,13 @@ void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out)
 	for (size_t i = 0; i < c->n_workers; i++) {
 		const struct worker *w = &c->workers[i];
 		mm_flow_stats_add(&out->flow, mm_flow_stats(w->flows));
+		if (w->decoder != NULL)
+			mm_decode_stats_add(&out->decode, mm_decoder_stats(w->decoder));
+		out->n_packets += w->n_packets;
+		out->now_ns = w->now_ns > out->now_ns ? w->now_ns : out->now_ns;
+		out->n_received += w->live.n_received;
+		out->n_dropped += w->live.n_dropped;
+		out->n_interface += w->live.n_interface;
 		out->n_events_refused += w->n_refused + w->rooms.n_refused;
 	}
 }

@@ -39,7 +39,7 @@ struct stream {
 struct mintmark {
 	struct mm_config config;
 	char error[512];
-	bool started, finished;
+	bool started, finished, tell_failed;
 	volatile sig_atomic_t stop;
 
 	struct output outputs[OUTPUTS_MAX];
@@ -52,6 +52,10 @@ struct mintmark {
 	void *progress_arg;
 
 	struct mm_files files;
+	char *interfaces[MM_CREW_LIVES_MAX];
+	size_t n_interfaces;
+	bool live;
+	int64_t weighed_ns;         /* wall time at which all findings were weighed last */
 	struct mm_source **sources; /* owned by merge */
 	size_t n_sources;
 	struct mm_merge *merge;
@@ -121,6 +125,8 @@ void mintmark_free(struct mintmark *m)
 	for (size_t i = 0; i < m->files.n; i++)
 		free(m->files.names[i]);
 	free(m->files.names);
+	for (size_t i = 0; i < m->n_interfaces; i++)
+		free(m->interfaces[i]);
 	free(m->unsupported);
 	free(m->sources);
 	mm_config_done(&m->config);
@@ -199,6 +205,25 @@ int mintmark_add_capture(struct mintmark *m, const char *path)
 	}
 	free(paths);
 	return r;
+}
+
+int mintmark_add_interface(struct mintmark *m, const char *name)
+{
+	if (m->n_interfaces == MM_CREW_LIVES_MAX)
+		return fail(
+		        m, MM_ERR_USAGE, "%s: more than %d interfaces", name, MM_CREW_LIVES_MAX);
+	char *copy = strdup(name);
+	if (copy == NULL)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	m->interfaces[m->n_interfaces++] = copy;
+	m->live = m->piped = true;
+	return MM_OK;
+}
+
+int mintmark_list_interfaces(struct mintmark *m, FILE *stream)
+{
+	m->error[0] = '\0';
+	return mm_live_list(stream, m->error, sizeof m->error);
 }
 
 int mintmark_add_output(struct mintmark *m, enum mintmark_format format, FILE *stream)
@@ -331,6 +356,25 @@ static void enrich(const struct mintmark *m, struct mm_event *ev, const struct m
 	ev->user_realm = mm_names_text(&m->ledger->names, row->principal_realm);
 }
 
+/* While watching: a finding has reached a band that is told. Its text follows the others' at once. */
+static void tell(void *arg, const struct mm_finding *f)
+{
+	struct mintmark *m = arg;
+	struct mm_summary summary = { .files = &m->files, .ledger = m->ledger };
+	if (deliver_finding(m, f) != MM_OK)
+		m->tell_failed = true;
+	for (size_t i = 0; i < m->n_outputs; i++) {
+		struct output *o = &m->outputs[i];
+		if (o->format == MINTMARK_NDJSON)
+			continue;
+		mm_buf_reset(&m->json);
+		mm_text_finding(&m->json, &summary, f, o->format == MINTMARK_TEXT_COLOR);
+		if (m->json.failed || fwrite(m->json.p, 1, m->json.len, o->stream) != m->json.len ||
+		        fflush(o->stream) != 0)
+			m->tell_failed = true;
+	}
+}
+
 static int analyse(void *arg, struct mm_event *ev)
 {
 	struct mintmark *m = arg;
@@ -339,6 +383,8 @@ static int analyse(void *arg, struct mm_event *ev)
 	enrich(m, ev, &look);
 	bool trusted = mm_detect_look(&m->detect, &look);
 	mm_ledger_settle(m->ledger, &look, trusted);
+	if (m->tell_failed)
+		return fail(m, MM_ERR_IO, "output: %s", strerror(errno));
 	if (ev->kind == MM_EV_LOSS)
 		return MM_OK;
 	m->n_events++;
@@ -369,9 +415,80 @@ static int read_packet(void *arg, struct mm_packet *out)
 	return 1;
 }
 
-static const struct mm_crew_ops crew_ops = {
-	.read = read_packet, .unsupported = unsupported, .analyse = analyse
-};
+static void interface_ended(void *arg, const char *why)
+{
+	complain(arg, why);
+}
+
+static void notice(void *arg, const char *line)
+{
+	struct mintmark *m = arg;
+	if (m->on_complaint != NULL)
+		m->on_complaint(m->complaint_arg, line);
+}
+
+/* Once in a while, between events. */
+static bool housekeeping(void *arg, int64_t wall_ns)
+{
+	struct mintmark *m = arg;
+	if (wall_ns - m->weighed_ns >= NS_PER_S || wall_ns < m->weighed_ns) {
+		m->weighed_ns = wall_ns;
+		mm_detect_tell_all(&m->detect);
+	}
+	return !m->stop;
+}
+
+static const struct mm_crew_ops crew_ops = { .read = read_packet,
+	.unsupported = unsupported,
+	.analyse = analyse,
+	.ended = interface_ended,
+	.housekeeping = housekeeping };
+
+/* FILE of FILE#N: each handle counts its own packets. */
+static int name_live(struct mintmark *m, const char *interface, size_t worker)
+{
+	char name[64];
+	if (m->config.workers <= 1)
+		return add_name(m, interface);
+	snprintf(name, sizeof name, "%s/%zu", interface, worker + 1);
+	return add_name(m, name);
+}
+
+/* Every worker's handle on every interface, worker by worker. */
+static int open_lives(struct mintmark *m, struct mm_crew_config *crew)
+{
+	size_t n_workers = crew->n_workers > 1 ? crew->n_workers : 1;
+	const struct mm_config *c = &m->config;
+	char why[256] = "";
+	crew->n_lives = m->n_interfaces;
+	crew->lives = calloc(n_workers * crew->n_lives, sizeof(struct mm_live *));
+	if (crew->lives == NULL)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < n_workers * crew->n_lives; i++) {
+		const char *interface = m->interfaces[i % crew->n_lives];
+		struct mm_live_config live = { .interface = interface,
+			.filter = c->filter,
+			.snaplen = (uint32_t)c->capture_snaplen_b,
+			.ring_b = c->capture_ring_b,
+			.promiscuous = c->capture_promiscuous,
+			.n_members = (uint16_t)n_workers,
+			.join = i < crew->n_lives ? NULL : crew->lives[i % crew->n_lives],
+			.on_notice = notice,
+			.notice_arg = m };
+		int file = name_live(m, interface, i / crew->n_lives);
+		int r = file < 0 ? file
+		                 : mm_live_open(
+		                           &live, (uint32_t)file, &crew->lives[i], why, sizeof why);
+		if (r == MM_OK)
+			continue;
+		for (size_t k = 0; k < i; k++)
+			mm_live_close(crew->lives[k]);
+		free(crew->lives);
+		crew->lives = NULL;
+		return file < 0 ? r : fail(m, r, "%s", why);
+	}
+	return MM_OK;
+}
 
 /* How long events wait: whatever is set, for all that flow/ still decides about earlier packets. */
 static int64_t hold_ns(const struct mintmark *m)
@@ -382,6 +499,35 @@ static int64_t hold_ns(const struct mintmark *m)
 	int64_t least_ms = PATIENCES * m->config.flow_gap_patience_ms;
 	return (m->config.merge_hold_ms > least_ms ? m->config.merge_hold_ms : least_ms) *
 	       NS_PER_MS;
+}
+
+/* Lower what takes memory to its share of what the process may take. */
+static void share_memory(struct mm_config *c)
+{
+	/* In hundredths of what is left beside program, libraries and reading. Bytes of each: a flow with its place in the
+	 * index; a track with its dissector's state; a credential with its names and habits; a finding. */
+	const uint64_t fixed_b = UINT64_C(32) << 20;
+	const struct {
+		uint64_t *limit;
+		uint64_t each_b, share, least;
+	} parts[] = {
+		{ &c->flow_max, 160, 15, 16 },
+		{ &c->flow_tracked, 1536, 15, 16 },
+		{ &c->flow_buffer_total_b, 1, 20, 65536 },
+		{ &c->event_memory_b, 1, 10, 65536 },
+		{ &c->ledger_rows_max, 320, 30, 16 },
+		{ &c->findings_max, 18 * 1024, 10, 16 },
+	};
+	if (c->max_memory_b == 0)
+		return;
+	uint64_t rest_b = c->max_memory_b > fixed_b ? c->max_memory_b - fixed_b : 0;
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		uint64_t most = rest_b / 100 * parts[i].share / parts[i].each_b;
+		if (most < parts[i].least)
+			most = parts[i].least;
+		if (*parts[i].limit > most)
+			*parts[i].limit = most;
+	}
 }
 
 static int new_stages(struct mintmark *m)
@@ -399,6 +545,7 @@ static int new_stages(struct mintmark *m)
 	struct mm_ledger_config ledger;
 	mm_flow_config_default(&flow);
 	flow.flows_max = c->flow_max;
+	flow.tracked_max = c->flow_tracked;
 	flow.buffer_max = c->flow_buffer_b;
 	flow.buffer_total_max = c->flow_buffer_total_b;
 	flow.udp_timeout_ns = c->flow_udp_timeout_s * NS_PER_S;
@@ -408,12 +555,22 @@ static int new_stages(struct mintmark *m)
 	mm_ledger_config_default(&ledger);
 	ledger.key = m->key;
 	ledger.rows_max = c->ledger_rows_max;
+	if (ledger.names_max > ledger.rows_max)
+		ledger.names_max = ledger.rows_max;
 	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
 	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
-	if ((r = mm_ledger_new(&ledger, &m->ledger)) != MM_OK ||
-	        (r = mm_crew_new(&crew, &m->crew)) != MM_OK)
+	if ((r = mm_ledger_new(&ledger, &m->ledger)) != MM_OK)
+		return fail(m, r, "out of memory");
+	if (m->live && (r = open_lives(m, &crew)) != MM_OK)
 		return r;
-	mm_detect_init(&m->detect, m->ledger, &m->key);
+	if ((r = mm_crew_new(&crew, &m->crew)) != MM_OK)
+		return fail(m, r, "%s", r == MM_ERR_IO ? strerror(errno) : "out of memory");
+	mm_detect_init(&m->detect, m->ledger, &m->key, c->findings_max);
+	if (m->live) {
+		m->detect.tell = tell;
+		m->detect.tell_arg = m;
+		m->detect.tell_band = (enum mm_band)m->config.output_min_band;
+	}
 	return MM_OK;
 }
 
@@ -422,10 +579,13 @@ int mintmark_start(struct mintmark *m)
 	m->error[0] = '\0';
 	if (m->started)
 		return fail(m, MM_ERR_USAGE, "started twice");
+	if (m->live && m->n_sources != 0)
+		return fail(m, MM_ERR_USAGE, "interfaces are watched or captures read, not both");
 	mm_merge_on_error(m->merge, source_broke, m);
+	share_memory(&m->config);
 	int r = new_stages(m);
 	if (r != MM_OK)
-		return fail(m, r, "%s", r == MM_ERR_IO ? strerror(errno) : "out of memory");
+		return r;
 	m->started = true;
 	return MM_OK;
 }
@@ -435,7 +595,7 @@ int mintmark_run(struct mintmark *m)
 	m->error[0] = '\0';
 	if (!m->started || m->finished)
 		return fail(m, MM_ERR_USAGE, "not started, or finished");
-	int r = mm_crew_run(m->crew);
+	int r = m->live ? mm_crew_watch(m->crew) : mm_crew_run(m->crew);
 	return r != MM_OK ? r : m->broken ? MM_ERR_TRUNCATED : MM_OK;
 }
 
@@ -551,7 +711,8 @@ int mintmark_finish(struct mintmark *m)
 	if (findings == NULL)
 		return fail(m, MM_ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
-		int each = findings[i]->bare ? MM_OK : deliver_finding(m, findings[i]);
+		bool again = findings[i]->told > (unsigned)findings[i]->band;
+		int each = findings[i]->bare || again ? MM_OK : deliver_finding(m, findings[i]);
 		r = each != MM_OK ? each : r;
 	}
 	int text = report(m, findings, n);

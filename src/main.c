@@ -42,6 +42,8 @@ static const struct option_row {
 	const char *help;
 } option_rows[] = {
 	{ "read", 'r', "FILE...", "read captures; a directory: all in it; -: standard input" },
+	{ "interface", 'i', "IFACE",
+	        "watch this network interface; any: all there are; may be repeated" },
 	{ "filter", 'f', "EXPR", "only packets that match this pcap-filter(7) expression" },
 	{ "write", 'w', "FILE", "write events and findings as NDJSON to FILE; -: as --json" },
 	{ "json", OPT_JSON, NULL,
@@ -51,6 +53,7 @@ static const struct option_row {
 	        "text: show findings from BAND up (low, medium, high, critical)" },
 	{ "fail-on", OPT_FAIL_ON, "BAND", "exit with 3 when a finding reaches BAND" },
 	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
+	{ "list-interfaces", 'D', NULL, "print the network interfaces" },
 	{ "list-detectors", OPT_LIST_DETECTORS, NULL, "print the detectors" },
 	{ "list-protocols", OPT_LIST_PROTOCOLS, NULL, "print the protocols" },
 	{ "list-fields", OPT_LIST_FIELDS, NULL, "print the fields of the NDJSON output" },
@@ -73,6 +76,8 @@ struct setting {
 struct args {
 	const char **captures;
 	size_t n_captures;
+	const char **interfaces;
+	size_t n_interfaces;
 	struct setting *settings;
 	size_t n_settings;
 	const char *write_path; /* NULL: none */
@@ -120,7 +125,9 @@ static void print_help(void)
 {
 	enum { HELP_COLUMN = 32 };
 	printf("Usage: mintmark [OPTION]... [-r] FILE...\n"
-	       "Finds forged Kerberos tickets in captures of network traffic.\n\n");
+	       "       mintmark [OPTION]... -i IFACE\n"
+	       "Finds forged Kerberos tickets in captures of network traffic, and as it "
+	       "passes.\n\n");
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct option_row *row = &option_rows[i];
 		char letter[8] = "    ";
@@ -151,6 +158,18 @@ static int list(enum mintmark_list what)
 {
 	mintmark_list(what, stdout);
 	return finish_stdout();
+}
+
+static int list_interfaces(void)
+{
+	struct mintmark *m = mintmark_new();
+	int status = EXIT_FAILED;
+	if (m != NULL && mintmark_list_interfaces(m, stdout) == 0)
+		status = finish_stdout();
+	if (m == NULL || mintmark_error(m)[0] != '\0')
+		fprintf(stderr, "mintmark: %s\n", m == NULL ? "out of memory" : mintmark_error(m));
+	mintmark_free(m);
+	return status;
 }
 
 static bool parse_band(const char *text, enum mintmark_band *band)
@@ -192,6 +211,11 @@ static int take_option(struct args *args, int value)
 	case 'r':
 		args->captures[args->n_captures++] = optarg;
 		return -1;
+	case 'i':
+		args->interfaces[args->n_interfaces++] = optarg;
+		return -1;
+	case 'D':
+		return list_interfaces();
 	case 'f':
 		add_setting(args, "capture.filter", optarg);
 		return -1;
@@ -261,7 +285,11 @@ static int parse_args(int argc, char **argv, struct args *args)
 	}
 	while (optind < argc)
 		args->captures[args->n_captures++] = argv[optind++];
-	if (args->n_captures != 0)
+	if (args->n_captures != 0 && args->n_interfaces != 0) {
+		fprintf(stderr, "mintmark: either interfaces are watched or captures read\n");
+		return EXIT_USAGE;
+	}
+	if (args->n_captures != 0 || args->n_interfaces != 0)
 		return -1;
 	fprintf(stderr, "mintmark: no capture to read: mintmark FILE..., or - for standard input\n"
 	                "Try 'mintmark --help'.\n");
@@ -422,6 +450,9 @@ static bool configure(struct run *run, bool *usage)
 	}
 	/* Whatever is missing is told; the others are read. */
 	size_t n_open = 0;
+	for (size_t i = 0; i < args->n_interfaces; i++, n_open++)
+		if (mintmark_add_interface(run->m, args->interfaces[i]) != 0)
+			return complain(run);
 	for (size_t i = 0; i < args->n_captures; i++) {
 		run->complained = false;
 		if (mintmark_add_capture(run->m, args->captures[i]) == 0 || run->complained)
@@ -465,7 +496,7 @@ static void analyse(struct run *run)
 	errno = 0;
 	if (mintmark_finish(run->m) != 0)
 		failed(run, errno);
-	if (stopped && !run->args->quiet)
+	if (stopped && !run->args->quiet && run->args->n_interfaces == 0)
 		fprintf(stderr, "mintmark: stopped early; what was read until then is analysed\n");
 }
 
@@ -536,16 +567,18 @@ static int run_all(const struct args *args)
 int main(int argc, char **argv)
 {
 	struct args args = { .captures = calloc((size_t)argc, sizeof *args.captures),
+		.interfaces = calloc((size_t)argc, sizeof *args.interfaces),
 		.settings = calloc((size_t)argc, sizeof *args.settings) };
 	static char self[] = "mintmark"; /* before getopt's errors, whatever it was called as */
 	int status = EXIT_FAILED;
 	if (argc > 0)
 		argv[0] = self;
-	if (args.captures == NULL || args.settings == NULL)
+	if (args.captures == NULL || args.interfaces == NULL || args.settings == NULL)
 		fprintf(stderr, "mintmark: out of memory\n");
 	else if ((status = parse_args(argc, argv, &args)) < 0)
 		status = run_all(&args);
 	free(args.captures);
+	free(args.interfaces);
 	free(args.settings);
 	return status;
 }

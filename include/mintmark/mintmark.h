@@ -40,6 +40,14 @@ int mintmark_set(struct mintmark *m, const char *option, const char *value);
  * missing file fails here; other captures are not affected. */
 int mintmark_add_capture(struct mintmark *m, const char *path);
 
+/** Watch a network interface, "any" for all there are. Opened by mintmark_start(), which needs the right to capture.
+ * mintmark_run() then watches until mintmark_stop(); findings are delivered as they reach output.min_band, and again as
+ * they reach a higher band. Not together with captures. */
+int mintmark_add_interface(struct mintmark *m, const char *name);
+
+/** Print the interfaces, one a line after a heading. Fails with a line in mintmark_error() when none may be captured on. */
+int mintmark_list_interfaces(struct mintmark *m, FILE *stream);
+
 enum mintmark_format {
 	MINTMARK_TEXT, /* for people: findings, most serious first, and a closing summary, at the end */
 	MINTMARK_TEXT_COLOR, /* the same with terminal escapes */

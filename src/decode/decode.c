@@ -645,6 +645,16 @@ void mm_decoder_free(struct mm_decoder *d)
 	free(d);
 }
 
+void mm_decode_stats_add(struct mm_decode_stats *sum, const struct mm_decode_stats *more)
+{
+	uint64_t a[sizeof *sum / sizeof(uint64_t)], b[sizeof *sum / sizeof(uint64_t)];
+	memcpy(a, sum, sizeof a);
+	memcpy(b, more, sizeof b);
+	for (size_t i = 0; i < sizeof a / sizeof a[0]; i++)
+		a[i] += b[i];
+	memcpy(sum, a, sizeof a);
+}
+
 const struct mm_decode_stats *mm_decoder_stats(const struct mm_decoder *d)
 {
 	return &d->stats;

@@ -37,7 +37,7 @@ enum mm_decode_verdict {
 	MM_DECODE_UNSUPPORTED, /* link type unknown */
 };
 
-struct mm_decode_stats {
+struct mm_decode_stats { /* nothing but uint64_t: mm_decode_stats_add() */
 	uint64_t n_packets;
 	uint64_t n_bytes; /* captured */
 	uint64_t n_segments;
@@ -78,5 +78,7 @@ enum mm_decode_verdict mm_decode(
         struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *out);
 
 const struct mm_decode_stats *mm_decoder_stats(const struct mm_decoder *d);
+/** Add up what two decoders counted. */
+void mm_decode_stats_add(struct mm_decode_stats *sum, const struct mm_decode_stats *more);
 
 #endif

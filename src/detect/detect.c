@@ -15,12 +15,12 @@ const struct mm_detector *const mm_detectors[] = {
 	NULL,
 };
 
-void mm_detect_init(
-        struct mm_detect *d, const struct mm_ledger *ledger, const struct mm_hash_key *key)
+void mm_detect_init(struct mm_detect *d, const struct mm_ledger *ledger,
+        const struct mm_hash_key *key, size_t findings_max)
 {
-	*d = (struct mm_detect){ .ledger = ledger };
+	*d = (struct mm_detect){ .ledger = ledger, .findings_max = findings_max };
 	mm_table_init(&d->findings, key, sizeof(((struct mm_finding *)0)->key),
-	        sizeof(struct mm_finding), MM_FINDINGS_MAX);
+	        sizeof(struct mm_finding), findings_max);
 }
 
 void mm_detect_done(struct mm_detect *d)
@@ -92,7 +92,7 @@ static void make_room(struct mm_detect *d)
 {
 	enum { OLDER = 64 };
 	struct mm_finding *least = NULL, *f = NULL;
-	if (d->findings.n < MM_FINDINGS_MAX)
+	if (d->findings.n < d->findings_max)
 		return;
 	for (int i = 0; i < OLDER && (f = mm_table_next(&d->findings, f)) != NULL; i++)
 		if (least == NULL || matters_less(f, least))
@@ -140,6 +140,14 @@ static bool stands(const struct mm_finding *f)
 	return f != NULL && !f->bare && f->score >= doubt_db;
 }
 
+static void tell(struct mm_detect *d, struct mm_finding *f)
+{
+	if (d->tell == NULL || f->bare || f->band < d->tell_band || f->told > (unsigned)f->band)
+		return;
+	f->told = (unsigned)f->band + 1;
+	d->tell(d->tell_arg, f);
+}
+
 bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 {
 	bool trusted = true;
@@ -156,10 +164,20 @@ bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 			if (f == NULL)
 				continue;
 			weigh(d, f);
+			tell(d, f);
 			trusted = trusted && !stands(f);
 		}
 	}
 	return trusted;
+}
+
+void mm_detect_tell_all(struct mm_detect *d)
+{
+	for (struct mm_finding *f = mm_table_next(&d->findings, NULL); f != NULL;
+	        f = mm_table_next(&d->findings, f)) {
+		weigh(d, f);
+		tell(d, f);
+	}
 }
 
 /* What a host of its own issued to a client was seen issued after all: no orphan to be told of, unless more speaks

@@ -20,7 +20,12 @@
 struct mm_detect {
 	const struct mm_ledger *ledger;
 	struct mm_table findings;
+	size_t findings_max;
 	uint64_t n_dropped; /* findings that gave way to others */
+	/** Live: told of each finding that reaches tell_band, and again as it reaches a higher one. NULL: nobody is. */
+	void (*tell)(void *arg, const struct mm_finding *f);
+	void *tell_arg;
+	enum mm_band tell_band;
 };
 
 struct mm_detector {
@@ -44,17 +49,19 @@ extern const struct mm_detector *const mm_detectors[];
 extern const struct mm_detector mm_orphan_tgt, mm_orphan_service_ticket, mm_spn_substitution,
         mm_cname_break, mm_taint;
 
-enum { MM_FINDINGS_MAX = 4096 }; /* about 70 MB */
-
-void mm_detect_init(
-        struct mm_detect *d, const struct mm_ledger *ledger, const struct mm_hash_key *key);
+/** findings_max: how many are kept. */
+void mm_detect_init(struct mm_detect *d, const struct mm_ledger *ledger,
+        const struct mm_hash_key *key, size_t findings_max);
 void mm_detect_done(struct mm_detect *d);
 
 /** Show the event to every detector, and weigh what it touched. Returns false when it used a credential against
  * which a finding stands (so that nothing be learnt from it). */
 bool mm_detect_look(struct mm_detect *d, const struct mm_look *look);
 
-/** Weigh all findings again, against all that is known by now. */
+/** Weigh all findings again, against all that is known by now, and tell of those that are to be told. */
+void mm_detect_tell_all(struct mm_detect *d);
+
+/** Weigh all findings for the last time: those that came to nothing are forgotten. */
 void mm_detect_weigh_all(struct mm_detect *d);
 
 /** The finding of this detector about this sighting, opened with its facts when there was none; NULL when there is no

@@ -8,6 +8,7 @@
 
 enum {
 	FLOWS_MAX_DEFAULT = 262144,
+	TRACKED_MAX_DEFAULT = 65536,
 	BUFFER_MAX_DEFAULT = 1024 * 1024,
 	BUFFER_TOTAL_DEFAULT = 256 * 1024 * 1024,
 	UDP_PROBE_DATAGRAMS = 4, /* datagrams shown to probe() before the flow is shunted */
@@ -21,6 +22,7 @@ void mm_flow_config_default(struct mm_flow_config *config)
 {
 	*config = (struct mm_flow_config){
 		.flows_max = FLOWS_MAX_DEFAULT,
+		.tracked_max = TRACKED_MAX_DEFAULT,
 		.buffer_max = BUFFER_MAX_DEFAULT,
 		.buffer_total_max = BUFFER_TOTAL_DEFAULT,
 		.udp_timeout_ns = 30 * NS_PER_S,
@@ -188,6 +190,7 @@ struct mm_track *mm_track_new(struct mm_flow_table *t, struct mm_flow *f)
 	}
 	memset(tr->recent, 0, sizeof tr->recent);
 	tr->flow = index_of(t, f);
+	t->n_tracks++;
 	f->track = tr;
 	f->mode = MM_FLOW_TRACKED;
 	lru_move(t, f);
@@ -278,6 +281,7 @@ static void free_track(struct mm_flow_table *t, struct mm_flow *f)
 	for (unsigned side = 0; side < 2; side++)
 		mm_stream_release(&tr->s[side], &t->pool);
 	mm_track_free_state(t, tr);
+	t->n_tracks--;
 	tr->newer = t->free_track;
 	t->free_track = tr;
 	f->track = NULL;
@@ -488,22 +492,36 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 	mm_frame_datagram(t, f, side, pkt, seg);
 }
 
-/* Flows hold events whose answer is outstanding. Before these take all there are, so that nothing new can be taken
- * down, the oldest flows with a dissector end: many requests into the void must not blind the others. */
-static void make_room_for_events(struct mm_flow_table *t)
+static bool is_crowded(const struct mm_flow_table *t)
+{
+	const struct mm_event_pool *pool = t->conf.pool;
+	return t->n_tracks >= t->conf.tracked_max ||
+	       (pool != NULL && pool->n_live >= pool->max_live / 4 * 3);
+}
+
+/* Flows that are looked into take memory, and hold events whose answer is outstanding. Before these take all there
+ * are, so that nothing new can be taken down, the oldest of them end: many requests into the void must not blind the
+ * others. */
+static void make_room_for_tracks(struct mm_flow_table *t)
 {
 	enum { AT_ONCE = 8 }; /* one packet asks for far fewer */
 	static const uint8_t order[] = { MM_LIST_TRACKED + MM_LIST_CLOSED,
 		MM_LIST_TRACKED + MM_LIST_UDP, MM_LIST_TRACKED + MM_LIST_TCP };
-	for (size_t i = 0; i < sizeof order && t->conf.pool != NULL; i++) {
+	for (size_t i = 0; i < sizeof order; i++) {
 		for (int k = 0; k < AT_ONCE; k++) {
-			if (t->conf.pool->n_live < t->conf.pool->max_live / 4 * 3 ||
-			        t->lru[order[i]].tail == MM_NONE)
+			if (!is_crowded(t) || t->lru[order[i]].tail == MM_NONE)
 				break;
 			t->stats.n_evicted++;
 			end_flow(t, &t->flows[t->lru[order[i]].tail], t->now_ns, t->now_ns);
 		}
 	}
+}
+
+static bool is_claimed(const struct mm_flow_table *t, const struct mm_flow_key *k)
+{
+	size_t ignored;
+	return mm_class_port(&t->class, k->proto, k->port[0], &ignored) != NULL ||
+	       mm_class_port(&t->class, k->proto, k->port[1], &ignored) != NULL;
 }
 
 void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns)
@@ -515,6 +533,11 @@ void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns)
 		expire(t);
 	if (now_ns >= t->next_look_ns)
 		mm_tcp_look(t);
+}
+
+void mm_flow_shed(struct mm_flow_table *t, unsigned level)
+{
+	t->shed = level;
 }
 
 uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg)
@@ -531,7 +554,8 @@ void mm_flow_packet(
 		return;
 	int64_t time_ns = pkt->time_ns;
 	mm_flow_advance(t, time_ns);
-	make_room_for_events(t);
+	if (is_crowded(t))
+		make_room_for_tracks(t);
 	struct mm_flow_key k;
 	unsigned side = make_key(seg, &k);
 	uint32_t hash = hash_key(&t->conf.key, &k);
@@ -548,8 +572,16 @@ void mm_flow_packet(
 		end_flow(t, f, end_ns, end_ns);
 		f = NULL;
 	}
-	if (f == NULL)
+	if (f == NULL) {
+		bool aside = t->shed != 0 && !is_claimed(t, &k);
+		t->stats.n_shed_packets += aside && t->shed > 1;
+		t->stats.n_shed_flows += aside && t->shed == 1;
+		if (aside && t->shed > 1)
+			return;
 		f = new_flow(t, &k, hash, side, time_ns);
+		if (aside)
+			f->mode = MM_FLOW_SHUNTED;
+	}
 	if (answer) { /* to the SYN that was not believed */
 		f->bits |= (uint16_t)((MM_SEEN | MM_SYN_SEEN) << !side);
 		f->isn[!side] = seg->ack - 1;

@@ -10,7 +10,8 @@
 
 struct mm_flow_config {
 	struct mm_hash_key key;
-	size_t flows_max; /* default 262144 */
+	size_t flows_max;   /* default 262144 */
+	size_t tracked_max; /* of them, looked into at a time; default 65536 */
 	size_t buffer_max; /* bytes buffered per direction; default 1 MiB, never below message_max in use */
 	size_t buffer_total_max; /* default 256 MiB */
 	int64_t udp_timeout_ns;  /* idle time that ends a flow; default 30 s */
@@ -25,7 +26,8 @@ struct mm_flow_config {
 
 struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_flows, n_live, n_flows_tcp, n_flows_udp;
-	uint64_t n_evicted;   /* flows ended early by flows_max, or for the events they held */
+	uint64_t
+	        n_evicted; /* flows ended early by flows_max or tracked_max, or for the events they held */
 	uint64_t n_midstream; /* TCP flows whose SYN was not seen */
 	uint64_t n_one_way;   /* flows ended with payload in one direction only */
 	uint64_t n_gaps,
@@ -38,6 +40,8 @@ struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_skipped_bytes; /* passed over by MM_FRAME_SKIP */
 	uint64_t n_lost_sync;     /* MM_FRAME_LOST */
 	uint64_t n_oversized;     /* messages over message_max */
+	uint64_t n_shed_flows,
+	        n_shed_packets; /* left aside: flows not looked into, packets of flows not followed */
 };
 
 struct mm_flow_proto_stats {
@@ -65,6 +69,10 @@ void mm_flow_packet(
 /** Packet time is at least this now: end the flows that ran out, decide what waited for it. mm_flow_packet() does so first.
  * Called before events up to this time are put in order. */
 void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns);
+
+/** How much to leave aside because the worker is behind: 0 nothing; 1: flows on ports that nobody claims are not looked
+ * into; 2: they are not even followed. */
+void mm_flow_shed(struct mm_flow_table *t, unsigned level);
 
 /** A number that all segments of a flow share, in both directions, to spread flows over workers. */
 uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg);

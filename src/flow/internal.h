@@ -139,12 +139,14 @@ struct mm_flow_table {
 	int64_t now_ns, next_expiry_ns;
 	struct mm_pool pool;
 	struct mm_track *free_track;
+	size_t n_tracks;
 	void **free_state; /* per dissector; the first bytes of a free state link to the next */
 	struct mm_track *probing_oldest, *probing_newest;
 	size_t n_probing;
 	struct mm_track *waiting, *look_next; /* look_next: where a look goes on */
 	int64_t next_look_ns;
 	uint64_t seq;
+	unsigned shed;
 };
 
 static inline enum mm_dir mm_flow_dir(const struct mm_flow *f, unsigned side)

@@ -53,6 +53,10 @@ struct mm_summary {
 	enum mm_band text_band;    /* text shows findings from this band up */
 };
 
+/** Append one finding, as mm_text_report() does; of summary, files and ledger are needed. */
+void mm_text_finding(struct mm_buf *out, const struct mm_summary *summary,
+        const struct mm_finding *f, bool color);
+
 /** Append the findings, most serious first, then the closing summary. color: terminal escapes. */
 void mm_text_report(struct mm_buf *out, const struct mm_summary *summary, bool color);
 

@@ -341,12 +341,21 @@ static void finding(struct mm_page *page, const struct mm_finding *f)
 	alternatives(page, f->detector);
 }
 
+void mm_text_finding(struct mm_buf *out, const struct mm_summary *summary,
+        const struct mm_finding *f, bool color)
+{
+	struct mm_page page = { .out = out, .summary = summary, .color = color };
+	finding(&page, f);
+	mm_buf_done(&page.scratch);
+}
+
 void mm_text_report(struct mm_buf *out, const struct mm_summary *summary, bool color)
 {
 	struct mm_page page = { .out = out, .summary = summary, .color = color };
 	for (size_t i = 0; i < summary->n_findings; i++) {
 		const struct mm_finding *f = summary->findings[i];
-		if (!f->bare && f->band >= summary->text_band)
+		bool told = f->told > (unsigned)f->band; /* while watching */
+		if (!f->bare && !told && f->band >= summary->text_band)
 			finding(&page, f);
 	}
 	mm_page_summary(&page);

@@ -93,6 +93,7 @@ struct mm_finding {
 	enum mm_band band;
 	struct mm_evidence evidence[MM_FINDING_EVIDENCE];
 	size_t n_evidence;
+	unsigned told;        /* 1 + the band it was told in while watching; 0: not told */
 	bool bare;            /* no evidence but the missing issuance: listed, not reported */
 	const char *unscored; /* why a bare one says nothing yet; NULL when it is scored */
 };

@@ -44,7 +44,7 @@ bad=$(grep -nE '\<(exit|_exit|abort|syslog|setjmp|longjmp|alloca|strcpy|strcat|s
 result "no call that library code must not make" "$bad"
 
 bad=$(grep -nE '\<(time|gettimeofday|clock_gettime|rand|random|getrandom|arc4random)\(' \
-	$(find src -name '*.[ch]' ! -name main.c ! -name engine.c | LC_ALL=C sort))
+	$(find src -name '*.[ch]' ! -name main.c ! -name engine.c ! -path src/capture/clock.c | LC_ALL=C sort))
 result "no clock and no random source but the context's own" "$bad"
 
 plan

@@ -13,6 +13,7 @@ enum {
 	CLIENTS = 6,
 	SERVER = 20,
 	FORGER = 77,
+	FINDINGS_MAX = 4096,
 };
 
 #define MORNING (8 * HOUR)
@@ -69,7 +70,7 @@ static int set_up(void **state)
 	mm_ledger_config_default(&config);
 	config.lifetime_ns = 10 * HOUR;
 	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key);
+	mm_detect_init(&d, l, &key, FINDINGS_MAX);
 	for (uint8_t round = 0; round < 8; round++)
 		honest_round(MORNING + round * 2 * HOUR, (uint8_t)(1 + round * 2 * CLIENTS));
 	assert_int_equal(d.findings.n, 0);
@@ -208,13 +209,13 @@ static void test_flood(void **state)
 	make_tgs(&room.ev, FORGER, EVENING, forged, cifs(201));
 	pass();
 	double before = finding(&mm_orphan_tgt)->score;
-	for (int i = 0; i < 2 * MM_FINDINGS_MAX; i++) {
+	for (int i = 0; i < 2 * FINDINGS_MAX; i++) {
 		make_ap(&room.ev, FORGER, SERVER, EVENING + i, cifs(202), MM_FAILURE);
 		room.ev.creds[0].fp.b[2] = (uint8_t)(i & 0xff);
 		room.ev.creds[0].fp.b[3] = (uint8_t)(i >> 8);
 		pass();
 	}
-	assert_true(d.findings.n <= MM_FINDINGS_MAX && d.n_dropped > 0);
+	assert_true(d.findings.n <= FINDINGS_MAX && d.n_dropped > 0);
 	mm_detect_weigh_all(&d);
 	assert_non_null(finding(&mm_orphan_tgt));
 	assert_true(finding(&mm_orphan_tgt)->score >= before - 1);
@@ -267,7 +268,7 @@ static void test_late_sensor(void **state)
 	struct mm_ledger_config config;
 	mm_ledger_config_default(&config);
 	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key);
+	mm_detect_init(&d, l, &key, FINDINGS_MAX);
 	make_as(&room.ev, 1, MORNING, tgt(1));
 	pass();
 	for (uint8_t i = 0; i < 10; i++) {

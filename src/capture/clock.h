@@ -1,0 +1,10 @@
+/* The time of day, for sources that are watched: the one clock there is. Everything else lives by packet time. */
+#ifndef MM_CAPTURE_CLOCK_H
+#define MM_CAPTURE_CLOCK_H
+
+#include <stdint.h>
+
+/** Nanoseconds since 1970 UTC. */
+int64_t mm_clock_wall_ns(void);
+
+#endif
