@@ -114,6 +114,7 @@ static inline uint8_t mm_u8(struct mm_cursor *c)
 	return s.len == 0 ? 0 : s.p[0];
 }
 
+/* Those that every packet of the line takes are written out: no compiler makes one load of the loop above. */
 static inline uint16_t mm_be16(struct mm_cursor *c)
 {
 	struct mm_slice s = mm_take(c, 2);
