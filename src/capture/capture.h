@@ -12,8 +12,12 @@
 enum mm_linktype {
 	MM_LINK_NULL = 0,
 	MM_LINK_ETHERNET = 1,
+	MM_LINK_PPP = 9,
 	MM_LINK_RAW_OLD = 12, /* DLT_RAW of most systems, found in old files */
+	MM_LINK_PPP_HDLC = 50,
+	MM_LINK_PPP_ETHER = 51, /* PPPoE without its frame */
 	MM_LINK_RAW = 101,
+	MM_LINK_C_HDLC = 104,
 	MM_LINK_LOOP = 108,
 	MM_LINK_LINUX_SLL = 113,
 	MM_LINK_IPV4 = 228,

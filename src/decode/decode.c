@@ -1,9 +1,9 @@
 /* One packet, from its link layer to TCP or UDP.
  *
- * One small function per header. Each consumes its header, narrows what is left to what the header
- * says belongs to it, and tells which header comes next; mm_decode() follows them for at most
- * MM_DECODE_DEPTH_MAX steps. A new encapsulation is one more function and one more case. */
-#include "decode/decode.h"
+ * One small function per header, as walk.h has it; mm_decode() follows them for at most
+ * MM_DECODE_DEPTH_MAX steps. A new encapsulation is one more function and one more case, in
+ * tunnel.c. */
+#include "decode/walk.h"
 
 #include <stdlib.h>
 
@@ -12,13 +12,7 @@
 enum {
 	ETHERNET_HEADER = 14, /* IEEE 802.3 clause 3: two addresses of 6 bytes, type or length */
 	ETHERNET_ADDRESSES = 12,
-	ETHERNET_LENGTH_MAX = 1500, /* up to this it is a length, IEEE 802.3 section 3.2.6 */
 	ETHERTYPE_MIN = 0x0600,
-	ETHERTYPE_IPV4 = 0x0800,
-	ETHERTYPE_VLAN = 0x8100,     /* IEEE 802.1Q C-TAG */
-	ETHERTYPE_IPV6 = 0x86dd,     /* RFC 2464 section 3 */
-	ETHERTYPE_VLAN_S = 0x88a8,   /* IEEE 802.1ad S-TAG */
-	ETHERTYPE_VLAN_OLD = 0x9100, /* S-TAG before 802.1ad */
 	VLAN_HEADER = 4,
 	VLAN_ID_MASK = 0x0fff,
 	LLC_HEADER = 3,          /* DSAP, SSAP, control */
@@ -41,12 +35,9 @@ enum {
 
 enum {
 	IPV4_HEADER = 20, /* RFC 791 section 3.1 */
-	IPV4_IHL_MIN = 5, /* in words of 4 bytes */
 	IPV4_MORE = 0x2000,
 	IPV4_OFFSET_MASK = 0x1fff,
 	IPV4_ADDRESS = 4,
-	IPV6_HEADER = 40, /* RFC 8200 section 3 */
-	IPV6_ADDRESS = 16,
 	IPV6_OPTIONS_MIN = 2, /* next header, length; RFC 8200 section 4.3 */
 	IPV6_FRAGMENT = 8,    /* RFC 8200 section 4.5 */
 	IPV6_MORE = 0x0001,
@@ -70,258 +61,173 @@ enum {
 	PROTO_DEST_OPTIONS = 60,
 };
 
-/** What comes next in the packet. */
-enum header {
-	HEADER_END, /* nothing: the verdict is in the walk */
-	HEADER_ETHERNET,
-	HEADER_VLAN,
-	HEADER_LLC,
-	HEADER_SLL,
-	HEADER_SLL2,
-	HEADER_NULL,
-	HEADER_RAW,
-	HEADER_IPV4,
-	HEADER_IPV6,
-	HEADER_IPV6_OPTIONS,
-	HEADER_IPV6_FRAGMENT,
-	HEADER_AH,
-	HEADER_TCP,
-	HEADER_UDP,
-};
-
 struct mm_decoder {
 	struct mm_decode_stats stats;
 	struct mm_hash_key key;
 	struct mm_frag_table *frags; /* made for the first fragment: most runs see none */
 };
 
-/** One packet on its way through the headers. */
-struct walk {
-	struct mm_cursor c; /* captured bytes not read yet of what the last header holds */
-	size_t missing;     /* bytes of the same that were not captured */
-	/* Addresses of the last IP header; their length tells the family. */
-	struct mm_slice src, dst;
-	uint16_t vlan;
-	bool reassembled; /* c is in a reassembled datagram, and first is set */
-	enum mm_decode_verdict verdict;
-	struct mm_pkt first;
-	struct mm_decoder *d;
-	const struct mm_packet *pkt;
-	struct mm_segment *out;
-};
-
-static inline enum header end(struct walk *w, enum mm_decode_verdict verdict)
-{
-	w->verdict = verdict;
-	return HEADER_END;
-}
-
-/** The end of a packet that does not hold the next n bytes of a header. */
-static enum header end_short(struct walk *w, size_t n)
-{
-	bool cut = w->missing >= n - w->c.len;
-	return end(w, cut ? MM_DECODE_OTHER : MM_DECODE_MALFORMED);
-}
-
-/** Take the next n bytes into *h; false when they are not all there. */
-static inline bool take_header(struct walk *w, size_t n, struct mm_cursor *h)
-{
-	if (w->c.len < n)
-		return false;
-	*h = mm_cursor(mm_take(&w->c, n));
-	return true;
-}
-
-/** Leave only n bytes: what follows is padding. False when the wire did not hold n. */
-static inline bool narrow(struct walk *w, size_t n)
-{
-	if (n <= w->c.len) {
-		w->c = mm_cursor(mm_first(mm_left(&w->c), n));
-		w->missing = 0;
-		return true;
-	}
-	if (n - w->c.len > w->missing)
-		return false;
-	w->missing = n - w->c.len;
-	return true;
-}
-
-static inline enum header read_ethertype(struct walk *w, uint16_t type)
-{
-	switch (type) {
-	case ETHERTYPE_IPV4:
-		return HEADER_IPV4;
-	case ETHERTYPE_IPV6:
-		return HEADER_IPV6;
-	case ETHERTYPE_VLAN:
-	case ETHERTYPE_VLAN_S:
-	case ETHERTYPE_VLAN_OLD:
-		return HEADER_VLAN;
-	default:
-		return end(w, MM_DECODE_OTHER);
-	}
-}
-
 /** Type and length share a field: IEEE 802.3 section 3.2.6. */
-static inline enum header read_type_or_length(struct walk *w, uint16_t type)
+static inline enum mm_header read_type_or_length(struct mm_walk *w, uint16_t type)
 {
-	if (type > ETHERNET_LENGTH_MAX)
-		return read_ethertype(w, type);
-	if (!narrow(w, type))
-		return end(w, MM_DECODE_MALFORMED);
-	return HEADER_LLC;
+	if (type > MM_ETHERNET_LENGTH_MAX)
+		return mm_walk_ethertype(w, type);
+	if (!mm_walk_narrow(w, type))
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
+	return MM_HEADER_LLC;
 }
 
-static inline enum header read_ethernet(struct walk *w)
+static inline enum mm_header read_ethernet(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, ETHERNET_HEADER, &h))
-		return end_short(w, ETHERNET_HEADER);
+	if (!mm_walk_take(w, ETHERNET_HEADER, &h))
+		return mm_walk_short(w, ETHERNET_HEADER);
 	mm_skip(&h, ETHERNET_ADDRESSES);
 	return read_type_or_length(w, mm_be16(&h));
 }
 
 /** TCI (2): priority, drop eligible, VLAN id; type or length (2). IEEE 802.1Q section 9.6. */
-static enum header read_vlan(struct walk *w)
+static enum mm_header read_vlan(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, VLAN_HEADER, &h))
-		return end_short(w, VLAN_HEADER);
+	if (!mm_walk_take(w, VLAN_HEADER, &h))
+		return mm_walk_short(w, VLAN_HEADER);
 	uint16_t tci = mm_be16(&h);
-	if (w->vlan == 0) /* id 0 is a priority tag and names no VLAN */
-		w->vlan = tci & VLAN_ID_MASK;
+	if ((tci & VLAN_ID_MASK) != 0) /* id 0 is a priority tag and names no VLAN */
+		mm_path_add(w->path, MM_PATH_VLAN, tci & VLAN_ID_MASK);
 	return read_type_or_length(w, mm_be16(&h));
 }
 
-static enum header read_llc(struct walk *w)
+static enum mm_header read_llc(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, LLC_HEADER, &h))
-		return end_short(w, LLC_HEADER);
+	if (!mm_walk_take(w, LLC_HEADER, &h))
+		return mm_walk_short(w, LLC_HEADER);
 	if (mm_be24(&h) != LLC_SNAP)
-		return end(w, MM_DECODE_OTHER);
-	if (!take_header(w, SNAP_HEADER, &h))
-		return end_short(w, SNAP_HEADER);
+		return mm_walk_end(w, MM_DECODE_OTHER);
+	if (!mm_walk_take(w, SNAP_HEADER, &h))
+		return mm_walk_short(w, SNAP_HEADER);
 	uint32_t organisation = mm_be24(&h);
 	if (organisation != SNAP_RFC1042 && organisation != SNAP_802_1H)
-		return end(w, MM_DECODE_OTHER);
-	return read_ethertype(w, mm_be16(&h));
+		return mm_walk_end(w, MM_DECODE_OTHER);
+	return mm_walk_ethertype(w, mm_be16(&h));
 }
 
-static enum header read_sll_protocol(struct walk *w, uint16_t protocol)
+static enum mm_header read_sll_protocol(struct mm_walk *w, uint16_t protocol)
 {
 	if (protocol >= ETHERTYPE_MIN)
-		return read_ethertype(w, protocol);
-	return protocol == SLL_PROTOCOL_LLC ? HEADER_LLC : end(w, MM_DECODE_OTHER);
+		return mm_walk_ethertype(w, protocol);
+	return protocol == SLL_PROTOCOL_LLC ? MM_HEADER_LLC : mm_walk_end(w, MM_DECODE_OTHER);
 }
 
 /** Packet type (2), ARPHRD_ (2), address length (2), address (8), protocol (2). */
-static enum header read_sll(struct walk *w)
+static enum mm_header read_sll(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, SLL_HEADER, &h))
-		return end_short(w, SLL_HEADER);
+	if (!mm_walk_take(w, SLL_HEADER, &h))
+		return mm_walk_short(w, SLL_HEADER);
 	mm_skip(&h, SLL_BEFORE_PROTOCOL);
 	return read_sll_protocol(w, mm_be16(&h));
 }
 
 /** Protocol (2), reserved (2), interface (4), ARPHRD_ (2), packet type (1), address length (1),
  * address (8). */
-static enum header read_sll2(struct walk *w)
+static enum mm_header read_sll2(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, SLL2_HEADER, &h))
-		return end_short(w, SLL2_HEADER);
+	if (!mm_walk_take(w, SLL2_HEADER, &h))
+		return mm_walk_short(w, SLL2_HEADER);
 	return read_sll_protocol(w, mm_be16(&h));
 }
 
 /** Address family (4), in the byte order of the capturing host (NULL) or big-endian (LOOP). */
-static enum header read_null(struct walk *w)
+static enum mm_header read_null(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, NULL_HEADER, &h))
-		return end_short(w, NULL_HEADER);
+	if (!mm_walk_take(w, NULL_HEADER, &h))
+		return mm_walk_short(w, NULL_HEADER);
 	uint32_t family = mm_be32(&h);
 	if (family > UINT16_MAX) /* all families are small: it is the other order */
 		family = __builtin_bswap32(family);
 	switch (family) {
 	case AF_IPV4:
-		return HEADER_IPV4;
+		return MM_HEADER_IPV4;
 	case AF_IPV6_LINUX:
 	case AF_IPV6_BSD:
 	case AF_IPV6_FREEBSD:
 	case AF_IPV6_DARWIN:
-		return HEADER_IPV6;
+		return MM_HEADER_IPV6;
 	default:
-		return end(w, MM_DECODE_OTHER);
+		return mm_walk_end(w, MM_DECODE_OTHER);
 	}
 }
 
 /** No link layer: the IP version tells. */
-static enum header read_raw(struct walk *w)
+static enum mm_header read_raw(struct mm_walk *w)
 {
 	int first = mm_peek8(&w->c);
 	if (first < 0)
-		return end_short(w, 1);
+		return mm_walk_short(w, 1);
 	switch (first >> 4) {
 	case 4:
-		return HEADER_IPV4;
+		return MM_HEADER_IPV4;
 	case 6:
-		return HEADER_IPV6;
+		return MM_HEADER_IPV6;
 	default:
-		return end(w, MM_DECODE_OTHER);
+		return mm_walk_end(w, MM_DECODE_OTHER);
 	}
 }
 
-static inline enum header read_ip_proto(struct walk *w, uint8_t proto)
+static inline enum mm_header read_ip_proto(struct mm_walk *w, uint8_t proto)
 {
-	bool ipv6 = w->src.len == IPV6_ADDRESS;
+	bool ipv6 = w->src.len == MM_IPV6_ADDRESS;
 	switch (proto) {
 	case PROTO_TCP:
-		return HEADER_TCP;
+		return MM_HEADER_TCP;
 	case PROTO_UDP:
-		return HEADER_UDP;
+		return MM_HEADER_UDP;
 	case PROTO_AH:
-		return HEADER_AH;
+		return MM_HEADER_AH;
 	case PROTO_HOP_BY_HOP:
 	case PROTO_ROUTING:
 	case PROTO_DEST_OPTIONS:
-		return ipv6 ? HEADER_IPV6_OPTIONS : end(w, MM_DECODE_OTHER);
+		return ipv6 ? MM_HEADER_IPV6_OPTIONS : mm_walk_end(w, MM_DECODE_OTHER);
 	case PROTO_FRAGMENT:
-		return ipv6 ? HEADER_IPV6_FRAGMENT : end(w, MM_DECODE_OTHER);
+		return ipv6 ? MM_HEADER_IPV6_FRAGMENT : mm_walk_end(w, MM_DECODE_OTHER);
 	default:
-		return end(w, MM_DECODE_OTHER);
+		return mm_tunnel_ip_proto(w, proto);
 	}
 }
 
 /** Give the rest of the packet, a fragment, to the table, and go on in the datagram when it is
  * whole. frag: offset, more, next_header, and of the key id and ip_proto. */
-static enum header read_fragment(struct walk *w, struct mm_frag *frag)
+static enum mm_header read_fragment(struct mm_walk *w, struct mm_frag *frag)
 {
 	struct mm_frag_whole whole;
-	/* A fragment inside a reassembled datagram is an attack, and its bytes lie where the next
-	 * datagram would be put together. */
-	if (w->reassembled)
-		return end(w, MM_DECODE_MALFORMED);
+	/* A fragment of what was just put together is an attack. Another IP header's is not: a
+	 * tunnel's datagram may be cut like any other. */
+	if (w->whole)
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
 	struct mm_decoder *d = w->d;
 	if (d->frags == NULL && mm_frag_table_new(&d->key, &d->stats, &d->frags) != MM_OK) {
 		d->stats.n_fragments_dropped++;
-		return end(w, MM_DECODE_FRAGMENT);
+		return mm_walk_end(w, MM_DECODE_FRAGMENT);
 	}
-	frag->key.family = w->src.len == IPV6_ADDRESS ? 6 : 4;
-	frag->key.vlan = w->vlan;
+	frag->key.family = w->src.len == MM_IPV6_ADDRESS ? 6 : 4;
+	if (w->path->len != 0)
+		frag->key.path = *w->path;
 	memcpy(frag->key.src, w->src.p, w->src.len);
 	memcpy(frag->key.dst, w->dst.p, w->dst.len);
 	frag->time_ns = w->pkt->time_ns;
-	frag->id = w->pkt->id;
+	frag->id = w->reassembled ? w->first : w->pkt->id;
 	frag->payload = mm_left(&w->c);
 	frag->missing = w->missing;
 	switch (mm_frag_add(w->d->frags, frag, &whole)) {
 	case MM_FRAG_MALFORMED:
-		return end(w, MM_DECODE_MALFORMED);
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
 	case MM_FRAG_HELD:
 		w->d->stats.n_fragments++;
-		return end(w, MM_DECODE_FRAGMENT);
+		return mm_walk_end(w, MM_DECODE_FRAGMENT);
 	case MM_FRAG_WHOLE:
 		break;
 	}
@@ -329,18 +235,18 @@ static enum header read_fragment(struct walk *w, struct mm_frag *frag)
 	w->c = mm_cursor(whole.payload);
 	w->missing = 0;
 	w->first = whole.first;
-	w->reassembled = true;
+	w->reassembled = w->whole = true;
 	return read_ip_proto(w, whole.next_header);
 }
 
 /** RFC 791 section 3.1: version and IHL (1), service (1), total length (2), identification (2),
  * flags and fragment offset (2), time to live (1), protocol (1), checksum (2), source (4),
  * destination (4), options. */
-static inline enum header read_ipv4(struct walk *w)
+static inline enum mm_header read_ipv4(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, IPV4_HEADER, &h))
-		return end_short(w, IPV4_HEADER);
+	if (!mm_walk_take(w, IPV4_HEADER, &h))
+		return mm_walk_short(w, IPV4_HEADER);
 	uint8_t version_ihl = mm_u8(&h);
 	mm_skip(&h, 1);
 	size_t total = mm_be16(&h);
@@ -352,15 +258,15 @@ static inline enum header read_ipv4(struct walk *w)
 	w->src = mm_take(&h, IPV4_ADDRESS);
 	w->dst = mm_take(&h, IPV4_ADDRESS);
 	size_t ihl = version_ihl & 0x0fu;
-	if (version_ihl >> 4 != 4 || ihl < IPV4_IHL_MIN)
-		return end(w, MM_DECODE_MALFORMED);
+	if (version_ihl >> 4 != 4 || ihl < MM_IPV4_IHL_MIN)
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
 	/* Length 0: a segment for the network card to cut up, too long for the field. */
-	if (total != 0 && (total < ihl * 4 || !narrow(w, total - IPV4_HEADER)))
-		return end(w, MM_DECODE_MALFORMED);
-	if (ihl != IPV4_IHL_MIN) {
+	if (total != 0 && (total < ihl * 4 || !mm_walk_narrow(w, total - IPV4_HEADER)))
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
+	if (ihl != MM_IPV4_IHL_MIN) {
 		size_t options = ihl * 4 - IPV4_HEADER;
-		if (!take_header(w, options, &h))
-			return end_short(w, options);
+		if (!mm_walk_take(w, options, &h))
+			return mm_walk_short(w, options);
 	}
 	if ((flags & (IPV4_MORE | IPV4_OFFSET_MASK)) == 0)
 		return read_ip_proto(w, proto);
@@ -375,61 +281,61 @@ static inline enum header read_ipv4(struct walk *w)
 
 /** RFC 8200 section 3: version, class and flow label (4), payload length (2), next header (1), hop
  * limit (1), source (16), destination (16). */
-static inline enum header read_ipv6(struct walk *w)
+static inline enum mm_header read_ipv6(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, IPV6_HEADER, &h))
-		return end_short(w, IPV6_HEADER);
+	if (!mm_walk_take(w, MM_IPV6_HEADER, &h))
+		return mm_walk_short(w, MM_IPV6_HEADER);
 	unsigned version = mm_u8(&h) >> 4u;
 	mm_skip(&h, 3);
 	size_t length = mm_be16(&h);
 	uint8_t next = mm_u8(&h);
 	mm_skip(&h, 1);
-	w->src = mm_take(&h, IPV6_ADDRESS);
-	w->dst = mm_take(&h, IPV6_ADDRESS);
+	w->src = mm_take(&h, MM_IPV6_ADDRESS);
+	w->dst = mm_take(&h, MM_IPV6_ADDRESS);
 	/* Length 0: a jumbogram (RFC 2675), or as in IPv4. */
-	if (version != 6 || (length != 0 && !narrow(w, length)))
-		return end(w, MM_DECODE_MALFORMED);
+	if (version != 6 || (length != 0 && !mm_walk_narrow(w, length)))
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
 	return read_ip_proto(w, next);
 }
 
 /** Skip the n bytes left of a header whose next header and length were read. */
-static enum header skip_extension(struct walk *w, uint8_t next, size_t n)
+static enum mm_header skip_extension(struct mm_walk *w, uint8_t next, size_t n)
 {
 	struct mm_cursor h;
-	if (!take_header(w, n, &h))
-		return end_short(w, n);
+	if (!mm_walk_take(w, n, &h))
+		return mm_walk_short(w, n);
 	return read_ip_proto(w, next);
 }
 
 /** Hop-by-hop options, routing, destination options: next header (1), length (1) in units of 8
  * bytes without the first 8. RFC 8200 sections 4.3, 4.4, 4.6. */
-static enum header read_ipv6_options(struct walk *w)
+static enum mm_header read_ipv6_options(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, IPV6_OPTIONS_MIN, &h))
-		return end_short(w, IPV6_OPTIONS_MIN);
+	if (!mm_walk_take(w, IPV6_OPTIONS_MIN, &h))
+		return mm_walk_short(w, IPV6_OPTIONS_MIN);
 	uint8_t next = mm_u8(&h);
 	return skip_extension(w, next, (mm_u8(&h) + (size_t)1) * 8 - IPV6_OPTIONS_MIN);
 }
 
 /** Next header (1), length (1) in units of 4 bytes minus 2, and more. RFC 4302 section 2. */
-static enum header read_ah(struct walk *w)
+static enum mm_header read_ah(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, AH_MIN, &h))
-		return end_short(w, AH_MIN);
+	if (!mm_walk_take(w, AH_MIN, &h))
+		return mm_walk_short(w, AH_MIN);
 	uint8_t next = mm_u8(&h);
 	return skip_extension(w, next, (mm_u8(&h) + (size_t)2) * 4 - AH_MIN);
 }
 
 /** RFC 8200 section 4.5: next header (1), reserved (1), offset and more-flag (2), identification
  * (4). */
-static enum header read_ipv6_fragment(struct walk *w)
+static enum mm_header read_ipv6_fragment(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, IPV6_FRAGMENT, &h))
-		return end_short(w, IPV6_FRAGMENT);
+	if (!mm_walk_take(w, IPV6_FRAGMENT, &h))
+		return mm_walk_short(w, IPV6_FRAGMENT);
 	struct mm_frag frag = { .next_header = mm_u8(&h) };
 	mm_skip(&h, 1);
 	uint16_t flags = mm_be16(&h);
@@ -451,33 +357,33 @@ static inline void put_endpoint(struct mm_endpoint *e, struct mm_slice s, uint16
 		memcpy(e->addr.b, s.p, IPV4_ADDRESS);
 	} else {
 		e->addr.family = 6;
-		memcpy(e->addr.b, s.p, IPV6_ADDRESS);
+		memcpy(e->addr.b, s.p, MM_IPV6_ADDRESS);
 	}
 	e->port = port;
 }
 
 /** Fill *out but for what only TCP has. */
-static inline enum header end_segment(
-        struct walk *w, uint8_t ip_proto, uint16_t src_port, uint16_t dst_port)
+static inline enum mm_header end_segment(
+        struct mm_walk *w, uint8_t ip_proto, uint16_t src_port, uint16_t dst_port)
 {
 	struct mm_segment *out = w->out;
 	put_endpoint(&out->src, w->src, src_port);
 	put_endpoint(&out->dst, w->dst, dst_port);
 	out->ip_proto = ip_proto;
-	out->vlan = w->vlan;
+	mm_path_copy(&out->path, w->path);
 	out->payload = mm_left(&w->c);
 	out->missing = w->missing;
 	out->first = w->reassembled ? w->first : w->pkt->id;
-	return end(w, MM_DECODE_SEGMENT);
+	return mm_walk_end(w, MM_DECODE_SEGMENT);
 }
 
 /** RFC 9293 section 3.1: ports (2, 2), sequence (4), acknowledgment (4), data offset (4 bits),
  * reserved and flags (12 bits), window (2), checksum (2), urgent pointer (2), options. */
-static inline enum header read_tcp(struct walk *w)
+static inline enum mm_header read_tcp(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, TCP_HEADER, &h))
-		return end_short(w, TCP_HEADER);
+	if (!mm_walk_take(w, TCP_HEADER, &h))
+		return mm_walk_short(w, TCP_HEADER);
 	uint16_t src_port = mm_be16(&h);
 	uint16_t dst_port = mm_be16(&h);
 	uint32_t seq = mm_be32(&h);
@@ -485,12 +391,12 @@ static inline enum header read_tcp(struct walk *w)
 	uint16_t flags = mm_be16(&h);
 	size_t offset = (size_t)flags >> 12;
 	if (offset < TCP_OFFSET_MIN)
-		return end(w, MM_DECODE_MALFORMED);
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
 	size_t options = offset * 4 - TCP_HEADER;
 	if (options > w->c.len) {
 		size_t cut = options - w->c.len;
 		if (cut > w->missing)
-			return end(w, MM_DECODE_MALFORMED);
+			return mm_walk_end(w, MM_DECODE_MALFORMED);
 		w->missing -= cut;
 	}
 	w->c = mm_cursor(mm_after(mm_left(&w->c), options));
@@ -501,83 +407,104 @@ static inline enum header read_tcp(struct walk *w)
 }
 
 /** RFC 768: ports (2, 2), length with this header (2), checksum (2). */
-static enum header read_udp(struct walk *w)
+static enum mm_header read_udp(struct mm_walk *w)
 {
 	struct mm_cursor h;
-	if (!take_header(w, UDP_HEADER, &h))
-		return end_short(w, UDP_HEADER);
+	if (!mm_walk_take(w, UDP_HEADER, &h))
+		return mm_walk_short(w, UDP_HEADER);
 	uint16_t src_port = mm_be16(&h);
 	uint16_t dst_port = mm_be16(&h);
 	size_t length = mm_be16(&h);
 	/* Length 0: longer than the field can say, RFC 2675 section 4. */
-	if (length != 0 && (length < UDP_HEADER || !narrow(w, length - UDP_HEADER)))
-		return end(w, MM_DECODE_MALFORMED);
+	if (length != 0 && (length < UDP_HEADER || !mm_walk_narrow(w, length - UDP_HEADER)))
+		return mm_walk_end(w, MM_DECODE_MALFORMED);
+	if (mm_tunnel_port(src_port, dst_port)) {
+		enum mm_header inner = mm_tunnel_udp(w, src_port, dst_port);
+		if (inner != MM_HEADER_END)
+			return inner;
+	}
 	w->out->tcp_flags = 0;
 	w->out->seq = 0;
 	w->out->ack = 0;
 	return end_segment(w, PROTO_UDP, src_port, dst_port);
 }
 
-static enum header read_link(struct walk *w, uint32_t linktype)
+static enum mm_header read_link(struct mm_walk *w, uint32_t linktype)
 {
 	switch (linktype) {
 	case MM_LINK_ETHERNET:
-		return HEADER_ETHERNET;
+		return MM_HEADER_ETHERNET;
 	case MM_LINK_NULL:
 	case MM_LINK_LOOP:
-		return HEADER_NULL;
+		return MM_HEADER_NULL;
 	case MM_LINK_RAW:
 	case MM_LINK_RAW_OLD:
 	case LINK_RAW_OPENBSD:
-		return HEADER_RAW;
+		return MM_HEADER_RAW;
 	case MM_LINK_IPV4:
-		return HEADER_IPV4;
+		return MM_HEADER_IPV4;
 	case MM_LINK_IPV6:
-		return HEADER_IPV6;
+		return MM_HEADER_IPV6;
 	case MM_LINK_LINUX_SLL:
-		return HEADER_SLL;
+		return MM_HEADER_SLL;
 	case MM_LINK_LINUX_SLL2:
-		return HEADER_SLL2;
+		return MM_HEADER_SLL2;
+	case MM_LINK_PPP:
+	case MM_LINK_PPP_HDLC:
+		return MM_HEADER_PPP;
+	case MM_LINK_PPP_ETHER:
+		return MM_HEADER_PPPOE;
+	case MM_LINK_C_HDLC:
+		return MM_HEADER_CHDLC;
 	default:
-		return end(w, MM_DECODE_UNSUPPORTED);
+		return mm_walk_end(w, MM_DECODE_UNSUPPORTED);
 	}
 }
 
-static inline enum header read_header(struct walk *w, enum header header)
+static inline enum mm_header read_header(struct mm_walk *w, enum mm_header header)
 {
 	switch (header) {
-	case HEADER_ETHERNET:
+	case MM_HEADER_ETHERNET:
 		return read_ethernet(w);
-	case HEADER_VLAN:
+	case MM_HEADER_VLAN:
 		return read_vlan(w);
-	case HEADER_LLC:
+	case MM_HEADER_LLC:
 		return read_llc(w);
-	case HEADER_SLL:
+	case MM_HEADER_SLL:
 		return read_sll(w);
-	case HEADER_SLL2:
+	case MM_HEADER_SLL2:
 		return read_sll2(w);
-	case HEADER_NULL:
+	case MM_HEADER_NULL:
 		return read_null(w);
-	case HEADER_RAW:
+	case MM_HEADER_RAW:
 		return read_raw(w);
-	case HEADER_IPV4:
+	case MM_HEADER_IPV4:
 		return read_ipv4(w);
-	case HEADER_IPV6:
+	case MM_HEADER_IPV6:
 		return read_ipv6(w);
-	case HEADER_IPV6_OPTIONS:
+	case MM_HEADER_IPV6_OPTIONS:
 		return read_ipv6_options(w);
-	case HEADER_IPV6_FRAGMENT:
+	case MM_HEADER_IPV6_FRAGMENT:
 		return read_ipv6_fragment(w);
-	case HEADER_AH:
+	case MM_HEADER_AH:
 		return read_ah(w);
-	case HEADER_TCP:
+	case MM_HEADER_TCP:
 		return read_tcp(w);
-	case HEADER_UDP:
+	case MM_HEADER_UDP:
 		return read_udp(w);
-	case HEADER_END:
+	case MM_HEADER_MPLS:
+	case MM_HEADER_PPPOE:
+	case MM_HEADER_PPP:
+	case MM_HEADER_CHDLC:
+	case MM_HEADER_PBB:
+	case MM_HEADER_FABRICPATH:
+	case MM_HEADER_VNTAG:
+	case MM_HEADER_CMD:
+	case MM_HEADER_GRE:
+	case MM_HEADER_END:
 		break;
 	}
-	return HEADER_END;
+	return mm_tunnel_read(w, header);
 }
 
 static void count(struct mm_decode_stats *stats, enum mm_decode_verdict verdict)
@@ -604,9 +531,12 @@ enum mm_decode_verdict mm_decode(
         struct mm_decoder *d, const struct mm_packet *pkt, struct mm_segment *out)
 {
 	bool cut = pkt->wire_len > pkt->data.len;
-	struct walk w = {
+	struct mm_path path;
+	mm_path_clear(&path);
+	struct mm_walk w = {
 		.c = mm_cursor(pkt->data),
 		.missing = cut ? pkt->wire_len - pkt->data.len : 0,
+		.path = &path,
 		.d = d,
 		.pkt = pkt,
 		.out = out,
@@ -614,8 +544,8 @@ enum mm_decode_verdict mm_decode(
 	d->stats.n_packets++;
 	d->stats.n_bytes += pkt->data.len;
 	d->stats.n_cut += cut;
-	enum header next = read_link(&w, pkt->linktype);
-	for (int depth = 0; next != HEADER_END; depth++) {
+	enum mm_header next = read_link(&w, pkt->linktype);
+	for (int depth = 0; next != MM_HEADER_END; depth++) {
 		if (depth == MM_DECODE_DEPTH_MAX) {
 			d->stats.n_depth_limit++;
 			w.verdict = MM_DECODE_MALFORMED;

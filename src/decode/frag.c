@@ -19,7 +19,7 @@ enum {
 _Static_assert((int)MM_FRAG_DATAGRAMS_MAX < NONE && POOL_PAGES < NONE, "indexes fit 16 bits");
 _Static_assert(POOL_PAGES > DATAGRAM_PAGES, "the largest datagram fits beside another");
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0, "BUCKETS is a power of 2");
-_Static_assert(sizeof(struct mm_frag_key) == 40, "keys are hashed as bytes");
+_Static_assert(sizeof(struct mm_frag_key) == 72, "keys are hashed as bytes");
 
 struct page {
 	uint8_t unit[PAGE_UNITS][UNIT];
@@ -53,7 +53,10 @@ struct mm_frag_table {
 	uint16_t next_page[POOL_PAGES];
 	uint8_t have[POOL_PAGES][PAGE_UNITS]; /* 1: the unit came */
 	struct page page[POOL_PAGES];
-	struct page whole[DATAGRAM_PAGES];
+	/* Two in turn: the addresses of a datagram that came inside another lie in that other one.
+	 */
+	struct page whole[2][DATAGRAM_PAGES];
+	unsigned turn;
 };
 
 int mm_frag_table_new(
@@ -260,10 +263,11 @@ static bool length_agrees(struct datagram *d, const struct mm_frag *frag)
 static void gather(struct mm_frag_table *t, uint16_t i, struct mm_frag_whole *out)
 {
 	const struct datagram *d = &t->datagram[i];
+	struct page *whole = t->whole[t->turn++ % 2];
 	for (size_t p = 0; p * PAGE < d->total; p++)
-		t->whole[p] = t->page[d->page[p]];
+		whole[p] = t->page[d->page[p]];
 	*out = (struct mm_frag_whole){
-		.payload = mm_slice(t->whole, d->total),
+		.payload = mm_slice(whole, d->total),
 		.first = d->first,
 		.next_header = d->next_header,
 	};

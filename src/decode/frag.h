@@ -9,15 +9,16 @@
 
 #include "decode/decode.h"
 
-/** What fragments of one datagram share: RFC 791 section 3.2, RFC 8200 section 4.5, and the VLAN,
- * because networks kept apart by VLANs may use the same addresses. Hashed and compared as bytes:
- * no padding. */
+/** What fragments of one datagram share: RFC 791 section 3.2, RFC 8200 section 4.5, and the path,
+ * because networks kept apart by tags and tunnels may use the same addresses. Hashed and compared
+ * as bytes: no padding. */
 struct mm_frag_key {
 	uint8_t src[16], dst[16]; /* unused bytes are zero */
+	struct mm_path path;
 	uint32_t id;
-	uint16_t vlan;
 	uint8_t family;   /* 4 or 6 */
 	uint8_t ip_proto; /* IPv4: the datagram's protocol; IPv6: 0, the first fragment's counts */
+	uint8_t pad[2];   /* zero */
 };
 
 struct mm_frag {
@@ -33,7 +34,7 @@ struct mm_frag {
 
 /** A datagram that is whole. */
 struct mm_frag_whole {
-	struct mm_slice payload; /* borrowed from the table until the next call */
+	struct mm_slice payload; /* borrowed from the table until the second next one */
 	struct mm_pkt first;     /* packet with offset 0 */
 	uint8_t next_header;
 };

@@ -13,6 +13,7 @@ struct mm_event *mm_dissect_event(struct mm_dissect *d, enum mm_event_kind kind,
 	ev->dst = d->flow->server;
 	ev->transport = d->flow->transport == MM_TCP ? "tcp" : "udp";
 	memcpy(ev->community_id, d->flow->community_id, sizeof ev->community_id);
+	mm_path_copy(&ev->path, &d->flow->path);
 	ev->time_ns = d->time_ns;
 	if (d->lossy)
 		ev->flags |= MM_EVF_LOSSY;

@@ -49,6 +49,7 @@ struct mm_flow_info {
 	struct mm_endpoint client, server;
 	enum mm_transport transport;
 	char community_id[MM_CID_TEXT];
+	struct mm_path path; /* of its first packet with payload */
 };
 
 struct mm_dissector;

@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/cursor.h"
 #include "base/hash.h"
+#include "base/path.h"
 
 enum mm_event_kind {
 	MM_EV_REQUEST,   /* a credential was asked for, and none was given (yet) */
@@ -147,7 +148,8 @@ struct mm_event {
 	struct mm_endpoint src, dst; /* client and server of the flow */
 	const char *transport;       /* "tcp" or "udp" */
 	char community_id[MM_CID_TEXT];
-	struct mm_str user; /* the principal who acts, as best known */
+	struct mm_path path; /* of the flow */
+	struct mm_str user;  /* the principal who acts, as best known */
 	struct mm_str user_realm;
 	struct mm_status status;
 	uint32_t flags;

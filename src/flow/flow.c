@@ -176,7 +176,8 @@ static void lru_move(struct mm_flow_table *t, struct mm_flow *f)
 
 /* --- tracks ---------------------------------------------------------------------------------------- */
 
-struct mm_track *mm_track_new(struct mm_flow_table *t, struct mm_flow *f)
+struct mm_track *mm_track_new(
+        struct mm_flow_table *t, struct mm_flow *f, const struct mm_segment *seg)
 {
 	struct mm_track *tr = t->free_track;
 	if (tr != NULL)
@@ -189,6 +190,7 @@ struct mm_track *mm_track_new(struct mm_flow_table *t, struct mm_flow *f)
 		tr->n_recent[side] = 0;
 	}
 	memset(tr->recent, 0, sizeof tr->recent);
+	mm_path_copy(&tr->info.path, &seg->path);
 	tr->flow = index_of(t, f);
 	t->n_tracks++;
 	f->track = tr;
@@ -477,7 +479,7 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 				f->mode = MM_FLOW_SHUNTED;
 			return;
 		}
-		if (mm_track_new(t, f) == NULL)
+		if (mm_track_new(t, f, seg) == NULL)
 			return;
 		if (!mm_track_claim(t, f, self, proto)) {
 			mm_flow_shunt(t, f);

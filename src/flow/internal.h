@@ -204,8 +204,9 @@ void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 
 /* flow.c */
 
-/** Give the flow a track; NULL when memory is out. */
-struct mm_track *mm_track_new(struct mm_flow_table *t, struct mm_flow *f);
+/** Give the flow a track, for this segment's sake; NULL when memory is out. */
+struct mm_track *mm_track_new(
+        struct mm_flow_table *t, struct mm_flow *f, const struct mm_segment *seg);
 /** Let the dissector have the flow. False when memory for its state is out. */
 bool mm_track_claim(
         struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self, size_t proto);

@@ -419,9 +419,10 @@ static void note_ack(struct mm_stream *s, uint32_t ack, int64_t time_ns)
 		s->hole_acked_ns = time_ns;
 }
 
-static struct mm_track *new_track(struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns)
+static struct mm_track *new_track(
+        struct mm_flow_table *t, struct mm_flow *f, int64_t time_ns, const struct mm_segment *seg)
 {
-	struct mm_track *tr = mm_track_new(t, f);
+	struct mm_track *tr = mm_track_new(t, f, seg);
 	if (tr == NULL)
 		return NULL;
 	tr->first_ns = tr->now_ns = time_ns;
@@ -528,7 +529,7 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 	struct mm_track *tr = f->track;
 	bool syn = (seg->tcp_flags & MM_TCP_SYN) != 0;
 	bool payload = seg->payload.len + seg->missing != 0 && (seg->tcp_flags & MM_TCP_RST) == 0;
-	if (tr == NULL && (!payload || (tr = new_track(t, f, pkt->time_ns)) == NULL))
+	if (tr == NULL && (!payload || (tr = new_track(t, f, pkt->time_ns, seg)) == NULL))
 		return;
 	if (pkt->time_ns > tr->now_ns) {
 		tr->now_ns = pkt->time_ns;

@@ -49,6 +49,7 @@ const struct mm_field mm_fields[] = {
 	{ "mintmark.flags", "keyword[]", "renewal, forwarded, s4u2self, s4u2proxy, u2u, armored, anonymous, malformed, one-sided, lossy, truncated, orphan, tainted" },
 	{ "mintmark.request.time", "date", "when the request was complete" },
 	{ "mintmark.response.time", "date", "when the response was complete" },
+	{ "mintmark.path", "keyword", "tags and tunnels that the flow came through, from the outside in: vlan:100/ip/gre/erspan:7/vlan:12; ... when there were more; none without" },
 	{ "mintmark.request.packet", "keyword", "FILE#N that completed the request" },
 	{ "mintmark.response.packet", "keyword", "FILE#N that completed the response" },
 	{ "mintmark.packets", "keyword[]", "FILE#N of the packets that show it" },

@@ -298,6 +298,13 @@ static void put_event_id(struct mm_buf *out, size_t start)
 	put_word(out, "event.id", text);
 }
 
+static void put_path(struct mm_buf *out, const struct mm_path *path)
+{
+	char text[MM_PATH_TEXT];
+	if (path->len != 0)
+		put_word(out, "mintmark.path", mm_path_text(path, text));
+}
+
 void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct mm_files *files)
 {
 	size_t start = out->len;
@@ -319,6 +326,7 @@ void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct m
 	if (ev->response_ns != 0)
 		put_time(out, "mintmark.response.time", ev->response_ns);
 	put_event_id(out, start);
+	put_path(out, &ev->path); /* behind the id: another sensor sees other tags */
 	put_pkt(out, "mintmark.request.packet", &ev->request_pkt, files);
 	put_pkt(out, "mintmark.response.packet", &ev->response_pkt, files);
 	put_pkts(out, "mintmark.packets", ev->pkts, ev->n_pkts, files);

@@ -14,7 +14,8 @@ enum {
 };
 
 /* LINKTYPE_ values of https://www.tcpdump.org/linktypes.html; 147 is a user's own: unknown to everybody. */
-static const uint32_t linktypes[] = { 1, 0, 12, 14, 101, 108, 113, 228, 229, 276, 147 };
+static const uint32_t linktypes[] = { 1, 0, 12, 14, 101, 108, 113, 228, 229, 276, 147, 9, 50, 51,
+	104 };
 
 /* 2024-01-01; and a step that hostile captures take: about 30 years. */
 static const int64_t begin_ns = INT64_C(1704067200) * 1000000000;

@@ -139,72 +139,80 @@ static void assert_hello(const struct bench *b, uint8_t family, uint8_t proto)
 #define SLL  "0000 0001 0006 0200000000010000"
 #define SLL2 "0000 00000002 0001 00 06 0200000000010000"
 
+/* An outer header: 192.0.2.1 to 192.0.2.2, 2001:db8:1::1 to ::2; and a UDP header from port 50000.
+ */
+#define OUT4(total, proto) "4500" total "0001 4000 40" proto "0000 c0000201 c0000202"
+#define OUT6(length, next)                                                                         \
+	"60000000" length next                                                                     \
+	"40 20010db8000100000000000000000001 20010db8000100000000000000000002"
+#define TO(port, length) "c350" port length "0000"
+
 /* Packets that hold TCP4, TCP6, UDP4 or UDP6. */
 static const struct {
 	uint32_t linktype;
 	const char *hex;
 	uint8_t family, proto;
-	uint16_t vlan;
+	const char *path;
 } shapes[] = {
-	{ MM_LINK_ETHERNET, ETH4 TCP4, 4, 6, 0 },
-	{ MM_LINK_ETHERNET, ETH4 UDP4, 4, 17, 0 },
-	{ MM_LINK_ETHERNET, ETH6 TCP6, 6, 6, 0 },
-	{ MM_LINK_ETHERNET, ETH6 UDP6, 6, 17, 0 },
+	{ MM_LINK_ETHERNET, ETH4 TCP4, 4, 6, "" },
+	{ MM_LINK_ETHERNET, ETH4 UDP4, 4, 17, "" },
+	{ MM_LINK_ETHERNET, ETH6 TCP6, 6, 6, "" },
+	{ MM_LINK_ETHERNET, ETH6 UDP6, 6, 17, "" },
 	/* Padding to 60 bytes, and a trailer */
-	{ MM_LINK_ETHERNET, ETH4 TCP4 "00", 4, 6, 0 },
-	{ MM_LINK_ETHERNET, ETH4 UDP4 "00000000000000000000000000", 4, 17, 0 },
-	{ MM_LINK_ETHERNET, ETH6 TCP6 "deadbeef", 6, 6, 0 },
+	{ MM_LINK_ETHERNET, ETH4 TCP4 "00", 4, 6, "" },
+	{ MM_LINK_ETHERNET, ETH4 UDP4 "00000000000000000000000000", 4, 17, "" },
+	{ MM_LINK_ETHERNET, ETH6 TCP6 "deadbeef", 6, 6, "" },
 	/* UDP shorter than the IP payload */
-	{ MM_LINK_ETHERNET, ETH4 IP4("0024", "11") UDP("000d") HELLO "616161", 4, 17, 0 },
+	{ MM_LINK_ETHERNET, ETH4 IP4("0024", "11") UDP("000d") HELLO "616161", 4, 17, "" },
 	/* UDP length 0 */
-	{ MM_LINK_ETHERNET, ETH4 IP4("0021", "11") UDP("0000") HELLO, 4, 17, 0 },
+	{ MM_LINK_ETHERNET, ETH4 IP4("0021", "11") UDP("0000") HELLO, 4, 17, "" },
 	/* 802.3 with LLC and SNAP, and 802.1H: 8 + 45 = 53 bytes; then with padding */
-	{ MM_LINK_ETHERNET, MACS "0035" SNAP "0800" TCP4, 4, 6, 0 },
-	{ MM_LINK_ETHERNET, MACS "0035 aaaa03 0000f8 0800" TCP4, 4, 6, 0 },
-	{ MM_LINK_ETHERNET, MACS "0049" SNAP "86dd" TCP6 "0000", 6, 6, 0 },
+	{ MM_LINK_ETHERNET, MACS "0035" SNAP "0800" TCP4, 4, 6, "" },
+	{ MM_LINK_ETHERNET, MACS "0035 aaaa03 0000f8 0800" TCP4, 4, 6, "" },
+	{ MM_LINK_ETHERNET, MACS "0049" SNAP "86dd" TCP6 "0000", 6, 6, "" },
 	/* VLAN tags: one, a priority tag, two of each kind, and one in SNAP with a length */
-	{ MM_LINK_ETHERNET, MACS "8100 e064 0800" TCP4, 4, 6, 100 },
-	{ MM_LINK_ETHERNET, MACS "8100 e000 0800" TCP4, 4, 6, 0 },
-	{ MM_LINK_ETHERNET, MACS "88a8 0fff 8100 0064 0800" TCP4, 4, 6, 4095 },
-	{ MM_LINK_ETHERNET, MACS "9100 0007 8100 0064 86dd" UDP6, 6, 17, 7 },
-	{ MM_LINK_ETHERNET, MACS "8100 e000 8100 0064 86dd" UDP6, 6, 17, 100 },
-	{ MM_LINK_ETHERNET, MACS "8100 0064 0035" SNAP "0800" TCP4, 4, 6, 100 },
+	{ MM_LINK_ETHERNET, MACS "8100 e064 0800" TCP4, 4, 6, "vlan:100" },
+	{ MM_LINK_ETHERNET, MACS "8100 e000 0800" TCP4, 4, 6, "" },
+	{ MM_LINK_ETHERNET, MACS "88a8 0fff 8100 0064 0800" TCP4, 4, 6, "vlan:4095/vlan:100" },
+	{ MM_LINK_ETHERNET, MACS "9100 0007 8100 0064 86dd" UDP6, 6, 17, "vlan:7/vlan:100" },
+	{ MM_LINK_ETHERNET, MACS "8100 e000 8100 0064 86dd" UDP6, 6, 17, "vlan:100" },
+	{ MM_LINK_ETHERNET, MACS "8100 0064 0035" SNAP "0800" TCP4, 4, 6, "vlan:100" },
 	/* Linux cooked */
-	{ MM_LINK_LINUX_SLL, SLL "0800" TCP4, 4, 6, 0 },
-	{ MM_LINK_LINUX_SLL, SLL "86dd" UDP6, 6, 17, 0 },
-	{ MM_LINK_LINUX_SLL, SLL "8100 0064 0800" TCP4, 4, 6, 100 },
-	{ MM_LINK_LINUX_SLL, SLL "0004" SNAP "0800" TCP4, 4, 6, 0 },
-	{ MM_LINK_LINUX_SLL2, "0800" SLL2 TCP4, 4, 6, 0 },
-	{ MM_LINK_LINUX_SLL2, "86dd" SLL2 TCP6, 6, 6, 0 },
-	{ MM_LINK_LINUX_SLL2, "88a8" SLL2 "0064 0800" UDP4, 4, 17, 100 },
+	{ MM_LINK_LINUX_SLL, SLL "0800" TCP4, 4, 6, "" },
+	{ MM_LINK_LINUX_SLL, SLL "86dd" UDP6, 6, 17, "" },
+	{ MM_LINK_LINUX_SLL, SLL "8100 0064 0800" TCP4, 4, 6, "vlan:100" },
+	{ MM_LINK_LINUX_SLL, SLL "0004" SNAP "0800" TCP4, 4, 6, "" },
+	{ MM_LINK_LINUX_SLL2, "0800" SLL2 TCP4, 4, 6, "" },
+	{ MM_LINK_LINUX_SLL2, "86dd" SLL2 TCP6, 6, 6, "" },
+	{ MM_LINK_LINUX_SLL2, "88a8" SLL2 "0064 0800" UDP4, 4, 17, "vlan:100" },
 	/* BSD loopback, either order; IPv6 on Linux, BSD, FreeBSD, Darwin */
-	{ MM_LINK_NULL, "02000000" TCP4, 4, 6, 0 },
-	{ MM_LINK_NULL, "00000002" TCP4, 4, 6, 0 },
-	{ MM_LINK_LOOP, "00000002" TCP4, 4, 6, 0 },
-	{ MM_LINK_NULL, "0a000000" TCP6, 6, 6, 0 },
-	{ MM_LINK_NULL, "0000000a" TCP6, 6, 6, 0 },
-	{ MM_LINK_NULL, "18000000" TCP6, 6, 6, 0 },
-	{ MM_LINK_LOOP, "00000018" TCP6, 6, 6, 0 },
-	{ MM_LINK_NULL, "1c000000" TCP6, 6, 6, 0 },
-	{ MM_LINK_NULL, "1e000000" UDP6, 6, 17, 0 },
-	{ MM_LINK_NULL, "0000001e" UDP6, 6, 17, 0 },
+	{ MM_LINK_NULL, "02000000" TCP4, 4, 6, "" },
+	{ MM_LINK_NULL, "00000002" TCP4, 4, 6, "" },
+	{ MM_LINK_LOOP, "00000002" TCP4, 4, 6, "" },
+	{ MM_LINK_NULL, "0a000000" TCP6, 6, 6, "" },
+	{ MM_LINK_NULL, "0000000a" TCP6, 6, 6, "" },
+	{ MM_LINK_NULL, "18000000" TCP6, 6, 6, "" },
+	{ MM_LINK_LOOP, "00000018" TCP6, 6, 6, "" },
+	{ MM_LINK_NULL, "1c000000" TCP6, 6, 6, "" },
+	{ MM_LINK_NULL, "1e000000" UDP6, 6, 17, "" },
+	{ MM_LINK_NULL, "0000001e" UDP6, 6, 17, "" },
 	/* raw IP */
-	{ MM_LINK_RAW, TCP4, 4, 6, 0 },
-	{ MM_LINK_RAW, UDP6, 6, 17, 0 },
-	{ MM_LINK_RAW_OLD, UDP4, 4, 17, 0 },
-	{ 14, TCP6, 6, 6, 0 },
-	{ MM_LINK_IPV4, TCP4, 4, 6, 0 },
-	{ MM_LINK_IPV6, TCP6, 6, 6, 0 },
+	{ MM_LINK_RAW, TCP4, 4, 6, "" },
+	{ MM_LINK_RAW, UDP6, 6, 17, "" },
+	{ MM_LINK_RAW_OLD, UDP4, 4, 17, "" },
+	{ 14, TCP6, 6, 6, "" },
+	{ MM_LINK_IPV4, TCP4, 4, 6, "" },
+	{ MM_LINK_IPV6, TCP6, 6, 6, "" },
 	/* IPv4: 4 bytes of options, total length 0, AH of 24 bytes */
-	{ MM_LINK_IPV4, "4600 0031 0001 4000 40 06 0000" ADDRS4 "94040000" TCP HELLO, 4, 6, 0 },
-	{ MM_LINK_IPV4, IP4("0000", "06") TCP HELLO, 4, 6, 0 },
+	{ MM_LINK_IPV4, "4600 0031 0001 4000 40 06 0000" ADDRS4 "94040000" TCP HELLO, 4, 6, "" },
+	{ MM_LINK_IPV4, IP4("0000", "06") TCP HELLO, 4, 6, "" },
 	{ MM_LINK_IPV4,
 	        IP4("0045", "33") "06 04 0000 00000100 00000001 0102030405060708090a0b0c" TCP HELLO,
-	        4, 6, 0 },
+	        4, 6, "" },
 	/* TCP options: 4 bytes */
 	{ MM_LINK_IPV4,
 	        IP4("0031", "06") "c001 0058 01020304 a5060708 6018 ffff 0000 0000 02040218" HELLO,
-	        4, 6, 0 },
+	        4, 6, "" },
 	/* IPv6: hop-by-hop, routing, destination options of 16 bytes, AH of 12; TSO; jumbo;
 	 * atomic fragment */
 	{ MM_LINK_IPV6,
@@ -212,13 +220,139 @@ static const struct {
 	                          "3c 00 0000 00000000"
 	                          "33 01 010c000000000000 000000000000"
 	                          "06 01 0000 00000100 00000001" TCP HELLO,
-	        6, 6, 0 },
-	{ MM_LINK_IPV6, IP6("0000", "06") TCP HELLO, 6, 6, 0 },
-	{ MM_LINK_IPV6, IP6("0000", "00") "06 00 c204 00000021" TCP HELLO, 6, 6, 0 },
-	{ MM_LINK_IPV6, IP6("0021", "2c") "06 00 0000 12345678" TCP HELLO, 6, 6, 0 },
+	        6, 6, "" },
+	{ MM_LINK_IPV6, IP6("0000", "06") TCP HELLO, 6, 6, "" },
+	{ MM_LINK_IPV6, IP6("0000", "00") "06 00 c204 00000021" TCP HELLO, 6, 6, "" },
+	{ MM_LINK_IPV6, IP6("0021", "2c") "06 00 0000 12345678" TCP HELLO, 6, 6, "" },
+	/* MPLS, RFC 3032 section 2.1: label, class, bottom, time to live; two; multicast; padding
+	 */
+	{ MM_LINK_ETHERNET, MACS "8847 00010140" TCP4, 4, 6, "mpls:16" },
+	{ MM_LINK_ETHERNET, MACS "8847 00064040 000c8140" UDP6, 6, 17, "mpls:100/mpls:200" },
+	{ MM_LINK_ETHERNET, MACS "8848 00000140" TCP4, 4, 6, "mpls:0" },
+	{ MM_LINK_ETHERNET, MACS "8847 fffff1ff" UDP4 "0000000000", 4, 17, "mpls:1048575" },
+	/* RFC 6790 section 4.2: indicator 7, then a label of entropy */
+	{ MM_LINK_ETHERNET, MACS "8847 00010040 00007040 12345140" TCP4, 4, 6, "mpls:16" },
+	/* A frame under a label, without and with a control word (RFC 4448 section 4.6), tagged
+	 * too; addresses of which the first nibble says IPv4, IPv6, control word */
+	{ MM_LINK_ETHERNET, MACS "8847 00010140" ETH4 TCP4, 4, 6, "mpls:16" },
+	{ MM_LINK_ETHERNET, MACS "8847 00010140 00000001" ETH6 TCP6, 6, 6, "mpls:16" },
+	{ MM_LINK_ETHERNET, MACS "8847 00010140 00000000" MACS "8100 000c 0800" TCP4, 4, 6,
+	        "mpls:16/vlan:12" },
+	{ MM_LINK_ETHERNET, MACS "8847 00010140" MACS "8100 000c 0800" TCP4, 4, 6,
+	        "mpls:16/vlan:12" },
+	{ MM_LINK_ETHERNET, MACS "8847 00010140 460000280001 020000000001 0800" TCP4, 4, 6,
+	        "mpls:16" },
+	{ MM_LINK_ETHERNET, MACS "8847 00010140 6c0000000005 020000000001 86dd" UDP6, 6, 17,
+	        "mpls:16" },
+	/* PPPoE session, RFC 2516 section 4, with padding; in a tag */
+	{ MM_LINK_ETHERNET, MACS "8864 11 00 0007 002f 0021" TCP4 "0000", 4, 6, "pppoe:7" },
+	{ MM_LINK_ETHERNET, MACS "8100 0003 8864 11 00 ffff 0043 0057" TCP6, 6, 6,
+	        "vlan:3/pppoe:65535" },
+	/* 802.1ah: flags, service id 70000; FabricPath: tag 5, time to live 32 */
+	{ MM_LINK_ETHERNET, MACS "88e7 e0011170" ETH4 TCP4, 4, 6, "pbb:70000" },
+	{ MM_LINK_ETHERNET, MACS "8903 0160" ETH6 UDP6, 6, 17, "fabricpath:5" },
+	/* VN-tag from interface 7, and to interface 5; Cisco metadata with group 300 */
+	{ MM_LINK_ETHERNET, MACS "8926 1234 0007 0800" TCP4, 4, 6, "vntag:7" },
+	{ MM_LINK_ETHERNET, MACS "8926 8005 0007 8100 0064 0800" TCP4, 4, 6, "vntag:5/vlan:100" },
+	{ MM_LINK_ETHERNET, MACS "8909 01 01 0001 012c 0800" UDP4, 4, 17, "sgt:300" },
+	/* LLC in a jumbo frame */
+	{ MM_LINK_ETHERNET, MACS "8870" SNAP "0800" TCP4, 4, 6, "" },
+	/* PPP: framed, bare, protocol of one byte (RFC 1661 section 6.5), both; MPLS in it */
+	{ MM_LINK_PPP, "ff03 0021" TCP4, 4, 6, "" },
+	{ MM_LINK_PPP, "0057" TCP6, 6, 6, "" },
+	{ MM_LINK_PPP, "21" UDP4, 4, 17, "" },
+	{ MM_LINK_PPP_HDLC, "ff03 57" UDP6, 6, 17, "" },
+	{ MM_LINK_PPP, "ff03 0281 00010140" TCP4, 4, 6, "mpls:16" },
+	{ MM_LINK_PPP_ETHER, "11 00 0007 002f 0021" TCP4, 4, 6, "pppoe:7" },
+	{ MM_LINK_C_HDLC, "0f00 0800" TCP4, 4, 6, "" },
+	{ MM_LINK_C_HDLC, "8f00 86dd" UDP6, 6, 17, "" },
+	/* IP in IP */
+	{ MM_LINK_RAW, OUT4("0041", "04") TCP4, 4, 6, "ip" },
+	{ MM_LINK_RAW, OUT4("0049", "29") UDP6, 6, 17, "ip" },
+	{ MM_LINK_RAW, OUT6("002d", "04") TCP4, 4, 6, "ip6" },
+	{ MM_LINK_RAW, OUT6("0041", "29") TCP6, 6, 6, "ip6" },
+	{ MM_LINK_RAW, OUT4("0045", "89") "00010140" TCP4, 4, 6, "ip/mpls:16" },
+	/* GRE, RFC 2784 section 2.1; checksum, key and sequence number, RFC 2890 section 2 */
+	{ MM_LINK_RAW, OUT4("0045", "2f") "0000 0800" TCP4, 4, 6, "ip/gre" },
+	{ MM_LINK_RAW, OUT6("0045", "2f") "0000 86dd" TCP6, 6, 6, "ip6/gre" },
+	{ MM_LINK_RAW, OUT4("0049", "2f") "8000 0800 12340000" TCP4, 4, 6, "ip/gre" },
+	{ MM_LINK_RAW, OUT4("0049", "2f") "2000 0800 ffffffff" TCP4, 4, 6, "ip/gre:4294967295" },
+	{ MM_LINK_RAW, OUT4("0051", "2f") "b000 0800 12340000 00000005 00000006" TCP4, 4, 6,
+	        "ip/gre:5" },
+	{ MM_LINK_RAW, OUT4("0053", "2f") "0000 6558" ETH4 TCP4, 4, 6, "ip/gre" },
+	{ MM_LINK_RAW, OUT4("003d", "2f") "0000 8847 00010140" UDP4, 4, 17, "ip/gre/mpls:16" },
+	/* PPTP, RFC 2637 section 4.1: call 9, sequence number; and acknowledgment */
+	{ MM_LINK_RAW, OUT4("0051", "2f") "3001 880b 0031 0009 00000001 ff03 0021" TCP4, 4, 6,
+	        "ip/pptp:9" },
+	{ MM_LINK_RAW, OUT4("0052", "2f") "3081 880b 002e 0009 00000001 00000002 21" TCP4, 4, 6,
+	        "ip/pptp:9" },
+	/* ERSPAN, draft-foschiano-erspan-03 section 4: I; II with a tag it took (12), one in the
+	 * frame, none; III, with the subheader, of an IP packet */
+	{ MM_LINK_RAW, OUT4("0053", "2f") "0000 88be" ETH4 TCP4, 4, 6, "ip/gre/erspan" },
+	{ MM_LINK_RAW, OUT4("005f", "2f") "1000 88be 00000009 100c 1007 00000005" ETH4 TCP4, 4, 6,
+	        "ip/gre/erspan:7/vlan:12" },
+	{ MM_LINK_RAW,
+	        OUT4("0063", "2f") "1000 88be 00000009 100c 1fff 00000005" MACS
+	                           "8100 000c 0800" TCP4,
+	        4, 6, "ip/gre/erspan:1023/vlan:12" },
+	{ MM_LINK_RAW, OUT4("0053", "2f") "1000 88be 00000009 1000 0007 00000005" ETH4 UDP4, 4, 17,
+	        "ip/gre/erspan:7" },
+	{ MM_LINK_RAW,
+	        OUT4("0063", "2f") "1000 22eb 00000009 200c 0007 12345678 0000 0000" ETH4 TCP4, 4,
+	        6, "ip/gre/erspan:7/vlan:12" },
+	{ MM_LINK_RAW,
+	        OUT4("006b", "2f") "1000 22eb 00000009 2000 0007 12345678 0000 0001"
+	                           "0400000000000008" ETH4 TCP4,
+	        4, 6, "ip/gre/erspan:7" },
+	{ MM_LINK_RAW, OUT4("0055", "2f") "1000 22eb 00000009 2000 0007 12345678 0000 0800" TCP4, 4,
+	        6, "ip/gre/erspan:7" },
+	/* VXLAN, RFC 7348 section 5; with a group; on the old port; GPE with a frame and a packet
+	 */
+	{ MM_LINK_RAW, OUT4("005f", "11") TO("12b5", "004b") "08000000 00138900" ETH4 TCP4, 4, 6,
+	        "ip/vxlan:5001" },
+	{ MM_LINK_RAW, OUT6("003f", "11") TO("12b5", "003f") "88480009 ffffff00" ETH4 UDP4, 4, 17,
+	        "ip6/vxlan:16777215" },
+	{ MM_LINK_RAW, OUT4("0053", "11") TO("2118", "003f") "08000000 00000500" ETH4 UDP4, 4, 17,
+	        "ip/vxlan:5" },
+	{ MM_LINK_RAW, OUT4("0053", "11") TO("12b6", "003f") "0c000003 00000500" ETH4 UDP4, 4, 17,
+	        "ip/vxlan:5" },
+	{ MM_LINK_RAW, OUT4("0059", "11") TO("12b6", "0045") "0c000002 00000500" UDP6, 6, 17,
+	        "ip/vxlan:5" },
+	/* GENEVE, RFC 8926 section 3.4: without and with options; a packet */
+	{ MM_LINK_RAW, OUT4("005f", "11") TO("17c1", "004b") "00 00 6558 00000500" ETH4 TCP4, 4, 6,
+	        "ip/geneve:5" },
+	{ MM_LINK_RAW,
+	        OUT4("0067", "11")
+	                TO("17c1", "0053") "02 40 6558 00000500 0102 80 01 deadbeef" ETH4 TCP4,
+	        4, 6, "ip/geneve:5" },
+	{ MM_LINK_RAW, OUT4("0051", "11") TO("17c1", "003d") "00 00 0800 00000500" TCP4, 4, 6,
+	        "ip/geneve:5" },
+	/* GTP-U, 3GPP TS 29.281 section 5: G-PDU; with sequence number; with an extension header */
+	{ MM_LINK_RAW, OUT4("0051", "11") TO("0868", "003d") "30 ff 002d ffffffff" TCP4, 4, 6,
+	        "ip/gtp:4294967295" },
+	{ MM_LINK_RAW, OUT4("0055", "11") TO("0868", "0041") "32 ff 0031 00000005 0007 00 85" TCP4,
+	        4, 6, "ip/gtp:5" },
+	{ MM_LINK_RAW,
+	        OUT4("0061", "11") TO("0868", "004d") "34 ff 003d 00000005 0000 00 85"
+	                                              "01 00 05 00" UDP6,
+	        6, 17, "ip/gtp:5" },
+	/* One in the other */
+	{ MM_LINK_ETHERNET,
+	        MACS "8100 0064 0800" OUT4("0095",
+	                "2f") "1000 88be 00000009 1000 0007 00000005" MACS
+	                      "8100 000c 0800" OUT4("005f", "11")
+	                              TO("12b5", "004b") "08000000 00000500" MACS
+	                                                 "8100 0005 8864 11 00 0001 0023 0021" UDP4,
+	        4, 17, "vlan:100/ip/gre/erspan:7/vlan:12/ip/vxlan:5/vlan:5/pppoe:1" },
 };
 
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static void assert_path(const struct bench *b, const char *want)
+{
+	char text[MM_PATH_TEXT];
+	assert_string_equal(mm_path_text(&b->seg.path, text), want);
+}
 
 static void test_shapes(void **state)
 {
@@ -228,7 +362,7 @@ static void test_shapes(void **state)
 		assert_int_equal(
 		        decode_hex(b, shapes[i].linktype, shapes[i].hex), MM_DECODE_SEGMENT);
 		assert_hello(b, shapes[i].family, shapes[i].proto);
-		assert_int_equal(b->seg.vlan, shapes[i].vlan);
+		assert_path(b, shapes[i].path);
 	}
 	const struct mm_decode_stats *st = mm_decoder_stats(b->d);
 	assert_int_equal(st->n_packets, N_SHAPES);
@@ -319,6 +453,58 @@ static const struct {
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("001b", "11") "c001 0058 000d 00" },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("0021", "11") UDP("0007") HELLO },
 	{ MM_DECODE_MALFORMED, MM_LINK_IPV4, IP4("0021", "11") UDP("000e") HELLO },
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8847 00010140 1000 0021 00000000" }, /* ACH */
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8847 00010140 f000" },
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8847 00010140" },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8847 00010040" }, /* no bottom */
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8847 00007040 0001" },
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8864 11 a7 0007 0000" }, /* PADT */
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8864 21 00 0007 002f 0021" TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8864 11 00 0007 0004 c021 0101" }, /* LCP */
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8864 11 00 0007 0030 0021" TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8864 11 00 0007 0001 00" },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8864 11 00 0007 00" },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "88e7 000111" },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8903 01" },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8926 1234 0007 08" },
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8909 02 01 0001 012c 0800" TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_ETHERNET, MACS "8909 01 01 0002 012c 0800" TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_ETHERNET, MACS "8909 01 01 0001 012c 08" },
+	{ MM_DECODE_MALFORMED, MM_LINK_PPP, "" },
+	{ MM_DECODE_MALFORMED, MM_LINK_PPP, "ff03" },
+	{ MM_DECODE_MALFORMED, MM_LINK_PPP, "00" },
+	{ MM_DECODE_OTHER, MM_LINK_PPP, "ff03 c021 0101" },
+	{ MM_DECODE_OTHER, MM_LINK_C_HDLC, "0f00 8035 00000002" }, /* SLARP */
+	{ MM_DECODE_OTHER, MM_LINK_C_HDLC, "0f01 0800" TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_C_HDLC, "0f00 08" },
+	{ MM_DECODE_OTHER, MM_LINK_RAW, OUT4("0045", "2f") "0002 0800" TCP4 }, /* GRE version 2 */
+	{ MM_DECODE_OTHER, MM_LINK_RAW, OUT4("0049", "2f") "4000 0800 00000000" TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_RAW, OUT4("0045", "2f") "0800 0800" TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_RAW, OUT4("0045", "2f") "0000 0806" TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW, OUT4("0017", "2f") "0000 08" },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW, OUT4("001b", "2f") "2000 0800 000000" },
+	{ MM_DECODE_OTHER, MM_LINK_RAW,
+	        OUT4("0020", "2f") "2081 880b 0000 0009 00000001" }, /* ack */
+	{ MM_DECODE_OTHER, MM_LINK_RAW,
+	        OUT4("0051", "2f") "1001 880b 0031 0009 00000001 ff03 0021" TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_RAW,
+	        OUT4("0051", "2f") "3001 0800 0031 0009 00000001 ff03 0021" TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW,
+	        OUT4("0051", "2f") "3001 880b 0032 0009 00000001 ff03 0021" TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_RAW,
+	        OUT4("005f", "2f") "1000 88be 00000009 000c 1007 00000005" ETH4 TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW,
+	        OUT4("0023", "2f") "1000 88be 00000009 100c 1007 000000" },
+	{ MM_DECODE_OTHER, MM_LINK_RAW,
+	        OUT4("0063", "2f") "1000 22eb 00000009 100c 0007 12345678 0000 0000" ETH4 TCP4 },
+	{ MM_DECODE_OTHER, MM_LINK_RAW,
+	        OUT4("0063", "2f") "1000 22eb 00000009 200c 0007 12345678 0000 0400" ETH4 TCP4 },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW,
+	        OUT4("002b", "2f") "1000 22eb 00000009 200c 0007 12345678 0000 0001 000000" },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW, OUT4("0041", "04") TCP6 },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW,
+	        OUT4("0055", "29") TCP4 "00000000 00000000 00000000 00000000" },
+	{ MM_DECODE_MALFORMED, MM_LINK_RAW, OUT4("001c", "04") TCP4 },
 	{ MM_DECODE_UNSUPPORTED, 105, ETH4 TCP4 }, /* IEEE 802.11 */
 	{ MM_DECODE_UNSUPPORTED, UINT32_MAX, ETH4 TCP4 },
 };
@@ -861,7 +1047,9 @@ static void survive(void *arg, struct mm_slice input)
 	assert_in_range(v, MM_DECODE_SEGMENT, MM_DECODE_MALFORMED);
 	if (v != MM_DECODE_SEGMENT)
 		return;
+	char text[MM_PATH_TEXT];
 	w->n_segments++;
+	assert_true(strlen(mm_path_text(&seg.path, text)) < sizeof text);
 	assert_true(seg.ip_proto == 6 || seg.ip_proto == 17);
 	assert_true(seg.src.addr.family == 4 || seg.src.addr.family == 6);
 	assert_int_equal(seg.src.addr.family, seg.dst.addr.family);
@@ -907,6 +1095,237 @@ static void test_every_prefix_and_bitflip(void **state)
 	assert_true(st->n_malformed > 0 && st->n_fragments > 0);
 }
 
+/* What a tunnel's port does not make a tunnel: it stays a datagram for whoever claims it. */
+static const struct {
+	const char *ports, *payload;
+} plain[] = {
+	/* The answer of a KDC to a client on such a port, 3 ways: AS-REP, KRB-ERROR, kpasswd */
+	{ "0058 12b5", "6b820100 30820100 a0030201 05a10302 010b" ETH4 UDP4 },
+	{ "0058 17c1", "7e820100 30820100 a0030201 05a10302 011e" ETH4 UDP4 },
+	{ "0058 0868", "6b820100 30820100 a0030201 05a10302 010b" ETH4 UDP4 },
+	{ "0058 0dd8", "6b820100 30820100 a0030201 05a10302 010b" ETH6 UDP6 },
+	{ "01d0 12b5", "08000001 00000500" ETH4 UDP4 },
+	/* VXLAN: no VNI; reserved bits and bytes; group bits without a group; other frames; too
+	 * short */
+	{ "c350 12b5", "00000000 00000500" ETH4 UDP4 },
+	{ "c350 12b5", "09000000 00000500" ETH4 UDP4 },
+	{ "c350 12b5", "08000100 00000500" ETH4 UDP4 },
+	{ "c350 12b5", "08000000 00000501" ETH4 UDP4 },
+	{ "c350 12b5", "08480009 00000500" ETH4 UDP4 },
+	{ "c350 12b5", "88800009 00000500" ETH4 UDP4 },
+	{ "c350 12b5", "08000000 00000500" MACS "0806 00010800060400010200000000010a010203" },
+	{ "c350 12b5", "08000000 00000500" ETH4 UDP6 },
+	{ "c350 12b5", "08000000 00000500" MACS "0005 aaaa02 0000" },
+	{ "c350 12b5", "08000000 00000500" MACS "0006 aaaa03 0000" },
+	{ "c350 12b5", "08000000 00000500" MACS "08" },
+	{ "c350 12b5", "08000000 000005" },
+	{ "12b5 c350", "08000000 00000500" ETH4 UDP4 }, /* from the port, not to it */
+	{ "c350 12b6", "08000000 00000500" ETH4 UDP4 },
+	{ "c350 12b6", "0c000001 00000500" UDP6 },
+	{ "c350 12b6", "0c000003 00000500" UDP4 },
+	/* GENEVE: version, control packet, reserved bits, reserved byte, unknown type, other
+	 * packet, options past the end, too short */
+	{ "c350 17c1", "40 00 0800 00000500" UDP4 },
+	{ "c350 17c1", "00 80 0800 00000500" UDP4 },
+	{ "c350 17c1", "00 01 0800 00000500" UDP4 },
+	{ "c350 17c1", "00 00 0800 00000501" UDP4 },
+	{ "c350 17c1", "00 00 0806 00000500" UDP4 },
+	{ "c350 17c1", "00 00 86dd 00000500" UDP4 },
+	{ "c350 17c1", "00 00 6558 00000500" UDP4 },
+	{ "c350 17c1", "3f 00 0800 00000500" UDP4 },
+	{ "c350 17c1", "00 00 0800 000005" },
+	/* GTP: version 2, GTP', spare bit, an echo, other lengths, extensions without length and
+	 * past the end, no IP */
+	{ "c350 0868", "50 ff 0021 00000005" UDP4 },
+	{ "c350 0868", "20 ff 0021 00000005" UDP4 },
+	{ "c350 0868", "38 ff 0021 00000005" UDP4 },
+	{ "c350 0868", "30 01 0021 00000005" UDP4 },
+	{ "c350 0868", "30 ff 0020 00000005" UDP4 },
+	{ "c350 0868", "30 ff 0022 00000005" UDP4 },
+	{ "c350 0868", "34 ff 0029 00000005 0000 00 85 00 00 05 00" UDP4 },
+	{ "c350 0868", "34 ff 0029 00000005 0000 00 85 7f 00 05 00" UDP4 },
+	{ "c350 0868", "30 ff 0005 00000005" HELLO },
+	{ "c350 0868", "30 ff 0000 00000005" },
+	/* Teredo: no address of it; IPv4; longer than the datagram; indications past the end */
+	{ "c350 0dd8", UDP6 },
+	{ "c350 0dd8", UDP4 },
+	{ "c350 0dd8", "60000000 000e 11 40 20010000000000000000000000000001 "
+	               "fe80000000000000000000000000abcd" UDP("000d") HELLO },
+	{ "0dd8 c350", "0001 ff ff 0000" },
+	{ "0dd8 c350", "0000 3c50 3f" },
+};
+
+static void test_no_tunnel(void **state)
+{
+	struct bench *b = *state;
+	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+		static struct bytes payload, p;
+		payload.n = p.n = 0;
+		put_hex(&payload, plain[i].payload);
+		put_hex(&p, "4500");
+		put_be(&p, 2, 28 + payload.n);
+		put_hex(&p, "0001 4000 40 11 0000 c0000201 c0000202");
+		size_t at = p.n;
+		put_hex(&p, plain[i].ports);
+		put_be(&p, 2, 8 + payload.n);
+		put_be(&p, 2, 0);
+		put_bytes(&p, payload.b, payload.n);
+		assert_int_equal(decode(b, MM_LINK_RAW, &p, p.n, 0), MM_DECODE_SEGMENT);
+		assert_addr(&b->seg.src.addr, 4, "c0000201");
+		assert_int_equal(b->seg.src.port, p.b[at] << 8 | p.b[at + 1]);
+		assert_int_equal(b->seg.dst.port, p.b[at + 2] << 8 | p.b[at + 3]);
+		assert_int_equal(b->seg.payload.len, payload.n);
+		assert_memory_equal(b->seg.payload.p, payload.b, payload.n);
+		assert_path(b, "");
+	}
+}
+
+/* RFC 4380 section 5.1.1: alone, behind an origin, an authentication, and both; either port; and a
+ * router solicitation's kind of address. */
+#define TEREDO_DST       "fe80000000000000000000000000abcd"
+#define TEREDO(src)      "60000000 000d 11 40" src TEREDO_DST UDP("000d") HELLO
+#define ADDRS6_TO_TEREDO "20010db8000000000000000000000001" OF_TEREDO
+#define OF_TEREDO        "2001000041364378800063bf3ffffdd2"
+
+static const char *const teredo[] = {
+	TO("0dd8", "003d") TEREDO(OF_TEREDO),
+	"0dd8 c350 003d 0000" TEREDO(OF_TEREDO),
+	TO("0dd8", "003d") TEREDO("fe80000000000000ffffffffffffffff"),
+	TO("0dd8", "0045") "0000 3c50 3ffffdfe" TEREDO(OF_TEREDO),
+	TO("0dd8", "004a") "0001 00 00 0123456789abcdef 00" TEREDO(OF_TEREDO),
+	TO("0dd8", "004f") "0001 02 03 6964 76616c 0123456789abcdef 00" TEREDO(OF_TEREDO),
+	TO("0dd8", "0052") "0001 00 00 0123456789abcdef 00 0000 3c50 3ffffdfe" TEREDO(OF_TEREDO),
+	/* RFC 6081 section 4: a nonce trailer */
+	TO("0dd8", "0043") TEREDO(OF_TEREDO) "01 04 01234567",
+};
+
+static void test_teredo(void **state)
+{
+	struct bench *b = *state;
+	/* A packet to a Teredo client from a host that is none. */
+	assert_int_equal(
+	        decode_hex(b, MM_LINK_RAW,
+	                OUT4("0051", "11") TO("0dd8",
+	                        "003d") "60000000 000d 11 40" ADDRS6_TO_TEREDO UDP("000d") HELLO),
+	        MM_DECODE_SEGMENT);
+	assert_path(b, "ip/teredo");
+	for (size_t i = 0; i < sizeof teredo / sizeof teredo[0]; i++) {
+		static struct bytes p;
+		p.n = 0;
+		put_hex(&p, "4500 0000 0001 4000 40 11 0000 c0000201 c0000202");
+		put_hex(&p, teredo[i]);
+		p.b[3] = (uint8_t)p.n;
+		assert_int_equal(decode(b, MM_LINK_RAW, &p, p.n, 0), MM_DECODE_SEGMENT);
+		assert_addr(&b->seg.dst.addr, 6, TEREDO_DST);
+		assert_int_equal(b->seg.src.port, 49153);
+		assert_int_equal(b->seg.dst.port, 88);
+		assert_int_equal(b->seg.payload.len, 5);
+		assert_memory_equal(b->seg.payload.p, "hello", 5);
+		assert_path(b, "ip/teredo");
+		struct walk_arg w = { .b = b, .linktype = MM_LINK_RAW };
+		guard_every_prefix(p.b, p.n, survive, &w);
+		guard_every_bitflip(p.b, p.n, survive, &w);
+	}
+}
+
+/* 15 IPv4 headers and TCP's fit, 16 do not: no recursion has a depth of its own. */
+static void test_depth_of_tunnels(void **state)
+{
+	struct bench *b = *state;
+	for (unsigned n = 15; n <= 16; n++) {
+		static struct bytes p;
+		p.n = 0;
+		for (unsigned i = n - 1; i > 0; i--) {
+			put_hex(&p, "4500");
+			put_be(&p, 2, 45 + i * 20);
+			put_hex(&p, "0001 4000 40 04 0000 c0000201 c0000202");
+		}
+		put_hex(&p, TCP4);
+		assert_int_equal(decode(b, MM_LINK_IPV4, &p, p.n, 0),
+		        n == 15 ? MM_DECODE_SEGMENT : MM_DECODE_MALFORMED);
+	}
+	assert_int_equal(mm_decoder_stats(b->d)->n_depth_limit, 1);
+}
+
+/** Append an IPv4 header from 192.0.2.1 to 192.0.2.2 with a body of n bytes, a fragment of datagram
+ * id. */
+static void put_outer(
+        struct bytes *to, size_t n, uint32_t id, size_t offset, bool more, uint8_t proto)
+{
+	put_hex(to, "4500");
+	put_be(to, 2, 20 + n);
+	put_be(to, 2, id);
+	put_be(to, 2, (more ? 0x2000u : 0) | offset / 8);
+	put_be(to, 1, 64);
+	put_be(to, 1, proto);
+	put_hex(to, "0000 c0000201 c0000202");
+}
+
+/* A datagram in two fragments, each in a GRE packet that itself comes in two: the last one makes
+ * the datagram whole, and its addresses, which lie in what was put together first, are right.
+ * Twice, so that both places for datagrams are used in either role. */
+static void test_fragments_in_fragments(void **state)
+{
+	struct bench *b = *state;
+	static struct bytes dg, inner, p;
+	make_datagram(&dg, 1000);
+	for (uint32_t round = 0; round < 2; round++) {
+		uint64_t first = b->number + 1;
+		for (uint32_t half = 0; half < 2; half++) {
+			inner.n = 0;
+			size_t len = half == 0 ? 496 : 504;
+			put_hex(&inner, "0000 0800 4500");
+			put_be(&inner, 2, 20 + len);
+			put_be(&inner, 2, 77);
+			put_be(&inner, 2, half == 0 ? 0x2000 : 496 / 8);
+			put_hex(&inner, "40 11 0000" ADDRS4);
+			put_bytes(&inner, dg.b + (half == 0 ? 0 : 496), len);
+			for (uint32_t quarter = 0; quarter < 2; quarter++) {
+				size_t at = quarter == 0 ? 0 : 16,
+				       n = quarter == 0 ? 16 : inner.n - 16;
+				p.n = 0;
+				put_outer(&p, n, 100 + 2 * round + half, at, quarter == 0, 47);
+				put_bytes(&p, inner.b + at, n);
+				assert_int_equal(decode(b, MM_LINK_RAW, &p, p.n, 0),
+				        half + quarter == 2 ? MM_DECODE_SEGMENT
+				                            : MM_DECODE_FRAGMENT);
+			}
+		}
+		assert_datagram(b, &dg, first);
+		assert_addr(&b->seg.src.addr, 4, "0a010203");
+		assert_addr(&b->seg.dst.addr, 4, "c0a80102");
+		assert_path(b, "ip/gre");
+	}
+	assert_int_equal(mm_decoder_stats(b->d)->n_reassembled, 6);
+	assert_int_equal(mm_decoder_stats(b->d)->n_fragments_dropped, 0);
+}
+
+/* Fragments that came through different tunnels are of different datagrams, whatever their header
+ * says. */
+static void test_fragments_of_tunnels(void **state)
+{
+	struct bench *b = *state;
+	static struct bytes dg, p;
+	make_datagram(&dg, 24);
+	for (uint32_t i = 0; i < 3; i++) {
+		size_t at = i == 0 ? 0 : 16, n = i == 0 ? 16 : 8;
+		p.n = 0;
+		put_outer(&p, 8 + 20 + n, 1, 0, false, 47);
+		put_hex(&p, "2000 0800");
+		put_be(&p, 4, i == 1 ? 7 : 6); /* the key */
+		put_hex(&p, "4500");
+		put_be(&p, 2, 20 + n);
+		put_be(&p, 2, 9);
+		put_be(&p, 2, i == 0 ? 0x2000 : 2);
+		put_hex(&p, "40 11 0000" ADDRS4);
+		put_bytes(&p, dg.b + at, n);
+		assert_int_equal(decode(b, MM_LINK_RAW, &p, p.n, 0),
+		        i == 2 ? MM_DECODE_SEGMENT : MM_DECODE_FRAGMENT);
+	}
+	assert_datagram(b, &dg, 1);
+	assert_path(b, "ip/gre:6");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -933,6 +1352,11 @@ int main(void)
 		TEST(test_fragment_pieces_limit),
 		TEST(test_fragment_ipv6),
 		TEST(test_every_prefix_and_bitflip),
+		TEST(test_no_tunnel),
+		TEST(test_teredo),
+		TEST(test_depth_of_tunnels),
+		TEST(test_fragments_in_fragments),
+		TEST(test_fragments_of_tunnels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,8 @@ __attribute__((format(printf, 2, 3))) static void note(enum mm_dir dir, const ch
 	n_record[dir] += (size_t)n;
 }
 
+static char last_path[MM_PATH_TEXT]; /* of the flow of the last message */
+
 static uint32_t checksum(struct mm_slice s)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
@@ -65,6 +67,7 @@ static void record_parse(struct mm_dissect *d, struct mm_slice msg)
 	assert_true(d->now_ns >= d->time_ns);
 	known_ns = d->now_ns;
 	assert_int_equal(d->flow->community_id[1], ':');
+	mm_path_text(&d->flow->path, last_path);
 }
 
 static void record_gap(struct mm_dissect *d)
@@ -1389,6 +1392,35 @@ static void test_udp(void **state)
 	assert_int_equal(n_order, 4);
 }
 
+/* A flow's path is that of its first segment with payload: what came before made no track, what comes later may have
+ * come another way. */
+static void test_path(void **state)
+{
+	(void)state;
+	for (int tcp = 0; tcp < 2; tcp++) {
+		reset();
+		struct talk k = talk_new(40000, tcp ? PORT_LINES : PORT_UDP);
+		if (tcp)
+			handshake(&k);
+		size_t first = n_packets;
+		for (int i = 0; i < 2; i++)
+			if (tcp)
+				put(&k, 0, MM_TCP_ACK, mm_slice_str("line\n"));
+			else
+				put_datagram(&k, 0, mm_slice_str(i == 0 ? "line" : "more"));
+		mm_path_add(&packets[first].seg.path, MM_PATH_VLAN, 100);
+		mm_path_add(&packets[first].seg.path, MM_PATH_MPLS, 16);
+		mm_path_add(&packets[first + 1].seg.path, MM_PATH_VLAN, 7);
+		run(packets, n_packets);
+		assert_int_equal(n_parsed[0], 2);
+		assert_string_equal(last_path, "vlan:100/mpls:16");
+		memset(&packets[first].seg.path, 0xa5, sizeof packets[first].seg.path);
+		mm_path_clear(&packets[first].seg.path);
+		run(packets, n_packets);
+		assert_string_equal(last_path, "");
+	}
+}
+
 /* Idle flows end by their class; later packets begin another flow. */
 static void test_timeouts(void **state)
 {
@@ -1714,6 +1746,7 @@ int main(void)
 		cmocka_unit_test(test_other_protocol_on_claimed_port),
 		cmocka_unit_test(test_garbage_is_left),
 		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_eviction),

@@ -327,7 +327,8 @@ static void decode_record(
 
 static void test_decoder(void **state)
 {
-	static const uint32_t linktypes[] = { 1, 0, 12, 14, 101, 108, 113, 228, 229, 276, 147 };
+	static const uint32_t linktypes[] = { 1, 0, 12, 14, 101, 108, 113, 228, 229, 276, 147, 9,
+		50, 51, 104 };
 	static const struct mm_hash_key key = { 1, 2 };
 	(void)state;
 	struct mm_decoder *decoder;

@@ -367,10 +367,16 @@ static void test_event_id(void **state)
 	size_t head = sizeof tgs_line - 1;
 	mm_json_event(&one, ev, &files);
 	ev->request_pkt.number = ev->pkts[0].number = 99;
+	mm_path_add(&ev->path, MM_PATH_VLAN, 7);
+	mm_path_add(&ev->path, MM_PATH_IP, 0);
+	mm_path_add(&ev->path, MM_PATH_VXLAN, 5001);
 	mm_buf_str(&two, "something before\n");
 	size_t before = two.len;
 	mm_json_event(&two, ev, &files);
 	assert_memory_equal(one.p + head, two.p + before + head, ID_DIGITS);
+	static const char path[] =
+	        "\",\"mintmark.path\":\"vlan:7/ip/vxlan:5001\",\"mintmark.request.packet\":";
+	assert_memory_equal(two.p + before + head + ID_DIGITS, path, sizeof path - 1);
 	ev->attrs[1].number = -6;
 	mm_buf_reset(&two);
 	mm_json_event(&two, ev, &files);
