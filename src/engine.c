@@ -551,6 +551,7 @@ static int new_stages(struct mintmark *m)
 	flow.udp_timeout_ns = c->flow_udp_timeout_s * NS_PER_S;
 	flow.tcp_timeout_ns = c->flow_tcp_timeout_s * NS_PER_S;
 	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
+	flow.copy_window_ns = c->flow_copy_window_ms * NS_PER_MS;
 	crew.flow = flow;
 	mm_ledger_config_default(&ledger);
 	ledger.key = m->key;

@@ -38,6 +38,8 @@ const struct mm_option mm_options[] = {
 		"a TCP connection ends after this long without a packet" },
 	{ "flow.gap_patience", MM_OPTION_MILLIS, AT(flow_gap_patience_ms), 0, 60000, "150",
 		"milliseconds by which packets may change places; a hole in a stream may be filled for twice that" },
+	{ "flow.copy_window", MM_OPTION_MILLIS, AT(flow_copy_window_ms), 0, 900, "50",
+		"milliseconds within which the same UDP datagram again is a copy that the capture shows, not one sent again" },
 	{ "ledger.rows", MM_OPTION_COUNT, AT(ledger_rows_max), 16, MAX_COUNT, "1000000",
 		"credentials remembered; the least recently used gives way" },
 	{ "ledger.ticket_lifetime", MM_OPTION_SECONDS, AT(ledger_ticket_lifetime_s), 60, 31536000, "10h",

@@ -29,6 +29,7 @@ void mm_flow_config_default(struct mm_flow_config *config)
 		.tcp_timeout_ns = 3600 * NS_PER_S,
 		.closed_timeout_ns = 10 * NS_PER_S,
 		.gap_patience_ns = 150 * NS_PER_MS,
+		.copy_window_ns = 50 * NS_PER_MS,
 	};
 }
 
@@ -446,7 +447,13 @@ static void note_flags(
 		lru_move(t, f);
 }
 
-/* A SPAN port shows a datagram twice at the same time; a client that asks again does so later. */
+static uint64_t distance(int64_t a, int64_t b)
+{
+	return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+}
+
+/* A SPAN port that sees a datagram come and go shows it twice, and so do two sensors, perhaps with other tags, addresses
+ * of the link layer and time to live; a client that asks again does so later. */
 static bool is_copy(const struct mm_flow_table *t, struct mm_track *tr, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg)
 {
@@ -454,7 +461,8 @@ static bool is_copy(const struct mm_flow_table *t, struct mm_track *tr, unsigned
 		mm_siphash(&t->conf.key, seg->payload.p, seg->payload.len), seg->payload.len + 1 };
 	for (size_t i = 0; i < MM_FLOW_RECENT; i++) {
 		const struct mm_recent *r = &tr->recent[side][i];
-		if (r->len == now.len && r->time_ns == now.time_ns && r->hash == now.hash)
+		if (r->len == now.len && r->hash == now.hash &&
+		        distance(r->time_ns, now.time_ns) <= (uint64_t)t->conf.copy_window_ns)
 			return true;
 	}
 	tr->recent[side][tr->n_recent[side]++ % MM_FLOW_RECENT] = now;
@@ -488,7 +496,7 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 	}
 	struct mm_track *tr = f->track;
 	if (is_copy(t, tr, side, pkt, seg)) {
-		t->stats.n_retransmitted++;
+		t->stats.n_copies++;
 		return;
 	}
 	mm_frame_datagram(t, f, side, pkt, seg);

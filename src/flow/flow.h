@@ -19,6 +19,7 @@ struct mm_flow_config {
 	int64_t closed_timeout_ns; /* a closed TCP flow is remembered, to absorb duplicates; default 10 s */
 	int64_t gap_patience_ns; /* packets may change places by as much; twice as long a hole that was
 	                            acknowledged may still be filled. Default 150 ms */
+	int64_t copy_window_ns; /* a datagram like one before it by at most this is its copy; default 50 ms */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
 	void *sink;
@@ -33,6 +34,7 @@ struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_gaps,
 	        n_gap_bytes; /* holes in sequence space given up on flows that have a dissector */
 	uint64_t n_retransmitted; /* segments that brought nothing new */
+	uint64_t n_copies;        /* datagrams shown again within copy_window_ns: not read */
 	uint64_t n_out_of_order;
 	uint64_t
 	        n_overlap_conflict; /* bytes seen twice with different values: the first copy was kept */

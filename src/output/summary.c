@@ -97,6 +97,7 @@ static void flows(struct mm_page *page)
 		mm_words_bytes(b, f->n_gap_bytes);
 		mm_buf_str(b, " lost)");
 	}
+	oddity(b, f->n_copies, "datagrams shown twice");
 	oddity(b, f->n_overlap_conflict, "times the same byte with another value");
 	oddity(b, f->n_lost_sync, "times out of step with the protocol");
 	mm_page_end(page, "  Flows", LABEL);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Every encapsulation that decode/ reads: the innermost addresses and ports are those that tshark finds, and the path is
-# the one that the packet was built with. And a shipped capture wrapped in tunnels has the same events as it
-# has plain.
+# the one that the packet was built with. And a shipped capture wrapped in tunnels, or shown twice in different ones, has
+# the same events as it has plain.
 import os
 import shutil
 import struct
@@ -73,7 +73,7 @@ WRAPPED = {
 
 
 def check_events(tap):
-    """Whole connections through tunnels."""
+    """Whole connections through tunnels, and twice: plain, and three milliseconds later in a tunnel."""
     with mintest.Plain(mintest.captures()["vlan.pcap.zst"]) as plain:
         frames = list(packets(plain))
     ids, paths = events(frames)
@@ -83,6 +83,10 @@ def check_events(tap):
         bad = [] if other == ids else [f"{len(other)} events, {len(set(other) & set(ids))} of them the same"]
         bad += [p for p in other_paths ^ {path + "/" + p for p in paths}]
         tap.result(f"the same events in {name}", bad)
+        twice = sorted(frames + [(ns + 3000000, make(f)) for ns, f in frames], key=lambda p: p[0])
+        other, other_paths = events(twice)
+        bad = [] if other == ids else [f"{len(other)} events, {len(set(other) & set(ids))} of them the same"]
+        tap.result(f"the same events once more in {name}", bad + list(other_paths ^ paths))
 
 
 def main():

@@ -1373,14 +1373,15 @@ static void test_udp(void **state)
 	reset();
 	struct talk k = talk_new(40000, PORT_UDP);
 	put_datagram(&k, 0, mm_slice_str("question"));
+	k.now += 999 * MS;
 	put_datagram(&k, 0, mm_slice_str("question")); /* again, later */
 	put_datagram(&k, 1, mm_slice_str("answer"));
 	put_datagram(&k, 1, mm_slice_str("cut"))->seg.missing = 100;
 	struct mm_flow_stats s = run(packets, n_packets);
 	assert_string_equal(order, "qqaa");
-	assert_non_null(strstr(record[1], "4-4 @1700000000004000000 lossy\n"));
+	assert_non_null(strstr(record[1], "4-4 @1700000001003000000 lossy\n"));
 	assert_null(strstr(record[0], "lossy"));
-	assert_non_null(strstr(record[0], "end @1700000030004000000\n"));
+	assert_non_null(strstr(record[0], "end @1700000031003000000\n"));
 	assert_int_equal(s.n_flows_udp, 1);
 	expect_from_plain_run();
 	size_t n = twice(packets, n_packets, other);
@@ -1390,6 +1391,57 @@ static void test_udp(void **state)
 	shuffle(other, n, 4);
 	run(other, n);
 	assert_int_equal(n_order, 4);
+}
+
+/* A datagram seen again within the window is a copy, whatever other tags it has; later it was sent again. What another
+ * payload or the other side says is no copy. */
+static void test_copies(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t after; /* of the first */
+		int from;
+		const char *payload;
+		size_t n_parsed; /* by then */
+	} cases[] = {
+		{ 0, 0, "question", 1 },
+		{ 0, 0, "question", 1 },
+		{ 3000, 0, "question", 1 },
+		{ 5 * MS, 1, "question", 2 },
+		{ 6 * MS, 0, "questioN", 3 },
+		{ 7 * MS, 0, "questions", 4 },
+		{ 50 * MS, 0, "question", 4 },
+		{ -50 * MS, 0, "question", 4 }, /* the copy arrived first, with the earlier time */
+		{ 50 * MS + 1, 0, "question", 5 },
+		{ 100 * MS + 1, 0, "question", 5 },
+		{ 100 * MS + 2, 0, "question", 6 },
+	};
+	struct mm_flow_config c = config();
+	assert_int_equal(c.copy_window_ns, 50 * MS);
+	open_table(&c);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_UDP);
+		struct sent *p = put_datagram(&k, cases[i].from, mm_slice_str(cases[i].payload));
+		p->pkt.time_ns = T0 + cases[i].after;
+		if (i != 0)
+			mm_path_add(&p->seg.path, MM_PATH_VLAN, (uint32_t)i);
+		feed(p, 1);
+		assert_int_equal(n_parsed[0] + n_parsed[1], cases[i].n_parsed);
+	}
+	assert_int_equal(mm_flow_stats(table)->n_copies, 5);
+	assert_int_equal(mm_flow_stats(table)->n_retransmitted, 0);
+	close_table();
+	c.copy_window_ns = 0;
+	open_table(&c);
+	for (int i = 0; i < 4; i++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_UDP);
+		k.now += i / 2;
+		feed(put_datagram(&k, 0, mm_slice_str("question")), 1);
+		assert_int_equal(n_parsed[0], 1 + i / 2);
+	}
+	close_table();
 }
 
 /* A flow's path is that of its first segment with payload: what came before made no track, what comes later may have
@@ -1746,6 +1798,7 @@ int main(void)
 		cmocka_unit_test(test_other_protocol_on_claimed_port),
 		cmocka_unit_test(test_garbage_is_left),
 		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_closed),

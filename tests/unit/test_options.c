@@ -43,6 +43,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.flow_buffer_total_b, 256 * 1024 * 1024);
 	assert_int_equal(config.flow_udp_timeout_s, 30);
 	assert_int_equal(config.flow_tcp_timeout_s, 3600);
+	assert_int_equal(config.flow_copy_window_ms, 50);
 	assert_int_equal(config.ledger_ticket_lifetime_s, 36000);
 	assert_int_equal(config.output_min_band, MM_BAND_MEDIUM);
 	assert_int_equal(config.output_events, 1);
