@@ -471,6 +471,7 @@ static int open_lives(struct mintmark *m, struct mm_crew_config *crew)
 			.snaplen = (uint32_t)c->capture_snaplen_b,
 			.ring_b = c->capture_ring_b,
 			.promiscuous = c->capture_promiscuous,
+			.stamps = (enum mm_live_stamps)c->capture_timestamps,
 			.n_members = (uint16_t)n_workers,
 			.join = i < crew->n_lives ? NULL : crew->lives[i % crew->n_lives],
 			.on_notice = notice,

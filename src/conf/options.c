@@ -18,12 +18,14 @@
 const struct mm_option mm_options[] = {
 	{ "capture.filter", MM_OPTION_TEXT, AT(filter), 0, 0, NULL,
 		"pcap-filter(7) expression: only packets it selects are analysed" },
-	{ "capture.ring", MM_OPTION_BYTES, AT(capture_ring_b), 262144, INT64_C(2047) << 20, "32M",
-		"bytes of the kernel's ring for each interface and worker" },
-	{ "capture.snaplen", MM_OPTION_BYTES, AT(capture_snaplen_b), 96, 262144, "256K",
-		"bytes kept of a packet from an interface" },
+	{ "capture.ring", MM_OPTION_BYTES, AT(capture_ring_b), 256 * 1024, INT64_C(2047) << 20, "64M",
+		"of an interface: memory in which each worker's packets wait to be read; too small, it loses some" },
+	{ "capture.snaplen", MM_OPTION_BYTES, AT(capture_snaplen_b), 64, 256 * 1024, "256K",
+		"of an interface: what is kept of a packet; a ticket that is cut can not be recognised" },
 	{ "capture.promiscuous", MM_OPTION_BOOL, AT(capture_promiscuous), 0, 0, "yes",
-		"also take packets that are not meant for this machine" },
+		"of an interface: also packets that are not for this machine, as on a mirror port" },
+	{ "capture.timestamps", MM_OPTION_CLOCK, AT(capture_timestamps), 0, 0, "host",
+		"of an interface: whose clock stamps packets; the kernel's where the adapter does not" },
 	{ "flow.max", MM_OPTION_COUNT, AT(flow_max), 16, MAX_COUNT, "262144",
 		"flows followed at a time; the least recently used gives way" },
 	{ "flow.tracked", MM_OPTION_COUNT, AT(flow_tracked), 16, MAX_COUNT, "65536",
@@ -95,6 +97,19 @@ static bool band(const char *text, int64_t *out)
 	return false;
 }
 
+static bool clock_name(const char *text, int64_t *out)
+{
+	/* In the order of enum mm_live_stamps. */
+	static const char *const names[] = { "host", "adapter", "adapter_unsynced" };
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*out = (int64_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool boolean(const char *text, int64_t *out)
 {
 	*out = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
@@ -131,6 +146,8 @@ static bool parse(const struct mm_option *o, const char *text, int64_t *out)
 		return band(text, out);
 	case MM_OPTION_BOOL:
 		return boolean(text, out);
+	case MM_OPTION_CLOCK:
+		return clock_name(text, out);
 	}
 	return false;
 }
@@ -193,6 +210,7 @@ const char *mm_option_type_name(enum mm_option_type type)
 	static const char *const names[] = { "text", "count", "size (K, M, G)",
 		"time (s, m, h, d) in seconds", "number of milliseconds",
 		"time (2026-01-31T12:00:00Z) in seconds since 1970",
-		"band (low, medium, high, critical)", "yes or no" };
+		"band (low, medium, high, critical)", "yes or no",
+		"clock (host, adapter, adapter_unsynced)" };
 	return names[type];
 }

@@ -34,6 +34,7 @@ enum mm_option_type {
 	MM_OPTION_TIME, /* 2026-01-31T12:00:00Z, or seconds since 1970 */
 	MM_OPTION_BAND,
 	MM_OPTION_BOOL,
+	MM_OPTION_CLOCK, /* host, adapter, adapter_unsynced: 0, 1, 2 */
 };
 
 struct mm_option {

@@ -5,8 +5,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
+#include "capture/live.h"
 #include "conf/options.h"
 #include "score/weights.h"
 
@@ -38,6 +40,10 @@ static void test_defaults(void **state)
 {
 	(void)state;
 	assert_null(config.filter);
+	assert_int_equal(config.capture_ring_b, 64 * 1024 * 1024);
+	assert_int_equal(config.capture_snaplen_b, MM_CAPTURE_SNAPLEN);
+	assert_int_equal(config.capture_promiscuous, 1);
+	assert_int_equal(config.capture_timestamps, MM_LIVE_HOST);
 	assert_int_equal(config.flow_max, 262144);
 	assert_int_equal(config.flow_buffer_b, 1024 * 1024);
 	assert_int_equal(config.flow_buffer_total_b, 256 * 1024 * 1024);
@@ -47,6 +53,34 @@ static void test_defaults(void **state)
 	assert_int_equal(config.ledger_ticket_lifetime_s, 36000);
 	assert_int_equal(config.output_min_band, MM_BAND_MEDIUM);
 	assert_int_equal(config.output_events, 1);
+}
+
+/* conf/ may not include capture/: its limits and its order of clocks are held together here. */
+static void test_live_capture(void **state)
+{
+	(void)state;
+	char bytes[32];
+	static const struct {
+		const char *name;
+		enum mm_live_stamps stamps;
+	} clocks[] = { { "host", MM_LIVE_HOST }, { "adapter", MM_LIVE_ADAPTER },
+		{ "adapter_unsynced", MM_LIVE_ADAPTER_UNSYNCED } };
+	for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+		assert_int_equal(set("capture.timestamps", clocks[i].name), MM_OK);
+		assert_int_equal(config.capture_timestamps, clocks[i].stamps);
+	}
+	assert_int_equal(set("capture.timestamps", "sun"), MM_ERR_USAGE);
+	assert_string_equal(
+	        why, "capture.timestamps: \"sun\" is no clock (host, adapter, adapter_unsynced)");
+
+	snprintf(bytes, sizeof bytes, "%d", MM_LIVE_RING_MAX);
+	assert_int_equal(set("capture.ring", bytes), MM_OK);
+	snprintf(bytes, sizeof bytes, "%d", MM_LIVE_RING_MAX + 1);
+	assert_int_equal(set("capture.ring", bytes), MM_ERR_USAGE);
+	snprintf(bytes, sizeof bytes, "%d", MM_LIVE_RING_MIN - 1);
+	assert_int_equal(set("capture.ring", bytes), MM_ERR_USAGE);
+	snprintf(bytes, sizeof bytes, "%d", MM_CAPTURE_SNAPLEN + 1);
+	assert_int_equal(set("capture.snaplen", bytes), MM_ERR_USAGE);
 }
 
 /* Every default is a value that its own option takes: a typing error in the table would leave zero. */
@@ -148,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_live_capture, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_every_default_is_valid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_units, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_words, set_up, tear_down),
