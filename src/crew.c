@@ -761,6 +761,12 @@ int mm_crew_run(struct mm_crew *c)
 	return c->status;
 }
 
+void mm_crew_retime(struct mm_crew *c, int64_t udp_timeout_ns, int64_t tcp_timeout_ns)
+{
+	for (size_t i = 0; i < c->n_workers; i++)
+		mm_flow_retime(c->workers[i].flows, udp_timeout_ns, tcp_timeout_ns);
+}
+
 int mm_crew_finish(struct mm_crew *c)
 {
 	for (size_t i = 0; i < c->n_workers; i++) {

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "capture/capture.h"
+#include "conf/file.h"
 #include "conf/options.h"
 #include "crew.h"
 #include "detect/detect.h"
@@ -139,6 +140,55 @@ int mintmark_set(struct mintmark *m, const char *option, const char *value)
 	if (m->started)
 		return fail(m, MM_ERR_USAGE, "%s: the engine has started", option);
 	return mm_config_set(&m->config, option, value, m->error, sizeof m->error);
+}
+
+/* What conf/ has to tell: an error, or what a reload changed. The first of it is the error, if there is one. */
+static void told(void *arg, const char *line)
+{
+	struct mintmark *m = arg;
+	if (m->error[0] == '\0')
+		(void)fail(m, MM_ERR_USAGE, "%s", line);
+	if (m->on_complaint != NULL)
+		m->on_complaint(m->complaint_arg, line);
+}
+
+int mintmark_read_config(struct mintmark *m, FILE *stream, const char *name)
+{
+	m->error[0] = '\0';
+	if (m->started)
+		return fail(m, MM_ERR_USAGE, "%s: the engine has started", name);
+	int r = mm_config_read(&m->config, stream, name, told, m);
+	if (r == MM_OK)
+		m->error[0] = '\0';
+	return r;
+}
+
+/* Hand what can change to the stages that keep a copy of it. */
+static void apply_live(struct mintmark *m)
+{
+	const struct mm_config *c = &m->config;
+	mm_crew_retime(m->crew, c->flow_udp_timeout_s * NS_PER_S, c->flow_tcp_timeout_s * NS_PER_S);
+	m->ledger->config.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
+	m->ledger->config.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
+}
+
+int mintmark_reload_config(struct mintmark *m, FILE *stream, const char *name)
+{
+	m->error[0] = '\0';
+	if (!m->started || m->finished)
+		return fail(m, MM_ERR_USAGE, "%s: not started, or finished", name);
+	int r = mm_config_reload(&m->config, stream, name, told, m);
+	if (r >= 0)
+		m->error[0] = '\0';
+	if (r > 0)
+		apply_live(m);
+	return r;
+}
+
+void mintmark_dump_config(const struct mintmark *m, FILE *stream)
+{
+	fprintf(stream, "# mintmark %s: the options in force\n", MINTMARK_VERSION);
+	mm_config_dump(&m->config, stream);
 }
 
 /* A name in FILE#N; its index, or negative. */
@@ -752,10 +802,11 @@ void mintmark_list(enum mintmark_list what, FILE *stream)
 				        mm_dissectors[i]->attrs[j].help);
 		break;
 	case MINTMARK_LIST_OPTIONS:
-		fprintf(stream, "name\ttype\tdefault\tdescription\n");
+		fprintf(stream, "name\ttype\tdefault\tchange\tdescription\n");
 		for (const struct mm_option *o = mm_options; o->name != NULL; o++)
-			fprintf(stream, "%s\t%s\t%s\t%s\n", o->name, mm_option_type_name(o->type),
-			        o->value != NULL ? o->value : "-", o->help);
+			fprintf(stream, "%s\t%s\t%s\t%s\t%s\n", o->name,
+			        mm_option_type_name(o->type), o->value != NULL ? o->value : "-",
+			        mm_option_change_name(o->change), o->help);
 		break;
 	}
 }

@@ -27,6 +27,8 @@ enum {
 	OPT_JSON = 256,
 	OPT_MIN_BAND,
 	OPT_FAIL_ON,
+	OPT_TEST_CONFIG,
+	OPT_DUMP_CONFIG,
 	OPT_LIST_DETECTORS,
 	OPT_LIST_PROTOCOLS,
 	OPT_LIST_FIELDS,
@@ -48,12 +50,16 @@ static const struct option_row {
 	{ "write", 'w', "FILE", "write events and findings as NDJSON to FILE; -: as --json" },
 	{ "json", OPT_JSON, NULL,
 	        "write events and findings as NDJSON to standard output, no text" },
+	{ "config", 'c', "FILE", "read the options in FILE, mintmark.conf(5)" },
 	{ "option", 'o', "SECTION.KEY=VALUE", "set an option; --list-options shows them" },
 	{ "min-band", OPT_MIN_BAND, "BAND",
 	        "text: show findings from BAND up (low, medium, high, critical)" },
 	{ "fail-on", OPT_FAIL_ON, "BAND", "exit with 3 when a finding reaches BAND" },
 	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
 	{ "list-interfaces", 'D', NULL, "print the network interfaces" },
+	{ "test-config", OPT_TEST_CONFIG, NULL, "check the configuration and end" },
+	{ "dump-config", OPT_DUMP_CONFIG, NULL,
+	        "print the options in force as a configuration file" },
 	{ "list-detectors", OPT_LIST_DETECTORS, NULL, "print the detectors" },
 	{ "list-protocols", OPT_LIST_PROTOCOLS, NULL, "print the protocols" },
 	{ "list-fields", OPT_LIST_FIELDS, NULL, "print the fields of the NDJSON output" },
@@ -80,7 +86,9 @@ struct args {
 	size_t n_interfaces;
 	struct setting *settings;
 	size_t n_settings;
-	const char *write_path; /* NULL: none */
+	const char *write_path;  /* NULL: none */
+	const char *config_path; /* NULL: none */
+	bool test_config, dump_config;
 	bool json, quiet;
 	bool fail_on_set;
 	enum mintmark_band fail_on;
@@ -92,6 +100,7 @@ struct run {
 	const struct args *args;
 	FILE *file; /* of -w; NULL: none */
 	bool failed, complained, show_progress, progress_shown;
+	bool in_config; /* complaints begin with the file's name, as an editor wants them */
 	struct timespec start, shown;
 	uint64_t n_events, n_findings[N_BANDS];
 	bool reached;     /* --fail-on */
@@ -228,6 +237,20 @@ static int take_option(struct args *args, int value)
 	case OPT_JSON:
 		args->json = true;
 		return -1;
+	case 'c':
+		if (args->config_path != NULL) {
+			fprintf(stderr, "mintmark: -c %s: given twice, first %s\n", optarg,
+			        args->config_path);
+			return EXIT_USAGE;
+		}
+		args->config_path = optarg;
+		return -1;
+	case OPT_TEST_CONFIG:
+		args->test_config = true;
+		return -1;
+	case OPT_DUMP_CONFIG:
+		args->dump_config = true;
+		return -1;
 	case 'o':
 		return parse_setting(args, optarg) ? -1 : EXIT_USAGE;
 	case OPT_MIN_BAND:
@@ -289,7 +312,8 @@ static int parse_args(int argc, char **argv, struct args *args)
 		fprintf(stderr, "mintmark: either interfaces are watched or captures read\n");
 		return EXIT_USAGE;
 	}
-	if (args->n_captures != 0 || args->n_interfaces != 0)
+	if (args->n_captures != 0 || args->n_interfaces != 0 || args->test_config ||
+	        args->dump_config)
 		return -1;
 	fprintf(stderr, "mintmark: no capture to read: mintmark FILE..., or - for standard input\n"
 	                "Try 'mintmark --help'.\n");
@@ -307,7 +331,7 @@ static void on_complaint(void *arg, const char *line)
 {
 	struct run *run = arg;
 	erase_progress(run);
-	fprintf(stderr, "mintmark: %s\n", line);
+	fprintf(stderr, "%s%s\n", run->in_config ? "" : "mintmark: ", line);
 	run->complained = true;
 }
 
@@ -437,8 +461,35 @@ static bool open_outputs(struct run *run)
 	return true;
 }
 
-/* Options, outputs, captures. False when the run can not begin. */
-static bool configure(struct run *run, bool *usage)
+/* The file of -c, or the default one if there is one. A replay gives the same on every machine: it has the
+ * latter only when that is named. False after an error, which is told. */
+static bool read_config(struct run *run, bool *usage)
+{
+	const struct args *args = run->args;
+	const char *path = args->config_path;
+	if (path == NULL && args->n_captures != 0)
+		return true;
+	FILE *f = fopen(path != NULL ? path : MINTMARK_CONF, "re");
+	if (f == NULL && path == NULL && errno == ENOENT && !args->test_config)
+		return true;
+	path = path != NULL ? path : MINTMARK_CONF;
+	if (f == NULL) {
+		fprintf(stderr, "mintmark: %s: %s\n", path, strerror(errno));
+		run->failed = true;
+		return false;
+	}
+	run->in_config = true;
+	int r = mintmark_read_config(run->m, f, path);
+	run->in_config = run->complained = false;
+	*usage = r != 0 && !ferror(f);
+	fclose(f);
+	if (r == 0 && args->test_config && !args->quiet)
+		fprintf(stderr, "mintmark: %s: no errors\n", path);
+	run->failed |= r != 0;
+	return r == 0;
+}
+
+static bool set_options(struct run *run, bool *usage)
 {
 	const struct args *args = run->args;
 	for (size_t i = 0; i < args->n_settings; i++) {
@@ -448,6 +499,13 @@ static bool configure(struct run *run, bool *usage)
 			return complain(run);
 		}
 	}
+	return read_config(run, usage);
+}
+
+/* Outputs and captures. False when the run can not begin. */
+static bool configure(struct run *run)
+{
+	const struct args *args = run->args;
 	/* Whatever is missing is told; the others are read. */
 	size_t n_open = 0;
 	for (size_t i = 0; i < args->n_interfaces; i++, n_open++)
@@ -541,7 +599,11 @@ static int run_all(const struct args *args)
 	}
 	mintmark_on_complaint(run.m, on_complaint, &run);
 	allow_many_files();
-	if (configure(&run, &usage)) {
+	bool ready = set_options(&run, &usage);
+	if (ready && args->dump_config) {
+		mintmark_dump_config(run.m, stdout);
+		run.failed = !flushed(&run, stdout, "standard output");
+	} else if (ready && !args->test_config && configure(&run)) {
 		analyse(&run);
 		if (!flushed(&run, stdout, "standard output"))
 			run.failed = true;

@@ -36,6 +36,21 @@ const char *mintmark_error(const struct mintmark *m);
  * Fails when there is no such option or the value is no such value. */
 int mintmark_set(struct mintmark *m, const char *option, const char *value);
 
+/** Read a configuration file, mintmark.conf(5), from where stream stands to its end; name is what messages call it.
+ * Before mintmark_start(), and before the captures that it shall hold for are added. What mintmark_set() sets, before
+ * or after, wins over the file. Each error is told to mintmark_on_complaint() as "NAME:LINE: section.key: reason";
+ * the options then are as they were. */
+int mintmark_read_config(struct mintmark *m, FILE *stream, const char *name);
+
+/** Read it again after mintmark_start(), between two packets: options that can change while running take their new
+ * values, the others keep theirs until the program starts again. Which changed, and which wait, is told to
+ * mintmark_on_complaint(), as errors are; after one the old options stay in force. No file is opened, so this works
+ * inside a sandbox. Returns how many options took a new value, or a negative number. */
+int mintmark_reload_config(struct mintmark *m, FILE *stream, const char *name);
+
+/** Write the options in force as a configuration file. */
+void mintmark_dump_config(const struct mintmark *m, FILE *stream);
+
 /** Add a capture: a file, "-" for standard input, or a directory for all captures in it. Opened at once, so that a
  * missing file fails here; other captures are not affected. */
 int mintmark_add_capture(struct mintmark *m, const char *path);
@@ -79,7 +94,7 @@ struct mintmark_record {
 typedef void mintmark_record_fn(void *arg, const struct mintmark_record *record);
 void mintmark_on_record(struct mintmark *m, mintmark_record_fn *fn, void *arg);
 
-/** Told of each input that broke off, one line: "FILE: truncated in packet 12, at byte 3400". */
+/** Told of each input that broke off, and of what is wrong in a configuration file, one line: "FILE: truncated in packet 12, at byte 3400". */
 typedef void mintmark_complaint_fn(void *arg, const char *line);
 void mintmark_on_complaint(struct mintmark *m, mintmark_complaint_fn *fn, void *arg);
 

@@ -1,16 +1,32 @@
-/* Options as data: one table, from which the command line, the lists and the manual are made. */
+/* Options as data: one table, from which the command line, the configuration file, the lists and the manual are
+ * made. */
 #ifndef MM_CONF_OPTIONS_H
 #define MM_CONF_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
+enum {
+	MM_OPTIONS_MAX = 256,          /* rows of the table */
+	MM_OPTION_TEXT_MAX = 64 << 10, /* bytes of one text: a filter over thousands of networks */
+	MM_OPTION_WHY = 256,           /* room for what is told of a wrong value */
+};
+
+/** Who gave a value. What the command line says wins over the file, whichever comes first. */
+enum mm_origin {
+	MM_FROM_DEFAULT,
+	MM_FROM_FILE,
+	MM_FROM_COMMAND,
+};
+
 /** Every option's value. */
 struct mm_config {
-	char *filter; /* owned; NULL: none */
+	uint8_t origins[MM_OPTIONS_MAX]; /* enum mm_origin, by row of the table */
+	char *filter;                    /* owned; NULL: none */
 	uint64_t capture_ring_b, capture_snaplen_b, capture_promiscuous, capture_timestamps;
 	uint64_t flow_max, flow_tracked, flow_buffer_b, flow_buffer_total_b;
 	int64_t flow_udp_timeout_s, flow_tcp_timeout_s, flow_gap_patience_ms, flow_copy_window_ms;
@@ -37,6 +53,12 @@ enum mm_option_type {
 	MM_OPTION_CLOCK, /* host, adapter, adapter_unsynced: 0, 1, 2 */
 };
 
+/** When a changed value takes effect. */
+enum mm_option_change {
+	MM_RESTART, /* when the program starts again */
+	MM_LIVE,    /* when the file is read again */
+};
+
 struct mm_option {
 	const char *name; /* "section.key" */
 	enum mm_option_type type;
@@ -44,6 +66,7 @@ struct mm_option {
 	int64_t min, max;
 	const char *value; /* default, as a user would write it; NULL: unset */
 	const char *help;
+	enum mm_option_change change;
 };
 
 /** The table, ended by a NULL name. */
@@ -53,10 +76,46 @@ extern const struct mm_option mm_options[];
 void mm_config_init(struct mm_config *config);
 void mm_config_done(struct mm_config *config);
 
-/** Set one option from text. MM_ERR_USAGE: no such option or no such value; why[why_len] then tells which. */
+/** A copy with texts of its own. *to is overwritten, not freed; on MM_ERR_NOMEM it holds nothing to free. */
+int mm_config_copy(struct mm_config *to, const struct mm_config *from) MM_MUST_CHECK;
+
+/** Set one option from text, as the command line does. MM_ERR_USAGE: no such option or no such value;
+ * why[why_len] then tells which, in one line without control characters. */
 int mm_config_set(struct mm_config *config, const char *name, const char *value, char *why,
         size_t why_len) MM_MUST_CHECK;
 
+/** The same for a row of the table and a text of any bytes. why: the reason alone, without the option's name. */
+int mm_option_set(struct mm_config *config, const struct mm_option *o, const char *text, size_t len,
+        enum mm_origin origin, char why[MM_OPTION_WHY]) MM_MUST_CHECK;
+
+/** The row of this name; NULL when there is none. */
+const struct mm_option *mm_option_find(const char *name);
+
+/** The row whose name was most likely meant: a few letters off, or its key in another section. NULL when none is
+ * near. */
+const struct mm_option *mm_option_near(const char *name);
+
+/** The same for the name of a section; a row of that section. */
+const struct mm_option *mm_option_near_section(const char *section);
+
+/** How long the part before the dot is. */
+size_t mm_option_section_len(const struct mm_option *o);
+
+/** Do both have the same value? */
+bool mm_option_equal(
+        const struct mm_option *o, const struct mm_config *a, const struct mm_config *b);
+
+/** Take the value, and who gave it, from another configuration. */
+int mm_option_take(const struct mm_option *o, struct mm_config *to,
+        const struct mm_config *from) MM_MUST_CHECK;
+
+/** Is it a text that nobody set? */
+bool mm_option_is_unset(const struct mm_option *o, const struct mm_config *config);
+
+/** Write the value as a YAML scalar that mm_option_set() reads back as the same; a text always in quotes. */
+void mm_option_print(const struct mm_option *o, const struct mm_config *config, FILE *stream);
+
 const char *mm_option_type_name(enum mm_option_type type);
+const char *mm_option_change_name(enum mm_option_change change);
 
 #endif

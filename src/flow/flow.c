@@ -324,7 +324,8 @@ static void end_flow(struct mm_flow_table *t, struct mm_flow *f, int64_t end_ns,
 
 static int64_t runs_out_ns(const struct mm_flow_table *t, const struct mm_flow *f)
 {
-	return later(f->last_ns, t->lru[f->list].timeout_ns);
+	int64_t out = later(f->last_ns, t->lru[f->list].timeout_ns);
+	return out > t->retimed_ns ? out : t->retimed_ns;
 }
 
 /* It ends for want of packets. Whenever that is noticed, in expire() or by the next packet of its addresses, it is held
@@ -616,16 +617,32 @@ void mm_flow_packet(
 
 /* --- the table ------------------------------------------------------------------------------------- */
 
-static void lru_init(struct mm_flow_table *t)
+static void lru_times(struct mm_flow_table *t)
 {
 	const int64_t timeouts[MM_LIST_CLASSES] = { t->conf.tcp_timeout_ns,
 		t->conf.closed_timeout_ns, t->conf.udp_timeout_ns };
 	for (unsigned i = 0; i < MM_LISTS; i++) {
 		int64_t timeout = timeouts[i % MM_LIST_CLASSES];
 		int64_t refresh = timeout / REFRESH_SHARE;
-		t->lru[i] = (struct mm_lru){ MM_NONE, MM_NONE, timeout,
-			refresh < NS_PER_S ? refresh : NS_PER_S };
+		t->lru[i].timeout_ns = timeout;
+		t->lru[i].refresh_ns = refresh < NS_PER_S ? refresh : NS_PER_S;
 	}
+}
+
+static void lru_init(struct mm_flow_table *t)
+{
+	for (unsigned i = 0; i < MM_LISTS; i++)
+		t->lru[i].head = t->lru[i].tail = MM_NONE;
+	lru_times(t);
+}
+
+void mm_flow_retime(struct mm_flow_table *t, int64_t udp_timeout_ns, int64_t tcp_timeout_ns)
+{
+	t->conf.udp_timeout_ns = udp_timeout_ns;
+	t->conf.tcp_timeout_ns = tcp_timeout_ns;
+	t->retimed_ns = t->now_ns;
+	t->next_expiry_ns = t->now_ns; /* worked out anew at the next packet */
+	lru_times(t);
 }
 
 /* Zeroed memory for an array that is read at random for every packet: with large pages, where the system has
@@ -652,6 +669,7 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 	t->conf = *config;
 	t->free_flow = MM_NONE;
 	t->now_ns = INT64_MIN;
+	t->retimed_ns = INT64_MIN;
 	t->next_expiry_ns = INT64_MAX;
 	t->next_look_ns = INT64_MAX;
 	t->pool.max = config->buffer_total_max;

@@ -59,6 +59,9 @@ int mm_flow_table_new(
  * their dissectors hold: call mm_flow_finish() first. */
 void mm_flow_table_free(struct mm_flow_table *t);
 
+/** From now on flows end after these times without a packet. Between two packets. A flow that the new times would have ended earlier ends now. */
+void mm_flow_retime(struct mm_flow_table *t, int64_t udp_timeout_ns, int64_t tcp_timeout_ns);
+
 /** Take in one segment. A TCP flow whose SYN was not seen begins with the lowest byte that comes before both
  * twice gap_patience_ns is over, or 64 packets are; nothing of it is read before that. Dissectors run, and events are
  * emitted, before it returns.

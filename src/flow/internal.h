@@ -137,6 +137,7 @@ struct mm_flow_table {
 	uint32_t n_used, free_flow;
 	struct mm_lru lru[MM_LISTS];
 	int64_t now_ns, next_expiry_ns;
+	int64_t retimed_ns; /* when the time-outs changed: no flow runs out before that */
 	struct mm_pool pool;
 	struct mm_track *free_track;
 	size_t n_tracks;

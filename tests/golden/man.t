@@ -1,5 +1,5 @@
 #!/bin/sh
-# The manual pages tell all that the program has: each option in mintmark(1), each field in mintmark-events(5), each
+# The manual pages tell all that the program has: each option in mintmark(1), each option of -o in mintmark.conf(5), each field in mintmark-events(5), each
 # function in libmintmark(3); and the tables in them are those that the program prints.
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${MINTMARK:=$top_srcdir/mintmark}"
@@ -23,9 +23,9 @@ done)
 result "every option of --help is in mintmark(1)" "$bad"
 
 some=$("$MINTMARK" --list-options | sed 1d | cut -f1)
-bad=$(echo "$some" | sed 's/^/.It Li /' | missing man/mintmark.1)
+bad=$(echo "$some" | sed 's/^/.It Li /' | missing man/mintmark.conf.5)
 [ "$(echo "$some" | wc -l)" -gt 5 ] || bad="--list-options lists nothing: $some"
-result "every option of -o is in mintmark(1)" "$bad"
+result "every option of -o is in mintmark.conf(5)" "$bad"
 
 some=$("$MINTMARK" --list-fields | sed 1d | cut -f1)
 bad=$(echo "$some" | sed 's/^/.It Li /; s/$/ Pq /' | missing man/mintmark-events.5)
@@ -48,7 +48,7 @@ some=$(grep -o '\<MINTMARK_[A-Z_]*' include/mintmark/mintmark.h | grep -v '_H$' 
 bad=$(echo "$some" | missing man/libmintmark.3)
 result "every constant is in libmintmark(3)" "$bad"
 
-for row in options:mintmark.1 fields:mintmark-events.5; do
+for row in options:mintmark.conf.5 fields:mintmark-events.5; do
 	page=man/${row#*:}
 	bad=$("$MINTMARK" --list-"${row%%:*}" | awk -f man/fields.awk - "$page" | diff -u "$page" - 2>&1)
 	result "the table in $page is that of --list-${row%%:*}" "$bad"

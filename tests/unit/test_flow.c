@@ -1504,6 +1504,36 @@ static void test_timeouts(void **state)
 }
 
 /* A closed connection ends 10 s after its last packet. */
+/* Other time-outs from now on: what had run out by them ends now, not in the past. */
+static void test_retime(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_FRAMES), u = talk_new(40000, PORT_UDP);
+	handshake(&k);
+	stream(&k, 0, message('M', 30, 1));
+	u.now = k.now;
+	put_datagram(&u, 0, mm_slice_str("x"));
+	u.now += 20 * S - MS;
+	put_datagram(&u, 0, mm_slice_str("y"));
+	u.now += S - MS;
+	put_datagram(&u, 0, mm_slice_str("z"));
+	u.now += 50 * S;
+	put_datagram(&u, 0, mm_slice_str("within the new time-out"));
+	struct mm_flow_config c = config();
+	open_table(&c);
+	feed(packets, 6);
+	assert_int_equal(mm_flow_stats(table)->n_live, 2);
+	mm_flow_retime(table, 60 * S, 10 * S);
+	feed(packets + 6, 1);
+	assert_int_equal(mm_flow_stats(table)->n_live, 1);
+	assert_non_null(strstr(record[0], "end @1700000020005000000\n"));
+	feed(packets + 7, 1);
+	assert_int_equal(mm_flow_stats(table)->n_flows, 2);
+	mm_flow_finish(table);
+	close_table();
+}
+
 static void test_closed(void **state)
 {
 	(void)state;
@@ -1801,6 +1831,7 @@ int main(void)
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_retime),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_buffer_limits),

@@ -144,6 +144,8 @@ static void test_refused(void **state)
 		{ "flow.max", "-1" },
 		{ "flow.max", "1K" }, /* a count has no unit */
 		{ "flow.max", "100 " },
+		{ "flow.max", " 100" },
+		{ "flow.max", "+100" },
 		{ "flow.buffer", "1T" },
 		{ "flow.buffer", "1KB" },
 		{ "flow.buffer", "9223372036854775807G" }, /* overflows */
@@ -170,6 +172,51 @@ static void test_unknown_name(void **state)
 	assert_int_equal(set("", "1"), MM_ERR_USAGE);
 }
 
+static void test_what_was_meant(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *near;
+	} words[] = {
+		{ "flow.maximum", NULL },
+		{ "flow.mx", "flow.max" },
+		{ "flow.bufer", "flow.buffer" },
+		{ "flwo.udp_timeout", "flow.udp_timeout" },
+		{ "legder.rows", "ledger.rows" },
+		{ "output.rows", "ledger.rows" },
+		{ "flow.tcp-timeout", "flow.tcp_timeout" },
+		{ "output.ticketlifetime", "ledger.ticket_lifetime" },
+		{ "flow.", NULL },
+		{ ".", NULL },
+		{ "", NULL },
+	};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		const struct mm_option *o = mm_option_near(words[i].name);
+		if (words[i].near == NULL)
+			assert_null(o);
+		else
+			assert_string_equal(o->name, words[i].near);
+	}
+	assert_int_equal(set("flow.mx", "100"), MM_ERR_USAGE);
+	assert_string_equal(why, "no option flow.mx; did you mean flow.max?");
+	assert_int_equal(mm_option_section_len(mm_option_near_section("outptu")), 6);
+	assert_null(mm_option_near_section("kerberos"));
+}
+
+/* RFC 3629: what a YAML file could not hold is refused from the command line, too. */
+static void test_text_is_utf8(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "\xff", "a\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf",
+		"\xed\xa0\x80", "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80" };
+	static const char *const good[] = { "", "a", "\xc3\xbc", "\xe2\x82\xac", "\xed\x9f\xbf",
+		"\xee\x80\x80", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf" };
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_int_equal(set("capture.filter", bad[i]), MM_ERR_USAGE);
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		assert_int_equal(set("capture.filter", good[i]), MM_OK);
+}
+
 static void test_limits_are_told(void **state)
 {
 	(void)state;
@@ -188,6 +235,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_was_meant, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_text_is_utf8, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limits_are_told, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
