@@ -61,13 +61,13 @@ struct worker {
 	uint64_t n_refused;         /* events for which memory was out */
 	struct mm_decoder *decoder; /* live */
 	struct mm_live **lives;     /* n_lives of them; NULL where one ended */
-	uint64_t n_packets;
+	uint64_t n_packets, n_segments, n_events;
 	int64_t now_ns,
 	        looked_ns; /* latest packet time; wall time of the last look at the counts */
 	struct mm_live_stats told; /* what of the counts the ledger knows */
 	/* Under the crew's lock: */
 	struct load *first, *last;
-	size_t n_loads;
+	size_t n_loads, most_loads;
 	bool busy; /* with a load */
 	bool watching;
 	struct mm_live_stats live; /* of its handles, summed; as of the last look */
@@ -249,6 +249,7 @@ static void take_event(void *sink, struct mm_event *ev)
 	if (packed == NULL && next_batch(w) != NULL)
 		packed = mm_batch_add(w->batch, ev);
 	w->n_refused += packed == NULL;
+	w->n_events += packed != NULL;
 	mm_event_free(&w->rooms, ev);
 }
 
@@ -268,6 +269,7 @@ static int take_segment(
         struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
 	struct worker *w = &c->workers[mm_flow_hash(&c->config.key, seg) % c->n_workers];
+	w->n_segments++;
 	mm_flow_packet(w->flows, pkt, seg);
 	return c->status;
 }
@@ -365,6 +367,7 @@ static void send(struct mm_crew *c, size_t i)
 		w->first = l;
 	w->last = l;
 	w->n_loads++;
+	w->most_loads = w->n_loads > w->most_loads ? w->n_loads : w->most_loads;
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -441,6 +444,7 @@ static void take_load(struct worker *w, struct load *l)
 		struct mm_packet pkt = { .time_ns = item->time_ns, .id = item->id };
 		mm_flow_packet(w->flows, &pkt, &item->seg);
 	}
+	w->n_segments += l->n_items;
 	mm_flow_advance(w->flows, l->now_ns);
 	settle_up(w, l->now_ns);
 	free_load(w->crew, l);
@@ -911,7 +915,10 @@ void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out)
 		.first_ns = c->first_ns,
 		.now_ns = c->now_ns,
 		.n_events_refused = c->n_unread,
-		.n_events_early = c->n_early };
+		.n_events_early = c->n_early,
+		.n_waiting = c->waiting.n,
+		.waiting_b = (uint64_t)c->n_batches * MM_BATCH_BYTES,
+		.waiting_max_b = (uint64_t)c->batches_max * MM_BATCH_BYTES };
 	for (size_t i = 0; i < c->n_workers; i++) {
 		const struct worker *w = &c->workers[i];
 		mm_flow_stats_add(&out->flow, mm_flow_stats(w->flows));
@@ -923,7 +930,23 @@ void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out)
 		out->n_dropped += w->live.n_dropped;
 		out->n_interface += w->live.n_interface;
 		out->n_events_refused += w->n_refused + w->rooms.n_refused;
+		out->n_rooms += w->rooms.n_live;
 	}
+}
+
+size_t mm_crew_workers(const struct mm_crew *c)
+{
+	return c->n_workers;
+}
+
+void mm_crew_worker_stats(const struct mm_crew *c, size_t worker, struct mm_worker_stats *out)
+{
+	const struct worker *w = &c->workers[worker];
+	*out = (struct mm_worker_stats){ .n_segments = w->n_segments,
+		.n_events = w->n_events,
+		.most_loads = w->most_loads,
+		.n_live = mm_flow_stats(w->flows)->n_live,
+		.n_rooms = w->rooms.n_live };
 }
 
 struct mm_flow_proto_stats mm_crew_proto_stats(const struct mm_crew *c, size_t proto)

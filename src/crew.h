@@ -18,6 +18,7 @@
 #include "capture/live.h"
 #include "decode/decode.h"
 #include "flow/flow.h"
+#include "output/metrics.h"
 
 enum { MM_CREW_LIVES_MAX = 64 }; /* interfaces watched at a time */
 
@@ -61,6 +62,8 @@ struct mm_crew_stats {
 	uint64_t n_events_refused; /* for want of room or memory */
 	uint64_t
 	        n_events_early; /* analysed before their time, for want of memory for those that wait */
+	uint64_t n_rooms;       /* events in the making */
+	uint64_t n_waiting, waiting_b, waiting_max_b; /* events that wait; memory for them, limit */
 };
 
 struct mm_crew;
@@ -88,6 +91,8 @@ int mm_crew_finish(struct mm_crew *c);
 
 /** From housekeeping(), counts of other threads may be a little old. Not while mm_crew_run() runs. */
 void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out);
+size_t mm_crew_workers(const struct mm_crew *c);
+void mm_crew_worker_stats(const struct mm_crew *c, size_t worker, struct mm_worker_stats *out);
 struct mm_flow_proto_stats mm_crew_proto_stats(const struct mm_crew *c, size_t proto);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "capture/capture.h"
 #include "conf/file.h"
@@ -16,6 +17,7 @@
 #include "dissect/dissect.h"
 #include "ledger/ledger.h"
 #include "mintmark/mintmark.h"
+#include "output/metrics.h"
 #include "output/output.h"
 
 #define NS_PER_S  INT64_C(1000000000)
@@ -40,8 +42,8 @@ struct stream {
 struct mintmark {
 	struct mm_config config;
 	char error[512];
-	bool started, finished, tell_failed;
-	volatile sig_atomic_t stop;
+	bool started, finished, running, tell_failed;
+	volatile sig_atomic_t stop, pause;
 
 	struct output outputs[OUTPUTS_MAX];
 	size_t n_outputs;
@@ -175,8 +177,8 @@ static void apply_live(struct mintmark *m)
 int mintmark_reload_config(struct mintmark *m, FILE *stream, const char *name)
 {
 	m->error[0] = '\0';
-	if (!m->started || m->finished)
-		return fail(m, MM_ERR_USAGE, "%s: not started, or finished", name);
+	if (!m->started || m->finished || m->running)
+		return fail(m, MM_ERR_USAGE, "%s: not started, or finished, or running", name);
 	int r = mm_config_reload(&m->config, stream, name, told, m);
 	if (r >= 0)
 		m->error[0] = '\0';
@@ -458,7 +460,7 @@ static void progress(struct mintmark *m, const struct mm_packet *pkt)
 static int read_packet(void *arg, struct mm_packet *out)
 {
 	struct mintmark *m = arg;
-	if (m->stop || mm_merge_next(m->merge, out) <= 0)
+	if (m->stop || m->pause || mm_merge_next(m->merge, out) <= 0)
 		return 0;
 	if (m->on_progress != NULL && ++m->n_packets % PROGRESS_PACKETS == 0)
 		progress(m, out);
@@ -647,8 +649,19 @@ int mintmark_run(struct mintmark *m)
 	m->error[0] = '\0';
 	if (!m->started || m->finished)
 		return fail(m, MM_ERR_USAGE, "not started, or finished");
+	m->running = true;
 	int r = m->live ? mm_crew_watch(m->crew) : mm_crew_run(m->crew);
+	m->running = false;
+	if (r == MM_OK && m->pause && !m->stop) {
+		m->pause = 0;
+		return MINTMARK_PAUSED;
+	}
 	return r != MM_OK ? r : m->broken ? MM_ERR_TRUNCATED : MM_OK;
+}
+
+void mintmark_pause(struct mintmark *m)
+{
+	m->pause = 1;
 }
 
 void mintmark_stop(struct mintmark *m)
@@ -775,6 +788,128 @@ int mintmark_finish(struct mintmark *m)
 	return r != MM_OK ? r : text;
 }
 
+/* The counters of all captures, and their names; false when memory is out. */
+static bool source_stats(
+        const struct mintmark *m, struct mm_source_stats **stats, const char ***names)
+{
+	*stats = calloc(m->n_sources + 1, sizeof **stats);
+	*names = calloc(m->n_sources + 1, sizeof **names);
+	if (*stats == NULL || *names == NULL)
+		return false;
+	for (size_t i = 0; i < m->n_sources; i++) {
+		const struct mm_source *s = m->sources[i];
+		(*names)[i] = s->path;
+		(*stats)[i] = (struct mm_source_stats){ .n_packets = s->n_packets,
+			.n_filtered = s->n_filtered,
+			.n_bytes = s->offset,
+			.size = s->size };
+	}
+	return true;
+}
+
+static void process_stats(const struct mm_crew_stats *crew, struct mm_process_stats *out)
+{
+	struct rusage usage = { 0 };
+	(void)getrusage(RUSAGE_SELF, &usage);
+	*out = (struct mm_process_stats){ .start_ns = (uint64_t)crew->first_ns,
+		.time_ns = (uint64_t)crew->now_ns,
+		.resident_max_b = (uint64_t)usage.ru_maxrss * 1024 };
+}
+
+static void event_stats(
+        const struct mintmark *m, const struct mm_crew_stats *crew, struct mm_event_stats *out)
+{
+	*out = (struct mm_event_stats){ .n_events = m->n_events,
+		.n_refused = crew->n_events_refused,
+		.n_early = crew->n_events_early,
+		.n_making = crew->n_rooms,
+		.making_max = m->config.events_max,
+		.n_waiting = crew->n_waiting,
+		.waiting_b = crew->waiting_b,
+		.waiting_max_b = crew->waiting_max_b };
+}
+
+/* All counters, in m->json. */
+static int render_metrics(struct mintmark *m, enum mintmark_metrics format)
+{
+	struct mm_process_stats process;
+	struct mm_crew_stats crew;
+	struct mm_event_stats events;
+	struct mm_ledger_stats ledger;
+	struct mm_finding_stats findings;
+	struct mm_flow_proto_stats protos[STREAMS_MAX];
+	struct mm_source_stats *sources;
+	const char **names;
+	if (!m->started || m->running)
+		return fail(m, MM_ERR_USAGE, "not started, or running");
+	mm_crew_stats(m->crew, &crew);
+	process_stats(&crew, &process);
+	event_stats(m, &crew, &events);
+	mm_ledger_stats_of(m->ledger, &ledger);
+	mm_finding_stats_of(&m->detect, &findings);
+	for (size_t i = 0; i < STREAMS_MAX && mm_dissectors[i] != NULL; i++)
+		protos[i] = mm_crew_proto_stats(m->crew, i);
+	size_t n_workers = mm_crew_workers(m->crew);
+	struct mm_worker_stats *workers = calloc(n_workers, sizeof *workers);
+	bool ok = source_stats(m, &sources, &names) && workers != NULL;
+	for (size_t i = 0; i < n_workers && ok; i++)
+		mm_crew_worker_stats(m->crew, i, &workers[i]);
+	const struct mm_metrics_in in = { .version = MINTMARK_VERSION,
+		.process = &process,
+		.decode = &crew.decode,
+		.flow = &crew.flow,
+		.events = &events,
+		.ledger = &ledger,
+		.findings = &findings,
+		.protos = protos,
+		.sources = sources,
+		.source_names = names,
+		.n_sources = m->n_sources,
+		.workers = workers,
+		.n_workers = n_workers };
+	mm_buf_reset(&m->json);
+	if (ok && format == MINTMARK_METRICS_PROMETHEUS)
+		mm_metrics_prometheus(&m->json, &in);
+	else if (ok)
+		mm_metrics_text(&m->json, &in);
+	free(workers);
+	free(sources);
+	free(names);
+	return ok && !m->json.failed ? MM_OK : fail(m, MM_ERR_NOMEM, "out of memory");
+}
+
+int mintmark_write_metrics(struct mintmark *m, enum mintmark_metrics format, FILE *stream)
+{
+	int r = render_metrics(m, format);
+	if (r != MM_OK)
+		return r;
+	if (fwrite(m->json.p, 1, m->json.len, stream) != m->json.len || fflush(stream) != 0)
+		return fail(m, MM_ERR_IO, "%s", strerror(errno));
+	return MM_OK;
+}
+
+int mintmark_save_metrics(struct mintmark *m, const char *path)
+{
+	int r = render_metrics(m, MINTMARK_METRICS_PROMETHEUS);
+	if (r != MM_OK)
+		return r;
+	r = mm_metrics_save(path, &m->json);
+	if (r == MM_OK)
+		return r;
+	return fail(m, r, "%s: %s", path, r == MM_ERR_IO ? strerror(errno) : "out of memory");
+}
+
+static void list_metrics(FILE *stream)
+{
+	fprintf(stream, "name\ttype\tlabels\tdescription\n");
+	for (const struct mm_metric *row = mm_metrics; row->name != NULL; row++)
+		if (row == mm_metrics || strcmp(row[-1].name, row->name) != 0)
+			fprintf(stream, "%s\t%s\t%s\t%s\n", row->name,
+			        mm_metric_type_name(row->type),
+			        *mm_metric_labels(row) != '\0' ? mm_metric_labels(row) : "-",
+			        row->help);
+}
+
 void mintmark_list(enum mintmark_list what, FILE *stream)
 {
 	switch (what) {
@@ -807,6 +942,9 @@ void mintmark_list(enum mintmark_list what, FILE *stream)
 			fprintf(stream, "%s\t%s\t%s\t%s\t%s\n", o->name,
 			        mm_option_type_name(o->type), o->value != NULL ? o->value : "-",
 			        mm_option_change_name(o->change), o->help);
+		break;
+	case MINTMARK_LIST_METRICS:
+		list_metrics(stream);
 		break;
 	}
 }

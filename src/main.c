@@ -27,12 +27,15 @@ enum {
 	OPT_JSON = 256,
 	OPT_MIN_BAND,
 	OPT_FAIL_ON,
+	OPT_METRICS_FILE,
+	OPT_COUNTERS,
 	OPT_TEST_CONFIG,
 	OPT_DUMP_CONFIG,
 	OPT_LIST_DETECTORS,
 	OPT_LIST_PROTOCOLS,
 	OPT_LIST_FIELDS,
 	OPT_LIST_OPTIONS,
+	OPT_LIST_METRICS,
 	OPT_VERSION,
 };
 
@@ -55,6 +58,9 @@ static const struct option_row {
 	{ "min-band", OPT_MIN_BAND, "BAND",
 	        "text: show findings from BAND up (low, medium, high, critical)" },
 	{ "fail-on", OPT_FAIL_ON, "BAND", "exit with 3 when a finding reaches BAND" },
+	{ "metrics-file", OPT_METRICS_FILE, "FILE",
+	        "keep the counters in FILE, as Prometheus reads them" },
+	{ "counters", OPT_COUNTERS, NULL, "print the counters on standard error at the end" },
 	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
 	{ "list-interfaces", 'D', NULL, "print the network interfaces" },
 	{ "test-config", OPT_TEST_CONFIG, NULL, "check the configuration and end" },
@@ -64,6 +70,7 @@ static const struct option_row {
 	{ "list-protocols", OPT_LIST_PROTOCOLS, NULL, "print the protocols" },
 	{ "list-fields", OPT_LIST_FIELDS, NULL, "print the fields of the NDJSON output" },
 	{ "list-options", OPT_LIST_OPTIONS, NULL, "print the options of -o" },
+	{ "list-metrics", OPT_LIST_METRICS, NULL, "print what is counted" },
 	{ "version", OPT_VERSION, NULL, "print the version" },
 	{ "help", 'h', NULL, "print this" },
 };
@@ -86,9 +93,10 @@ struct args {
 	size_t n_interfaces;
 	struct setting *settings;
 	size_t n_settings;
-	const char *write_path;  /* NULL: none */
-	const char *config_path; /* NULL: none */
-	bool test_config, dump_config;
+	const char *write_path;   /* NULL: none */
+	const char *config_path;  /* NULL: none */
+	const char *metrics_path; /* NULL: none */
+	bool counters, test_config, dump_config;
 	bool json, quiet;
 	bool fail_on_set;
 	enum mintmark_band fail_on;
@@ -100,15 +108,17 @@ struct run {
 	const struct args *args;
 	FILE *file; /* of -w; NULL: none */
 	bool failed, complained, show_progress, progress_shown;
-	bool in_config; /* complaints begin with the file's name, as an editor wants them */
-	struct timespec start, shown;
+	bool in_config;      /* complaints begin with the file's name, as an editor wants them */
+	bool metrics_failed; /* it was told */
+	bool save_due;       /* of --metrics-file */
+	struct timespec start, shown, saved;
 	uint64_t n_events, n_findings[N_BANDS];
 	bool reached;     /* --fail-on */
 	int output_errno; /* why an output broke */
 };
 
 static struct mintmark *running; /* for the signal handler */
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, counters_wanted;
 
 static void on_signal(int sig)
 {
@@ -117,16 +127,26 @@ static void on_signal(int sig)
 	mintmark_stop(running);
 }
 
-/* The first one ends the run cleanly, the second one kills. */
+static void on_usr1(int sig)
+{
+	(void)sig;
+	counters_wanted = 1;
+	mintmark_pause(running);
+}
+
+/* The first one ends the run cleanly, the second one kills. SIGUSR1 asks for the counters. */
 static void catch_signals(struct mintmark *m)
 {
 	struct sigaction stop = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction usr1 = { .sa_handler = on_usr1, .sa_flags = SA_RESTART };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	running = m;
 	sigemptyset(&stop.sa_mask);
+	sigemptyset(&usr1.sa_mask);
 	sigemptyset(&ignore.sa_mask);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGUSR1, &usr1, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -245,6 +265,12 @@ static int take_option(struct args *args, int value)
 		}
 		args->config_path = optarg;
 		return -1;
+	case OPT_METRICS_FILE:
+		args->metrics_path = optarg;
+		return -1;
+	case OPT_COUNTERS:
+		args->counters = true;
+		return -1;
 	case OPT_TEST_CONFIG:
 		args->test_config = true;
 		return -1;
@@ -272,6 +298,8 @@ static int take_option(struct args *args, int value)
 		return list(MINTMARK_LIST_FIELDS);
 	case OPT_LIST_OPTIONS:
 		return list(MINTMARK_LIST_OPTIONS);
+	case OPT_LIST_METRICS:
+		return list(MINTMARK_LIST_METRICS);
 	case OPT_VERSION:
 		printf("mintmark %s\n", mintmark_version());
 		return finish_stdout();
@@ -367,21 +395,6 @@ static void print_progress(const struct mintmark_progress *p)
 	fflush(stderr);
 }
 
-static void on_progress(void *arg, const struct mintmark_progress *p)
-{
-	enum { FIRST_MS = 1000, EVERY_MS = 200 };
-	struct run *run = arg;
-	if (!run->show_progress)
-		return;
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (ms_since(&run->start, &now) < FIRST_MS || ms_since(&run->shown, &now) < EVERY_MS)
-		return;
-	run->shown = now;
-	run->progress_shown = true;
-	print_progress(p);
-}
-
 /* Why the last call failed; false, so that callers can return it. */
 static bool complain(struct run *run)
 {
@@ -389,6 +402,57 @@ static bool complain(struct run *run)
 	fprintf(stderr, "mintmark: %s\n", mintmark_error(run->m));
 	run->failed = true;
 	return false;
+}
+
+static void print_counters(struct run *run)
+{
+	erase_progress(run);
+	counters_wanted = 0;
+	if (mintmark_write_metrics(run->m, MINTMARK_METRICS_TEXT, stderr) != 0)
+		(void)complain(run);
+}
+
+/* The file of --metrics-file. What fails is told once, and the run goes on. */
+static bool save_metrics(struct run *run)
+{
+	clock_gettime(CLOCK_MONOTONIC, &run->saved);
+	if (run->args->metrics_path == NULL)
+		return true;
+	if (mintmark_save_metrics(run->m, run->args->metrics_path) == 0)
+		return true;
+	if (!run->metrics_failed)
+		(void)complain(run);
+	run->metrics_failed = true;
+	return false;
+}
+
+/* All is at rest: do what had to wait for it. */
+static void at_rest(struct run *run)
+{
+	if (counters_wanted)
+		print_counters(run);
+	if (run->save_due)
+		(void)save_metrics(run);
+	run->save_due = false;
+}
+
+static void on_progress(void *arg, const struct mintmark_progress *p)
+{
+	enum { FIRST_MS = 1000, EVERY_MS = 200, SAVE_MS = 10000 };
+	struct run *run = arg;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (run->args->metrics_path != NULL && ms_since(&run->saved, &now) >= SAVE_MS) {
+		run->save_due = true;
+		mintmark_pause(run->m);
+	}
+	if (!run->show_progress)
+		return;
+	if (ms_since(&run->start, &now) < FIRST_MS || ms_since(&run->shown, &now) < EVERY_MS)
+		return;
+	run->shown = now;
+	run->progress_shown = true;
+	print_progress(p);
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -439,6 +503,12 @@ static bool is_capture(const struct args *args, const char *path)
 static bool open_outputs(struct run *run)
 {
 	const struct args *args = run->args;
+	if (args->metrics_path != NULL && is_capture(args, args->metrics_path)) {
+		fprintf(stderr, "mintmark: %s: is one of the captures, not overwritten\n",
+		        args->metrics_path);
+		run->failed = true;
+		return false;
+	}
 	if (args->write_path != NULL) {
 		bool same = is_capture(args, args->write_path);
 		if (!same)
@@ -545,15 +615,23 @@ static void analyse(struct run *run)
 		(void)complain(run);
 		return;
 	}
+	if (!save_metrics(run))
+		return;
 	catch_signals(run->m);
 	errno = 0;
-	if (mintmark_run(run->m) != 0)
+	int r;
+	while ((r = mintmark_run(run->m)) == MINTMARK_PAUSED)
+		at_rest(run);
+	if (r != 0)
 		failed(run, errno);
 	erase_progress(run);
 	run->complained = false;
 	errno = 0;
 	if (mintmark_finish(run->m) != 0)
 		failed(run, errno);
+	(void)save_metrics(run);
+	if (run->args->counters)
+		print_counters(run);
 	if (stopped && !run->args->quiet && run->args->n_interfaces == 0)
 		fprintf(stderr, "mintmark: stopped early; what was read until then is analysed\n");
 }

@@ -42,7 +42,7 @@ int mintmark_set(struct mintmark *m, const char *option, const char *value);
  * the options then are as they were. */
 int mintmark_read_config(struct mintmark *m, FILE *stream, const char *name);
 
-/** Read it again after mintmark_start(), between two packets: options that can change while running take their new
+/** Read it again after mintmark_start(), while mintmark_run() does not run: options that can change while running take their new
  * values, the others keep theirs until the program starts again. Which changed, and which wait, is told to
  * mintmark_on_complaint(), as errors are; after one the old options stay in force. No file is opened, so this works
  * inside a sandbox. Returns how many options took a new value, or a negative number. */
@@ -110,11 +110,30 @@ void mintmark_on_progress(struct mintmark *m, mintmark_progress_fn *fn, void *ar
 int mintmark_start(struct mintmark *m);
 
 /** Read all captures to their ends, merged by time, or until mintmark_stop(). Fails when an input broke off, after
- * all that was readable has been analysed. */
+ * all that was readable has been analysed. Returns MINTMARK_PAUSED after mintmark_pause(): all is at rest then, and
+ * the next call goes on. */
 int mintmark_run(struct mintmark *m);
+
+enum { MINTMARK_PAUSED = 1 };
 
 /** Make mintmark_run() return soon. May be called from a signal handler. */
 void mintmark_stop(struct mintmark *m);
+
+/** Make mintmark_run() return MINTMARK_PAUSED soon, before it reads another packet. May be called from a signal handler and
+ * from the function that is told of progress. */
+void mintmark_pause(struct mintmark *m);
+
+enum mintmark_metrics {
+	MINTMARK_METRICS_TEXT,       /* for people: name, labels and value, one a line */
+	MINTMARK_METRICS_PROMETHEUS, /* the text exposition format 0.0.4 of Prometheus */
+};
+
+/** Write the counters of all stages as they are now: after mintmark_start(), while mintmark_run() does not run. */
+int mintmark_write_metrics(struct mintmark *m, enum mintmark_metrics format, FILE *stream);
+
+/** Replace the file at path by the counters for Prometheus, so that a reader sees the old file or the new one, whole.
+ * It is written beside it first, as ".NAME.tmp". */
+int mintmark_save_metrics(struct mintmark *m, const char *path);
 
 /** Declare a source of packets that the caller feeds; its name appears in FILE#N. Returns its index, or negative. */
 int mintmark_add_source(struct mintmark *m, const char *name);
@@ -147,6 +166,7 @@ enum mintmark_list {
 	MINTMARK_LIST_PROTOCOLS,
 	MINTMARK_LIST_FIELDS,
 	MINTMARK_LIST_OPTIONS,
+	MINTMARK_LIST_METRICS,
 };
 
 /** Print one of the tables that the program is made of: tab-separated, one row a line, a header first. */

@@ -48,7 +48,7 @@ some=$(grep -o '\<MINTMARK_[A-Z_]*' include/mintmark/mintmark.h | grep -v '_H$' 
 bad=$(echo "$some" | missing man/libmintmark.3)
 result "every constant is in libmintmark(3)" "$bad"
 
-for row in options:mintmark.conf.5 fields:mintmark-events.5; do
+for row in options:mintmark.conf.5 metrics:mintmark.1 fields:mintmark-events.5; do
 	page=man/${row#*:}
 	bad=$("$MINTMARK" --list-"${row%%:*}" | awk -f man/fields.awk - "$page" | diff -u "$page" - 2>&1)
 	result "the table in $page is that of --list-${row%%:*}" "$bad"
