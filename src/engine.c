@@ -1,6 +1,7 @@
 /* The engine: wires the stages, owns their lifetimes, and is what the public API calls. The only file that knows
  * all stages. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "capture/capture.h"
 #include "conf/file.h"
@@ -19,6 +22,7 @@
 #include "mintmark/mintmark.h"
 #include "output/metrics.h"
 #include "output/output.h"
+#include "priv/priv.h"
 
 #define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
@@ -32,6 +36,18 @@ enum {
 struct output {
 	enum mintmark_format format;
 	FILE *stream;
+	char *path; /* owned; NULL: it can not be opened again */
+};
+
+/* What mintmark_confine() set up. */
+struct confinement {
+	bool wanted; /* it was called: mintmark_start() closes the door */
+	struct mm_confine_config config;
+	struct mm_confine_status status;
+	struct mm_monitor *monitor;  /* opens outputs again; NULL: none has a path */
+	size_t outputs[OUTPUTS_MAX]; /* by the monitor's index */
+	size_t n_outputs;
+	char words[MM_CONFINE_WORDS];
 };
 
 /* A connection made up for mintmark_feed_stream: next sequence number of each direction. */
@@ -43,7 +59,7 @@ struct mintmark {
 	struct mm_config config;
 	char error[512];
 	bool started, finished, running, tell_failed;
-	volatile sig_atomic_t stop, pause;
+	volatile sig_atomic_t stop, pause, reopen;
 
 	struct output outputs[OUTPUTS_MAX];
 	size_t n_outputs;
@@ -53,6 +69,7 @@ struct mintmark {
 	void *complaint_arg;
 	mintmark_progress_fn *on_progress;
 	void *progress_arg;
+	struct confinement confinement;
 
 	struct mm_files files;
 	char *interfaces[MM_CREW_LIVES_MAX];
@@ -118,8 +135,11 @@ void mintmark_free(struct mintmark *m)
 {
 	if (m == NULL)
 		return;
-	for (size_t i = 0; i < m->n_outputs; i++)
+	for (size_t i = 0; i < m->n_outputs; i++) {
 		fflush(m->outputs[i].stream);
+		free(m->outputs[i].path);
+	}
+	mm_monitor_stop(m->confinement.monitor);
 	mm_crew_free(m->crew);
 	mm_detect_done(&m->detect);
 	mm_ledger_free(m->ledger);
@@ -282,8 +302,22 @@ int mintmark_add_output(struct mintmark *m, enum mintmark_format format, FILE *s
 {
 	if (m->n_outputs == OUTPUTS_MAX)
 		return fail(m, MM_ERR_USAGE, "more than %d outputs", OUTPUTS_MAX);
-	m->outputs[m->n_outputs++] = (struct output){ format, stream };
+	m->outputs[m->n_outputs++] = (struct output){ format, stream, NULL };
 	return MM_OK;
+}
+
+int mintmark_add_output_file(
+        struct mintmark *m, enum mintmark_format format, FILE *stream, const char *path)
+{
+	char *copy = strdup(path);
+	if (copy == NULL)
+		return fail(m, MM_ERR_NOMEM, "%s: out of memory", path);
+	int r = mintmark_add_output(m, format, stream);
+	if (r == MM_OK)
+		m->outputs[m->n_outputs - 1].path = copy;
+	else
+		free(copy);
+	return r;
 }
 
 void mintmark_on_record(struct mintmark *m, mintmark_record_fn *fn, void *arg)
@@ -456,10 +490,114 @@ static void progress(struct mintmark *m, const struct mm_packet *pkt)
 	m->on_progress(m->progress_arg, &p);
 }
 
+/* What opens the outputs again, if there are any that are files. */
+static int start_monitor(struct mintmark *m)
+{
+	struct mm_monitor_file files[OUTPUTS_MAX];
+	struct confinement *c = &m->confinement;
+	struct stat st;
+	char why[256];
+	for (size_t i = 0; i < m->n_outputs; i++) {
+		const struct output *o = &m->outputs[i];
+		/* Devices and pipes are not rotated. */
+		if (o->path == NULL || fstat(fileno(o->stream), &st) != 0 || !S_ISREG(st.st_mode))
+			continue;
+		files[c->n_outputs] =
+		        (struct mm_monitor_file){ o->path, MM_MONITOR_APPEND, st.st_mode & 0666 };
+		c->outputs[c->n_outputs++] = i;
+	}
+	if (c->n_outputs == 0)
+		return MM_OK;
+	int r = mm_monitor_start(
+	        files, c->n_outputs, m->config.process_sandbox != 0, &c->monitor, why, sizeof why);
+	return r == MM_OK ? r : fail(m, r, "%s", why);
+}
+
+int mintmark_confine(struct mintmark *m)
+{
+	m->error[0] = '\0';
+	if (m->started || m->confinement.wanted)
+		return fail(m, MM_ERR_USAGE, "confined twice, or after the start");
+	m->confinement.wanted = true;
+	return start_monitor(m);
+}
+
+/* All is open, the interfaces too; the threads to come are born with as little. */
+static int give_up(struct mintmark *m)
+{
+	struct confinement *c = &m->confinement;
+	char why[256];
+	if (!c->wanted)
+		return MM_OK;
+	/* OpenSSL reads its configuration when it is first used. */
+	(void)mm_fp_of(mm_slice(NULL, 0));
+	c->config = (struct mm_confine_config){ .user = m->config.process_user,
+		.sandbox = m->config.process_sandbox != 0,
+		.monitor = c->monitor };
+	int r = mm_confine_drop(&c->config, &c->status, why, sizeof why);
+	return r == MM_OK ? r : fail(m, r, "%s", why);
+}
+
+/* The workers run now, and the filter reaches them all. */
+static int close_door(struct mintmark *m)
+{
+	struct confinement *c = &m->confinement;
+	char why[256];
+	if (!c->wanted)
+		return MM_OK;
+	int r = mm_confine_filter(&c->config, &c->status, why, sizeof why);
+	if (r != MM_OK)
+		return fail(m, r, "%s", why);
+	(void)mm_confine_words(&c->status, c->words);
+	return MM_OK;
+}
+
+const char *mintmark_confinement(const struct mintmark *m)
+{
+	return m->confinement.words;
+}
+
+void mintmark_reopen(struct mintmark *m)
+{
+	m->reopen = 1;
+}
+
+/* In the stream's lock, so that no record is cut in two by an analyst who writes meanwhile. */
+static int reopen_output(struct mintmark *m, size_t i)
+{
+	const struct output *o = &m->outputs[m->confinement.outputs[i]];
+	int fd;
+	int r = mm_monitor_open(m->confinement.monitor, i, &fd);
+	if (r != MM_OK)
+		return r;
+	flockfile(o->stream);
+	fflush(o->stream); /* what fails is told by the next write */
+	r = dup3(fd, fileno(o->stream), O_CLOEXEC) < 0 ? MM_ERR_IO : MM_OK;
+	funlockfile(o->stream);
+	close(fd);
+	return r;
+}
+
+/* An output that can not be opened again goes on in its old file. */
+static void reopen_outputs(struct mintmark *m)
+{
+	char line[512];
+	m->reopen = 0;
+	for (size_t i = 0; i < m->confinement.n_outputs; i++) {
+		if (reopen_output(m, i) == MM_OK || m->on_complaint == NULL)
+			continue;
+		snprintf(line, sizeof line, "%s: not opened again: %s",
+		        m->outputs[m->confinement.outputs[i]].path, strerror(errno));
+		m->on_complaint(m->complaint_arg, line);
+	}
+}
+
 /* The next packet of all captures, for the crew. */
 static int read_packet(void *arg, struct mm_packet *out)
 {
 	struct mintmark *m = arg;
+	if (m->reopen)
+		reopen_outputs(m);
 	if (m->stop || m->pause || mm_merge_next(m->merge, out) <= 0)
 		return 0;
 	if (m->on_progress != NULL && ++m->n_packets % PROGRESS_PACKETS == 0)
@@ -487,6 +625,8 @@ static bool housekeeping(void *arg, int64_t wall_ns)
 		m->weighed_ns = wall_ns;
 		mm_detect_tell_all(&m->detect);
 	}
+	if (m->reopen)
+		reopen_outputs(m);
 	return !m->stop;
 }
 
@@ -504,6 +644,14 @@ static int name_live(struct mintmark *m, const char *interface, size_t worker)
 		return add_name(m, interface);
 	snprintf(name, sizeof name, "%s/%zu", interface, worker + 1);
 	return add_name(m, name);
+}
+
+static void close_lives(struct mm_crew_config *crew, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mm_live_close(crew->lives[i]);
+	free(crew->lives);
+	crew->lives = NULL;
 }
 
 /* Every worker's handle on every interface, worker by worker. */
@@ -534,10 +682,7 @@ static int open_lives(struct mintmark *m, struct mm_crew_config *crew)
 		                           &live, (uint32_t)file, &crew->lives[i], why, sizeof why);
 		if (r == MM_OK)
 			continue;
-		for (size_t k = 0; k < i; k++)
-			mm_live_close(crew->lives[k]);
-		free(crew->lives);
-		crew->lives = NULL;
+		close_lives(crew, i);
 		return file < 0 ? r : fail(m, r, "%s", why);
 	}
 	return MM_OK;
@@ -617,6 +762,12 @@ static int new_stages(struct mintmark *m)
 		return fail(m, r, "out of memory");
 	if (m->live && (r = open_lives(m, &crew)) != MM_OK)
 		return r;
+	if ((r = give_up(m)) != MM_OK) {
+		if (m->live)
+			close_lives(
+			        &crew, crew.n_lives * (crew.n_workers > 1 ? crew.n_workers : 1));
+		return r;
+	}
 	if ((r = mm_crew_new(&crew, &m->crew)) != MM_OK)
 		return fail(m, r, "%s", r == MM_ERR_IO ? strerror(errno) : "out of memory");
 	mm_detect_init(&m->detect, m->ledger, &m->key, c->findings_max);
@@ -640,8 +791,9 @@ int mintmark_start(struct mintmark *m)
 	int r = new_stages(m);
 	if (r != MM_OK)
 		return r;
-	m->started = true;
-	return MM_OK;
+	r = close_door(m);
+	m->started = r == MM_OK;
+	return r;
 }
 
 int mintmark_run(struct mintmark *m)
@@ -770,6 +922,8 @@ int mintmark_finish(struct mintmark *m)
 	if (!m->started || m->finished)
 		return fail(m, MM_ERR_USAGE, "not started, or finished twice");
 	m->finished = true;
+	if (m->reopen)
+		reopen_outputs(m);
 	int r = mm_crew_finish(m->crew);
 	mm_detect_weigh_all(&m->detect);
 	struct mm_finding **findings = sorted_findings(m, &n);

@@ -31,6 +31,7 @@ enum {
 	OPT_COUNTERS,
 	OPT_TEST_CONFIG,
 	OPT_DUMP_CONFIG,
+	OPT_USER,
 	OPT_LIST_DETECTORS,
 	OPT_LIST_PROTOCOLS,
 	OPT_LIST_FIELDS,
@@ -61,6 +62,7 @@ static const struct option_row {
 	{ "metrics-file", OPT_METRICS_FILE, "FILE",
 	        "keep the counters in FILE, as Prometheus reads them" },
 	{ "counters", OPT_COUNTERS, NULL, "print the counters on standard error at the end" },
+	{ "user", OPT_USER, "NAME", "as root: become this user once all is open" },
 	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
 	{ "list-interfaces", 'D', NULL, "print the network interfaces" },
 	{ "test-config", OPT_TEST_CONFIG, NULL, "check the configuration and end" },
@@ -134,19 +136,31 @@ static void on_usr1(int sig)
 	mintmark_pause(running);
 }
 
-/* The first one ends the run cleanly, the second one kills. SIGUSR1 asks for the counters. */
-static void catch_signals(struct mintmark *m)
+static void on_hangup(int sig)
+{
+	(void)sig;
+	mintmark_reopen(running);
+}
+
+/* The first one ends the run cleanly, the second one kills. SIGHUP is for whoever moves the output away; without an
+ * output in a file it ends the program, as a closed terminal should. SIGUSR1 asks for the counters. */
+static void catch_signals(struct mintmark *m, bool has_file)
 {
 	struct sigaction stop = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	/* A write to a slow reader goes on after it. */
+	struct sigaction hangup = { .sa_handler = on_hangup, .sa_flags = SA_RESTART };
 	struct sigaction usr1 = { .sa_handler = on_usr1, .sa_flags = SA_RESTART };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	running = m;
 	sigemptyset(&stop.sa_mask);
+	sigemptyset(&hangup.sa_mask);
 	sigemptyset(&usr1.sa_mask);
 	sigemptyset(&ignore.sa_mask);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
+	if (has_file)
+		sigaction(SIGHUP, &hangup, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -287,6 +301,9 @@ static int take_option(struct args *args, int value)
 	case OPT_FAIL_ON:
 		args->fail_on_set = true;
 		return parse_band(optarg, &args->fail_on) ? -1 : EXIT_USAGE;
+	case OPT_USER:
+		add_setting(args, "process.user", optarg);
+		return -1;
 	case 'q':
 		args->quiet = true;
 		return -1;
@@ -519,7 +536,8 @@ static bool open_outputs(struct run *run)
 			run->failed = true;
 			return false;
 		}
-		if (mintmark_add_output(run->m, MINTMARK_NDJSON, run->file) != 0)
+		if (mintmark_add_output_file(
+		            run->m, MINTMARK_NDJSON, run->file, args->write_path) != 0)
 			return complain(run);
 	}
 	bool color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
@@ -611,13 +629,18 @@ static void analyse(struct run *run)
 	run->show_progress = !run->args->quiet && isatty(STDERR_FILENO) &&
 	                     !(run->args->json && isatty(STDOUT_FILENO));
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
-	if (mintmark_start(run->m) != 0) {
+	catch_signals(run->m, run->file != NULL);
+	uid_t before = getuid();
+	/* Packets come after this, and with them who knows what. */
+	if (mintmark_confine(run->m) != 0 || mintmark_start(run->m) != 0) {
 		(void)complain(run);
 		return;
 	}
+	if (getuid() != before && !run->args->quiet &&
+	        (isatty(STDERR_FILENO) || run->args->n_interfaces != 0))
+		fprintf(stderr, "mintmark: confined: %s\n", mintmark_confinement(run->m));
 	if (!save_metrics(run))
 		return;
-	catch_signals(run->m);
 	errno = 0;
 	int r;
 	while ((r = mintmark_run(run->m)) == MINTMARK_PAUSED)

@@ -72,6 +72,10 @@ enum mintmark_format {
 /** Write to this stream, which stays the caller's. */
 int mintmark_add_output(struct mintmark *m, enum mintmark_format format, FILE *stream);
 
+/** The same for a stream that was opened for writing from this path, so that mintmark_reopen() can open it again. */
+int mintmark_add_output_file(
+        struct mintmark *m, enum mintmark_format format, FILE *stream, const char *path);
+
 enum mintmark_band {
 	MINTMARK_LOW,
 	MINTMARK_MEDIUM,
@@ -106,8 +110,24 @@ struct mintmark_progress {
 typedef void mintmark_progress_fn(void *arg, const struct mintmark_progress *progress);
 void mintmark_on_progress(struct mintmark *m, mintmark_progress_fn *fn, void *arg);
 
+/** Ask mintmark_start() to give up, for the rest of this process, what reading packets does not need, once it has opened
+ * what it watches: root becomes another user (option process.user), all capabilities go, and, unless option
+ * process.sandbox is no, opening a file or a socket or executing a program kills the process (SIGSYS).
+ * The last call before mintmark_start(), by a process that has started no threads, has no other work to do and has
+ * loaded all it will load. Outputs that were added with a path are from then on opened by a child process, which is
+ * started here and ends with this context. When mintmark_start() fails then, the process may have less than it had. */
+int mintmark_confine(struct mintmark *m);
+
+/** What is in force after mintmark_confine() and mintmark_start(), in words: "user nobody, no capabilities, Landlock,
+ * seccomp"; "" before. */
+const char *mintmark_confinement(const struct mintmark *m);
+
 /** End of configuration: allocates what packets need. */
 int mintmark_start(struct mintmark *m);
+
+/** Make the run open again the outputs that were added with a path, before it writes on: for logrotate(8). Does
+ * nothing without mintmark_confine(). May be called from a signal handler. */
+void mintmark_reopen(struct mintmark *m);
 
 /** Read all captures to their ends, merged by time, or until mintmark_stop(). Fails when an input broke off, after
  * all that was readable has been analysed. Returns MINTMARK_PAUSED after mintmark_pause(): all is at rest then, and

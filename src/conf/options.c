@@ -76,6 +76,10 @@ const struct mm_option mm_options[] = {
 		"findings below this band are counted, not shown, in text", MM_LIVE },
 	{ "output.events", MM_OPTION_BOOL, AT(output_events), 0, 0, "yes",
 		"NDJSON holds all events; with no, findings alone", MM_LIVE },
+	{ "process.user", MM_OPTION_TEXT, AT(process_user), 0, 0, NULL,
+		"user to become once all is open; by default root becomes mintmark, or nobody where there is no such user", MM_RESTART },
+	{ "process.sandbox", MM_OPTION_BOOL, AT(process_sandbox), 0, 0, "yes",
+		"give up opening files and sockets before the first packet; no is for debugging", MM_RESTART },
 	{ NULL, MM_OPTION_TEXT, 0, 0, 0, NULL, NULL, MM_RESTART },
 };
 /* clang-format on */

@@ -39,6 +39,8 @@ struct mm_config {
 	int64_t merge_hold_ms;
 	uint64_t output_min_band; /* enum mm_band */
 	uint64_t output_events;   /* boolean: NDJSON holds events, not findings alone */
+	char *process_user;       /* owned; NULL: mm_confine_drop() chooses */
+	uint64_t process_sandbox; /* boolean */
 };
 
 enum mm_option_type {

@@ -24,8 +24,8 @@ static const int main_calls[] = {
 	SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64),
 	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fadvise64), SCMP_SYS(fadvise64_64),
 	SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(close),
-	/* drops of a packet socket, and why it fell silent */
-	SCMP_SYS(getsockopt),
+	/* drops of a packet socket, why it fell silent, and whether its interface is there */
+	SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
 	/* waiting */
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(select), SCMP_SYS(pselect6),
 	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(timerfd_settime),
@@ -104,19 +104,26 @@ static int allow_memory(scmp_filter_ctx ctx)
 /* Calls of which a few uses are harmless. */
 static int allow_some(scmp_filter_ctx ctx)
 {
-	/* fdopen() asks for a descriptor's flags, stdio whether it is a terminal; libpcap asks whether the interface
-	 * went down (SIOCGIFFLAGS), and gives its ring back at the end. */
-	static const int fcntls[] = { F_GETFD, F_SETFD, F_GETFL };
-	static const int ioctls[] = { TCGETS, TIOCGWINSZ, SIOCGIFFLAGS };
-	const struct scmp_arg_cmp ring[] = { int_is(1, SOL_PACKET), int_is(2, PACKET_RX_RING) };
+	/* fdopen() asks for a descriptor's flags, stdio whether it is a terminal. capture/live.h: a filter is set and
+	 * the socket's queue emptied at the start, the ring given back at the end; an interface is asked for its name
+	 * and whether it is up. */
+	static const int fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
+	static const int ioctls[] = { TCGETS, TIOCGWINSZ, SIOCGIFNAME, SIOCGIFFLAGS };
+	static const struct {
+		int level, name;
+	} options[] = { { SOL_PACKET, PACKET_RX_RING }, { SOL_SOCKET, SO_ATTACH_FILTER },
+		{ SOL_SOCKET, SO_DETACH_FILTER } };
 	int r = 0;
 	for (size_t i = 0; i < sizeof fcntls / sizeof fcntls[0] && r == 0; i++)
 		if ((r = allow_if(ctx, SCMP_SYS(fcntl), int_is(1, fcntls[i]))) == 0)
 			r = allow_if(ctx, SCMP_SYS(fcntl64), int_is(1, fcntls[i]));
 	for (size_t i = 0; i < sizeof ioctls / sizeof ioctls[0] && r == 0; i++)
 		r = allow_if(ctx, SCMP_SYS(ioctl), int_is(1, ioctls[i]));
-	if (r == 0)
-		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, ring);
+	for (size_t i = 0; i < sizeof options / sizeof options[0] && r == 0; i++) {
+		const struct scmp_arg_cmp is[] = { int_is(1, options[i].level),
+			int_is(2, options[i].name) };
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, is);
+	}
 	/* Signals to itself: raise, abort. */
 	if (r == 0)
 		r = allow_if(ctx, SCMP_SYS(tgkill), int_is(0, getpid()));
