@@ -297,8 +297,8 @@ static void *churn(void *arg)
 		free(small);
 		free(bigger != NULL ? bigger : big);
 	}
-	/* The heap grows and shrinks. */
-	enum { PIECES = 64, PIECE_B = 65536 };
+	/* The heap grows and shrinks, by more than glibc's M_TRIM_THRESHOLD became by what was freed above. */
+	enum { PIECES = 256, PIECE_B = 65536 };
 	void *volatile pieces[PIECES];
 	for (size_t i = 0; i < PIECES; i++)
 		pieces[i] = malloc(PIECE_B);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,22 @@ static void test_intruder(void **state)
 	}
 }
 
+/* What a terminal and a service manager send to all processes; SIGKILL it can not ignore. */
+static void test_signals(void **state)
+{
+	static const int sent[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTERM, SIGPIPE, SIGUSR1 };
+	struct fixture *f = *state;
+	pid_t pid = mm_monitor_peer(f->mon).pid;
+	int fd;
+	for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+		assert_int_equal(kill(pid, sent[i]), 0);
+		assert_int_equal(mm_monitor_open(f->mon, LOG, &fd), MM_OK);
+		close(fd);
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_refused(f->mon, LOG, EPIPE);
+}
+
 /* A descriptor sent to it does not arrive: the table's file is still what is opened. */
 static void test_sent_descriptor(void **state)
 {
@@ -318,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_intruder, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sent_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_link_at_start, setup, teardown),
