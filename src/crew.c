@@ -23,6 +23,7 @@ enum {
 	BATCHES_LEAST = 4,       /* of each worker */
 	LIVE_PACKETS = 512,      /* of one interface in one go */
 	LIVES_MAX = MM_CREW_LIVES_MAX,
+	PROTOS_MAX = 64, /* dissectors */
 	POLL_MS = 20,
 };
 
@@ -52,6 +53,16 @@ struct load {
 	uint8_t spill[LOAD_SPILL];
 };
 
+/* Of one worker, as others may read them. */
+struct counts {
+	struct mm_flow_stats flow;
+	struct mm_decode_stats decode;
+	struct mm_flow_proto_stats protos[PROTOS_MAX];
+	struct mm_live_stats live; /* of its handles, summed; as of the last look */
+	uint64_t n_packets, n_segments, n_events, n_refused, n_rooms;
+	int64_t now_ns;
+};
+
 struct worker {
 	struct mm_crew *crew;
 	pthread_t thread;
@@ -70,8 +81,9 @@ struct worker {
 	size_t n_loads, most_loads;
 	bool busy; /* with a load */
 	bool watching;
-	struct mm_live_stats live; /* of its handles, summed; as of the last look */
-	int64_t until_ns;          /* all events that were known by then have been handed over */
+	struct counts counts; /* live */
+	struct mm_live_stats per_live[MM_CREW_LIVES_MAX];
+	int64_t until_ns; /* all events that were known by then have been handed over */
 };
 
 struct mm_crew {
@@ -84,7 +96,7 @@ struct mm_crew {
 	pthread_cond_t changed;
 	/* Under the lock: */
 	unsigned run; /* how often mm_crew_run() was called */
-	bool quit, ended, reading, analysing, stop;
+	bool quit, ended, reading, analysing, stop, watched;
 	size_t n_running; /* threads in work() */
 	struct mm_batch *filled, *filled_last, *free_batches;
 	size_t n_filled, n_batches, batches_max;
@@ -253,12 +265,31 @@ static void take_event(void *sink, struct mm_event *ev)
 	mm_event_free(&w->rooms, ev);
 }
 
+/* For others to read while it watches. Under the lock. */
+static void publish(struct worker *w)
+{
+	struct counts *c = &w->counts;
+	c->flow = *mm_flow_stats(w->flows);
+	if (w->decoder != NULL)
+		c->decode = *mm_decoder_stats(w->decoder);
+	for (size_t i = 0; i < PROTOS_MAX && mm_dissectors[i] != NULL; i++)
+		c->protos[i] = *mm_flow_proto_stats(w->flows, i);
+	c->n_packets = w->n_packets;
+	c->n_segments = w->n_segments;
+	c->n_events = w->n_events;
+	c->n_refused = w->n_refused + w->rooms.n_refused;
+	c->n_rooms = w->rooms.n_live;
+	c->now_ns = w->now_ns;
+}
+
 /* What the worker has made is known up to this time. */
 static void settle_up(struct worker *w, int64_t until_ns)
 {
 	pthread_mutex_lock(&w->crew->lock);
 	hand_over(w);
 	w->until_ns = until_ns;
+	if (w->lives != NULL)
+		publish(w);
 	pthread_mutex_unlock(&w->crew->lock);
 }
 
@@ -571,6 +602,9 @@ static void look_at_counts(struct worker *w, int64_t now_ns)
 		if (w->lives[i] == NULL)
 			continue;
 		mm_live_stats(w->lives[i], &each);
+		pthread_mutex_lock(&w->crew->lock);
+		w->per_live[i] = each;
+		pthread_mutex_unlock(&w->crew->lock);
 		sum.n_received += each.n_received;
 		sum.n_dropped += each.n_dropped;
 		/* The same number for all members of a group. */
@@ -578,7 +612,7 @@ static void look_at_counts(struct worker *w, int64_t now_ns)
 	}
 	tell_drops(w, &sum);
 	pthread_mutex_lock(&w->crew->lock);
-	w->live = sum;
+	w->counts.live = sum;
 	pthread_mutex_unlock(&w->crew->lock);
 }
 
@@ -642,7 +676,7 @@ static void watch(struct worker *w)
 {
 	struct mm_crew *c = w->crew;
 	int n = 0;
-	while (!c->stop && n >= 0) {
+	while (!c->stop && !c->quit && n >= 0) {
 		pthread_mutex_unlock(&c->lock);
 		n = watch_once(w);
 		pthread_mutex_lock(&c->lock);
@@ -685,9 +719,8 @@ static bool attend(struct mm_crew *c, bool alone)
 	return go_on;
 }
 
-int mm_crew_watch(struct mm_crew *c)
+static void begin_to_watch(struct mm_crew *c)
 {
-	bool alone = c->n_threads == 0, go_on = true;
 	for (size_t i = 0; i < c->n_workers; i++) {
 		struct worker *w = &c->workers[i];
 		w->watching = true;
@@ -698,15 +731,15 @@ int mm_crew_watch(struct mm_crew *c)
 	}
 	c->first_ns = c->workers[0].now_ns;
 	pthread_mutex_lock(&c->lock);
+	c->watched = true;
 	c->run++;
 	c->n_running = c->n_threads;
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
-	while (go_on && somebody_watches(c)) {
-		if (alone && watch_once(&c->workers[0]) < 0)
-			go_on = false;
-		go_on = attend(c, alone) && go_on;
-	}
+}
+
+static void end_watching(struct mm_crew *c)
+{
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
 	while (c->n_running != 0) {
@@ -714,6 +747,18 @@ int mm_crew_watch(struct mm_crew *c)
 		pthread_cond_wait(&c->changed, &c->lock);
 	}
 	pthread_mutex_unlock(&c->lock);
+}
+
+int mm_crew_watch(struct mm_crew *c)
+{
+	bool alone = c->n_threads == 0, go_on = true;
+	if (!c->watched)
+		begin_to_watch(c);
+	while (go_on && somebody_watches(c)) {
+		if (alone && watch_once(&c->workers[0]) < 0)
+			c->workers[0].watching = false;
+		go_on = attend(c, alone);
+	}
 	return c->status;
 }
 
@@ -773,6 +818,7 @@ void mm_crew_retime(struct mm_crew *c, int64_t udp_timeout_ns, int64_t tcp_timeo
 
 int mm_crew_finish(struct mm_crew *c)
 {
+	end_watching(c);
 	for (size_t i = 0; i < c->n_workers; i++) {
 		mm_flow_finish(c->workers[i].flows);
 		settle_up(&c->workers[i], INT64_MAX);
@@ -908,7 +954,19 @@ void mm_crew_free(struct mm_crew *c)
 	free(c);
 }
 
-void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out)
+/* A worker's counts, as of now when it rests, else as it published them last. */
+static struct counts counts_of(struct mm_crew *c, size_t worker)
+{
+	struct worker *w = &c->workers[worker];
+	pthread_mutex_lock(&c->lock);
+	if (!w->watching)
+		publish(w);
+	struct counts counts = w->counts;
+	pthread_mutex_unlock(&c->lock);
+	return counts;
+}
+
+void mm_crew_stats(struct mm_crew *c, struct mm_crew_stats *out)
 {
 	*out = (struct mm_crew_stats){ .decode = *mm_decoder_stats(c->decoder),
 		.n_packets = c->n_packets,
@@ -920,17 +978,16 @@ void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out)
 		.waiting_b = (uint64_t)c->n_batches * MM_BATCH_BYTES,
 		.waiting_max_b = (uint64_t)c->batches_max * MM_BATCH_BYTES };
 	for (size_t i = 0; i < c->n_workers; i++) {
-		const struct worker *w = &c->workers[i];
-		mm_flow_stats_add(&out->flow, mm_flow_stats(w->flows));
-		if (w->decoder != NULL)
-			mm_decode_stats_add(&out->decode, mm_decoder_stats(w->decoder));
-		out->n_packets += w->n_packets;
-		out->now_ns = w->now_ns > out->now_ns ? w->now_ns : out->now_ns;
-		out->n_received += w->live.n_received;
-		out->n_dropped += w->live.n_dropped;
-		out->n_interface += w->live.n_interface;
-		out->n_events_refused += w->n_refused + w->rooms.n_refused;
-		out->n_rooms += w->rooms.n_live;
+		struct counts w = counts_of(c, i);
+		mm_flow_stats_add(&out->flow, &w.flow);
+		mm_decode_stats_add(&out->decode, &w.decode);
+		out->n_packets += w.n_packets;
+		out->now_ns = w.now_ns > out->now_ns ? w.now_ns : out->now_ns;
+		out->n_received += w.live.n_received;
+		out->n_dropped += w.live.n_dropped;
+		out->n_interface += w.live.n_interface;
+		out->n_events_refused += w.n_refused;
+		out->n_rooms += w.n_rooms;
 	}
 }
 
@@ -939,26 +996,34 @@ size_t mm_crew_workers(const struct mm_crew *c)
 	return c->n_workers;
 }
 
-void mm_crew_worker_stats(const struct mm_crew *c, size_t worker, struct mm_worker_stats *out)
+void mm_crew_worker_stats(struct mm_crew *c, size_t worker, struct mm_worker_stats *out)
 {
-	const struct worker *w = &c->workers[worker];
-	*out = (struct mm_worker_stats){ .n_segments = w->n_segments,
-		.n_events = w->n_events,
-		.most_loads = w->most_loads,
-		.n_live = mm_flow_stats(w->flows)->n_live,
-		.n_rooms = w->rooms.n_live };
+	struct counts w = counts_of(c, worker);
+	*out = (struct mm_worker_stats){ .n_segments = w.n_segments,
+		.n_events = w.n_events,
+		.most_loads = c->workers[worker].most_loads,
+		.n_live = w.flow.n_live,
+		.n_rooms = w.n_rooms };
 }
 
-struct mm_flow_proto_stats mm_crew_proto_stats(const struct mm_crew *c, size_t proto)
+struct mm_flow_proto_stats mm_crew_proto_stats(struct mm_crew *c, size_t proto)
 {
 	struct mm_flow_proto_stats sum = { 0 };
 	for (size_t i = 0; i < c->n_workers; i++) {
-		const struct mm_flow_proto_stats *s =
-		        mm_flow_proto_stats(c->workers[i].flows, proto);
-		sum.n_flows += s->n_flows;
-		sum.n_messages += s->n_messages;
-		sum.n_gaps += s->n_gaps;
-		sum.n_lost_sync += s->n_lost_sync;
+		struct counts w = counts_of(c, i);
+		sum.n_flows += w.protos[proto].n_flows;
+		sum.n_messages += w.protos[proto].n_messages;
+		sum.n_gaps += w.protos[proto].n_gaps;
+		sum.n_lost_sync += w.protos[proto].n_lost_sync;
 	}
 	return sum;
+}
+
+struct mm_live_stats mm_crew_live_stats(struct mm_crew *c, size_t worker, size_t live)
+{
+	struct worker *w = &c->workers[worker];
+	pthread_mutex_lock(&c->lock);
+	struct mm_live_stats stats = w->per_live[live];
+	pthread_mutex_unlock(&c->lock);
+	return stats;
 }

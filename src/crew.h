@@ -90,9 +90,12 @@ void mm_crew_retime(struct mm_crew *c, int64_t udp_timeout_ns, int64_t tcp_timeo
 int mm_crew_finish(struct mm_crew *c);
 
 /** From housekeeping(), counts of other threads may be a little old. Not while mm_crew_run() runs. */
-void mm_crew_stats(const struct mm_crew *c, struct mm_crew_stats *out);
+void mm_crew_stats(struct mm_crew *c, struct mm_crew_stats *out);
 size_t mm_crew_workers(const struct mm_crew *c);
-void mm_crew_worker_stats(const struct mm_crew *c, size_t worker, struct mm_worker_stats *out);
-struct mm_flow_proto_stats mm_crew_proto_stats(const struct mm_crew *c, size_t proto);
+void mm_crew_worker_stats(struct mm_crew *c, size_t worker, struct mm_worker_stats *out);
+struct mm_flow_proto_stats mm_crew_proto_stats(struct mm_crew *c, size_t proto);
+
+/** Of one worker's handle on one interface. */
+struct mm_live_stats mm_crew_live_stats(struct mm_crew *c, size_t worker, size_t live);
 
 #endif

@@ -44,8 +44,9 @@ struct confinement {
 	bool wanted; /* it was called: mintmark_start() closes the door */
 	struct mm_confine_config config;
 	struct mm_confine_status status;
-	struct mm_monitor *monitor;  /* opens outputs again; NULL: none has a path */
-	size_t outputs[OUTPUTS_MAX]; /* by the monitor's index */
+	struct mm_monitor *monitor;   /* opens files; NULL: there are none */
+	size_t outputs[OUTPUTS_MAX];  /* by the monitor's index */
+	size_t files[MINTMARK_FILES]; /* the monitor's index of each */
 	size_t n_outputs;
 	char words[MM_CONFINE_WORDS];
 };
@@ -59,7 +60,8 @@ struct mintmark {
 	struct mm_config config;
 	char error[512];
 	bool started, finished, running, tell_failed;
-	volatile sig_atomic_t stop, pause, reopen;
+	volatile sig_atomic_t stop, pause;
+	char *paths[MINTMARK_FILES];
 
 	struct output outputs[OUTPUTS_MAX];
 	size_t n_outputs;
@@ -150,6 +152,8 @@ void mintmark_free(struct mintmark *m)
 	free(m->files.names);
 	for (size_t i = 0; i < m->n_interfaces; i++)
 		free(m->interfaces[i]);
+	for (size_t i = 0; i < MINTMARK_FILES; i++)
+		free(m->paths[i]);
 	free(m->unsupported);
 	free(m->sources);
 	mm_config_done(&m->config);
@@ -493,7 +497,10 @@ static void progress(struct mintmark *m, const struct mm_packet *pkt)
 /* What opens the outputs again, if there are any that are files. */
 static int start_monitor(struct mintmark *m)
 {
-	struct mm_monitor_file files[OUTPUTS_MAX];
+	static const enum mm_monitor_kind kinds[MINTMARK_FILES] = { MM_MONITOR_READ,
+		MM_MONITOR_REPLACE };
+	enum { METRICS_MODE = 0644 }; /* for those who collect them */
+	struct mm_monitor_file files[OUTPUTS_MAX + MINTMARK_FILES];
 	struct confinement *c = &m->confinement;
 	struct stat st;
 	char why[256];
@@ -506,10 +513,17 @@ static int start_monitor(struct mintmark *m)
 		        (struct mm_monitor_file){ o->path, MM_MONITOR_APPEND, st.st_mode & 0666 };
 		c->outputs[c->n_outputs++] = i;
 	}
-	if (c->n_outputs == 0)
+	size_t n = c->n_outputs;
+	for (size_t i = 0; i < MINTMARK_FILES; i++) {
+		if (m->paths[i] == NULL)
+			continue;
+		files[n] = (struct mm_monitor_file){ m->paths[i], kinds[i], METRICS_MODE };
+		c->files[i] = n++;
+	}
+	if (n == 0)
 		return MM_OK;
 	int r = mm_monitor_start(
-	        files, c->n_outputs, m->config.process_sandbox != 0, &c->monitor, why, sizeof why);
+	        files, n, m->config.process_sandbox != 0, &c->monitor, why, sizeof why);
 	return r == MM_OK ? r : fail(m, r, "%s", why);
 }
 
@@ -557,11 +571,6 @@ const char *mintmark_confinement(const struct mintmark *m)
 	return m->confinement.words;
 }
 
-void mintmark_reopen(struct mintmark *m)
-{
-	m->reopen = 1;
-}
-
 /* In the stream's lock, so that no record is cut in two by an analyst who writes meanwhile. */
 static int reopen_output(struct mintmark *m, size_t i)
 {
@@ -582,7 +591,6 @@ static int reopen_output(struct mintmark *m, size_t i)
 static void reopen_outputs(struct mintmark *m)
 {
 	char line[512];
-	m->reopen = 0;
 	for (size_t i = 0; i < m->confinement.n_outputs; i++) {
 		if (reopen_output(m, i) == MM_OK || m->on_complaint == NULL)
 			continue;
@@ -596,8 +604,6 @@ static void reopen_outputs(struct mintmark *m)
 static int read_packet(void *arg, struct mm_packet *out)
 {
 	struct mintmark *m = arg;
-	if (m->reopen)
-		reopen_outputs(m);
 	if (m->stop || m->pause || mm_merge_next(m->merge, out) <= 0)
 		return 0;
 	if (m->on_progress != NULL && ++m->n_packets % PROGRESS_PACKETS == 0)
@@ -625,9 +631,11 @@ static bool housekeeping(void *arg, int64_t wall_ns)
 		m->weighed_ns = wall_ns;
 		mm_detect_tell_all(&m->detect);
 	}
-	if (m->reopen)
-		reopen_outputs(m);
-	return !m->stop;
+	if (m->on_progress != NULL) {
+		struct mintmark_progress p = { .time_ns = wall_ns };
+		m->on_progress(m->progress_arg, &p);
+	}
+	return !m->stop && !m->pause;
 }
 
 static const struct mm_crew_ops crew_ops = { .read = read_packet,
@@ -922,8 +930,6 @@ int mintmark_finish(struct mintmark *m)
 	if (!m->started || m->finished)
 		return fail(m, MM_ERR_USAGE, "not started, or finished twice");
 	m->finished = true;
-	if (m->reopen)
-		reopen_outputs(m);
 	int r = mm_crew_finish(m->crew);
 	mm_detect_weigh_all(&m->detect);
 	struct mm_finding **findings = sorted_findings(m, &n);
@@ -943,14 +949,30 @@ int mintmark_finish(struct mintmark *m)
 }
 
 /* The counters of all captures, and their names; false when memory is out. */
-static bool source_stats(
-        const struct mintmark *m, struct mm_source_stats **stats, const char ***names)
+static struct mm_source_stats live_stats(struct mintmark *m, size_t i)
 {
-	*stats = calloc(m->n_sources + 1, sizeof **stats);
-	*names = calloc(m->n_sources + 1, sizeof **names);
+	struct mm_live_stats live =
+	        mm_crew_live_stats(m->crew, i / m->n_interfaces, i % m->n_interfaces);
+	return (struct mm_source_stats){ .n_packets = live.n_received,
+		.n_received = live.n_received,
+		.n_kernel_dropped = live.n_dropped,
+		.n_interface_dropped = live.n_interface };
+}
+
+/* Of captures, or of all handles on interfaces. */
+static bool source_stats(
+        struct mintmark *m, struct mm_source_stats **stats, const char ***names, size_t *n)
+{
+	*n = m->live ? m->n_interfaces * mm_crew_workers(m->crew) : m->n_sources;
+	*stats = calloc(*n + 1, sizeof **stats);
+	*names = calloc(*n + 1, sizeof **names);
 	if (*stats == NULL || *names == NULL)
 		return false;
-	for (size_t i = 0; i < m->n_sources; i++) {
+	for (size_t i = 0; i < *n && m->live; i++) {
+		(*names)[i] = m->files.names[i];
+		(*stats)[i] = live_stats(m, i);
+	}
+	for (size_t i = 0; i < *n && !m->live; i++) {
 		const struct mm_source *s = m->sources[i];
 		(*names)[i] = s->path;
 		(*stats)[i] = (struct mm_source_stats){ .n_packets = s->n_packets,
@@ -1003,9 +1025,9 @@ static int render_metrics(struct mintmark *m, enum mintmark_metrics format)
 	mm_finding_stats_of(&m->detect, &findings);
 	for (size_t i = 0; i < STREAMS_MAX && mm_dissectors[i] != NULL; i++)
 		protos[i] = mm_crew_proto_stats(m->crew, i);
-	size_t n_workers = mm_crew_workers(m->crew);
+	size_t n_workers = mm_crew_workers(m->crew), n_sources = 0;
 	struct mm_worker_stats *workers = calloc(n_workers, sizeof *workers);
-	bool ok = source_stats(m, &sources, &names) && workers != NULL;
+	bool ok = source_stats(m, &sources, &names, &n_sources) && workers != NULL;
 	for (size_t i = 0; i < n_workers && ok; i++)
 		mm_crew_worker_stats(m->crew, i, &workers[i]);
 	const struct mm_metrics_in in = { .version = MINTMARK_VERSION,
@@ -1018,7 +1040,7 @@ static int render_metrics(struct mintmark *m, enum mintmark_metrics format)
 		.protos = protos,
 		.sources = sources,
 		.source_names = names,
-		.n_sources = m->n_sources,
+		.n_sources = n_sources,
 		.workers = workers,
 		.n_workers = n_workers };
 	mm_buf_reset(&m->json);
@@ -1042,15 +1064,92 @@ int mintmark_write_metrics(struct mintmark *m, enum mintmark_metrics format, FIL
 	return MM_OK;
 }
 
-int mintmark_save_metrics(struct mintmark *m, const char *path)
+static int write_whole(int fd, const struct mm_buf *b)
 {
-	int r = render_metrics(m, MINTMARK_METRICS_PROMETHEUS);
-	if (r != MM_OK)
-		return r;
-	r = mm_metrics_save(path, &m->json);
+	for (size_t at = 0; at < b->len;) {
+		ssize_t n = write(fd, b->p + at, b->len - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return MM_ERR_IO;
+		at += (size_t)n;
+	}
+	return MM_OK;
+}
+
+/* Put m->json in the place of the file. */
+static int replace_file(struct mintmark *m, enum mintmark_file which)
+{
+	struct confinement *c = &m->confinement;
+	int fd = -1, r;
+	if (c->monitor == NULL) {
+		r = mm_metrics_save(m->paths[which], &m->json);
+	} else if ((r = mm_monitor_open(c->monitor, c->files[which], &fd)) == MM_OK) {
+		r = write_whole(fd, &m->json);
+		int saved = errno;
+		if (close(fd) != 0 && r == MM_OK)
+			r = MM_ERR_IO;
+		else
+			errno = saved;
+		if (r == MM_OK)
+			r = mm_monitor_commit(c->monitor, c->files[which]);
+	}
 	if (r == MM_OK)
 		return r;
-	return fail(m, r, "%s: %s", path, r == MM_ERR_IO ? strerror(errno) : "out of memory");
+	return fail(m, r, "%s: %s", m->paths[which],
+	        r == MM_ERR_IO ? strerror(errno) : "out of memory");
+}
+
+int mintmark_save_metrics(struct mintmark *m)
+{
+	if (m->paths[MINTMARK_FILE_METRICS] == NULL)
+		return fail(m, MM_ERR_USAGE, "no file for the counters");
+	int r = render_metrics(m, MINTMARK_METRICS_PROMETHEUS);
+	return r != MM_OK ? r : replace_file(m, MINTMARK_FILE_METRICS);
+}
+
+int mintmark_set_file(struct mintmark *m, enum mintmark_file which, const char *path)
+{
+	if (m->started || m->confinement.wanted)
+		return fail(m, MM_ERR_USAGE, "%s: named after the start", path);
+	char *copy = strdup(path);
+	if (copy == NULL)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	free(m->paths[which]);
+	m->paths[which] = copy;
+	return MM_OK;
+}
+
+static FILE *open_config(struct mintmark *m)
+{
+	struct confinement *c = &m->confinement;
+	int fd = -1;
+	if (c->monitor == NULL)
+		return fopen(m->paths[MINTMARK_FILE_CONFIG], "re");
+	if (mm_monitor_open(c->monitor, c->files[MINTMARK_FILE_CONFIG], &fd) != MM_OK)
+		return NULL;
+	FILE *f = fdopen(fd, "r");
+	if (f == NULL)
+		close(fd);
+	return f;
+}
+
+void mintmark_reload(struct mintmark *m)
+{
+	const char *path = m->paths[MINTMARK_FILE_CONFIG];
+	reopen_outputs(m);
+	if (path == NULL)
+		return;
+	FILE *f = open_config(m);
+	if (f == NULL && m->on_complaint != NULL) {
+		(void)fail(m, MM_ERR_IO, "%s: %s; the options stay as they are", path,
+		        strerror(errno));
+		m->on_complaint(m->complaint_arg, m->error);
+	}
+	if (f == NULL)
+		return;
+	(void)mintmark_reload_config(m, f, path);
+	fclose(f);
 }
 
 static void list_metrics(FILE *stream)

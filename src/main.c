@@ -108,7 +108,8 @@ struct args {
 struct run {
 	struct mintmark *m;
 	const struct args *args;
-	FILE *file; /* of -w; NULL: none */
+	FILE *file;      /* of -w; NULL: none */
+	bool has_config; /* read from a file */
 	bool failed, complained, show_progress, progress_shown;
 	bool in_config;      /* complaints begin with the file's name, as an editor wants them */
 	bool metrics_failed; /* it was told */
@@ -120,7 +121,7 @@ struct run {
 };
 
 static struct mintmark *running; /* for the signal handler */
-static volatile sig_atomic_t stopped, counters_wanted;
+static volatile sig_atomic_t stopped, counters_wanted, reload_wanted;
 
 static void on_signal(int sig)
 {
@@ -139,12 +140,13 @@ static void on_usr1(int sig)
 static void on_hangup(int sig)
 {
 	(void)sig;
-	mintmark_reopen(running);
+	reload_wanted = 1;
+	mintmark_pause(running);
 }
 
-/* The first one ends the run cleanly, the second one kills. SIGHUP is for whoever moves the output away; without an
- * output in a file it ends the program, as a closed terminal should. SIGUSR1 asks for the counters. */
-static void catch_signals(struct mintmark *m, bool has_file)
+/* The first one ends the run cleanly, the second one kills. SIGHUP is for whoever moves the output away or changes the
+ * configuration; a run that has neither in a file it ends, as a closed terminal should. SIGUSR1 asks for the counters. */
+static void catch_signals(struct mintmark *m, bool has_files)
 {
 	struct sigaction stop = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 	/* A write to a slow reader goes on after it. */
@@ -159,7 +161,7 @@ static void catch_signals(struct mintmark *m, bool has_file)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
-	if (has_file)
+	if (has_files)
 		sigaction(SIGHUP, &hangup, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
@@ -435,7 +437,7 @@ static bool save_metrics(struct run *run)
 	clock_gettime(CLOCK_MONOTONIC, &run->saved);
 	if (run->args->metrics_path == NULL)
 		return true;
-	if (mintmark_save_metrics(run->m, run->args->metrics_path) == 0)
+	if (mintmark_save_metrics(run->m) == 0)
 		return true;
 	if (!run->metrics_failed)
 		(void)complain(run);
@@ -446,6 +448,11 @@ static bool save_metrics(struct run *run)
 /* All is at rest: do what had to wait for it. */
 static void at_rest(struct run *run)
 {
+	if (reload_wanted) {
+		reload_wanted = 0;
+		mintmark_reload(run->m);
+		run->complained = false;
+	}
 	if (counters_wanted)
 		print_counters(run);
 	if (run->save_due)
@@ -571,6 +578,9 @@ static bool read_config(struct run *run, bool *usage)
 	run->in_config = run->complained = false;
 	*usage = r != 0 && !ferror(f);
 	fclose(f);
+	if (r == 0 && mintmark_set_file(run->m, MINTMARK_FILE_CONFIG, path) != 0)
+		r = complain(run) ? 0 : -1;
+	run->has_config = r == 0;
 	if (r == 0 && args->test_config && !args->quiet)
 		fprintf(stderr, "mintmark: %s: no errors\n", path);
 	run->failed |= r != 0;
@@ -626,10 +636,15 @@ static void analyse(struct run *run)
 	mintmark_on_progress(run->m, on_progress, run);
 	if (run->args->fail_on_set || run->args->json)
 		mintmark_on_record(run->m, on_record, run);
-	run->show_progress = !run->args->quiet && isatty(STDERR_FILENO) &&
-	                     !(run->args->json && isatty(STDOUT_FILENO));
+	run->show_progress = !run->args->quiet && run->args->n_interfaces == 0 &&
+	                     isatty(STDERR_FILENO) && !(run->args->json && isatty(STDOUT_FILENO));
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
-	catch_signals(run->m, run->file != NULL);
+	if (run->args->metrics_path != NULL &&
+	        mintmark_set_file(run->m, MINTMARK_FILE_METRICS, run->args->metrics_path) != 0) {
+		(void)complain(run);
+		return;
+	}
+	catch_signals(run->m, run->file != NULL || run->has_config);
 	uid_t before = getuid();
 	/* Packets come after this, and with them who knows what. */
 	if (mintmark_confine(run->m) != 0 || mintmark_start(run->m) != 0) {

@@ -48,6 +48,15 @@ int mintmark_read_config(struct mintmark *m, FILE *stream, const char *name);
  * inside a sandbox. Returns how many options took a new value, or a negative number. */
 int mintmark_reload_config(struct mintmark *m, FILE *stream, const char *name);
 
+enum mintmark_file {
+	MINTMARK_FILE_CONFIG,  /* read again by mintmark_reload() */
+	MINTMARK_FILE_METRICS, /* written by mintmark_save_metrics() */
+	MINTMARK_FILES
+};
+
+/** Name a file that is opened while running. Before mintmark_confine(), which lets nothing else be opened. */
+int mintmark_set_file(struct mintmark *m, enum mintmark_file which, const char *path);
+
 /** Write the options in force as a configuration file. */
 void mintmark_dump_config(const struct mintmark *m, FILE *stream);
 
@@ -72,7 +81,7 @@ enum mintmark_format {
 /** Write to this stream, which stays the caller's. */
 int mintmark_add_output(struct mintmark *m, enum mintmark_format format, FILE *stream);
 
-/** The same for a stream that was opened for writing from this path, so that mintmark_reopen() can open it again. */
+/** The same for a stream that was opened for writing from this path, so that mintmark_reload() can open it again. */
 int mintmark_add_output_file(
         struct mintmark *m, enum mintmark_format format, FILE *stream, const char *path);
 
@@ -125,10 +134,6 @@ const char *mintmark_confinement(const struct mintmark *m);
 /** End of configuration: allocates what packets need. */
 int mintmark_start(struct mintmark *m);
 
-/** Make the run open again the outputs that were added with a path, before it writes on: for logrotate(8). Does
- * nothing without mintmark_confine(). May be called from a signal handler. */
-void mintmark_reopen(struct mintmark *m);
-
 /** Read all captures to their ends, merged by time, or until mintmark_stop(). Fails when an input broke off, after
  * all that was readable has been analysed. Returns MINTMARK_PAUSED after mintmark_pause(): all is at rest then, and
  * the next call goes on. */
@@ -151,9 +156,14 @@ enum mintmark_metrics {
 /** Write the counters of all stages as they are now: after mintmark_start(), while mintmark_run() does not run. */
 int mintmark_write_metrics(struct mintmark *m, enum mintmark_metrics format, FILE *stream);
 
-/** Replace the file at path by the counters for Prometheus, so that a reader sees the old file or the new one, whole.
- * It is written beside it first, as ".NAME.tmp". */
-int mintmark_save_metrics(struct mintmark *m, const char *path);
+/** Replace the file of MINTMARK_FILE_METRICS by the counters for Prometheus, so that a reader sees the old file or the new
+ * one, whole. */
+int mintmark_save_metrics(struct mintmark *m);
+
+/** For SIGHUP, while mintmark_run() does not run: open again the outputs that were added with a path, and read
+ * MINTMARK_FILE_CONFIG again as mintmark_reload_config() does, if there is one. What goes wrong is told to
+ * mintmark_on_complaint(); the old outputs and options then stay in force. */
+void mintmark_reload(struct mintmark *m);
 
 /** Declare a source of packets that the caller feeds; its name appears in FILE#N. Returns its index, or negative. */
 int mintmark_add_source(struct mintmark *m, const char *name);
