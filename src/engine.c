@@ -682,7 +682,7 @@ static int open_lives(struct mintmark *m, struct mm_crew_config *crew)
 			.stamps = (enum mm_live_stamps)c->capture_timestamps,
 			.n_members = (uint16_t)n_workers,
 			.join = i < crew->n_lives ? NULL : crew->lives[i % crew->n_lives],
-			.on_notice = notice,
+			.on_notice = i < crew->n_lives ? notice : NULL, /* one tells for all */
 			.notice_arg = m };
 		int file = name_live(m, interface, i / crew->n_lives);
 		int r = file < 0 ? file
