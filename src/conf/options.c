@@ -111,12 +111,13 @@ static bool band(const char *text, int64_t *out)
 	return false;
 }
 
+/* In the order of enum mm_live_stamps. */
+static const char *const clock_names[] = { "host", "adapter", "adapter_unsynced" };
+
 static bool clock_name(const char *text, int64_t *out)
 {
-	/* In the order of enum mm_live_stamps. */
-	static const char *const names[] = { "host", "adapter", "adapter_unsynced" };
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (strcmp(text, names[i]) == 0) {
+	for (size_t i = 0; i < sizeof clock_names / sizeof clock_names[0]; i++) {
+		if (strcmp(text, clock_names[i]) == 0) {
 			*out = (int64_t)i;
 			return true;
 		}
@@ -497,6 +498,9 @@ void mm_option_print(const struct mm_option *o, const struct mm_config *config, 
 		break;
 	case MM_OPTION_BOOL:
 		fputs(value_of(o, config) != 0 ? "yes" : "no", stream);
+		break;
+	case MM_OPTION_CLOCK:
+		fputs(clock_names[value_of(o, config)], stream);
 		break;
 	}
 }

@@ -191,7 +191,7 @@ static void test_dump_is_read_back(void **state)
 {
 	(void)state;
 	static const char *const words[] = { "17", "77777", "12345", "301", "no", "low", "port 88",
-		"2026-01-31T12:00:00Z" };
+		"2026-01-31T12:00:00Z", "1000000", "adapter" };
 	char text[32768], why[MM_OPTION_WHY];
 	for (const struct mm_option *o = mm_options; o->name != NULL; o++) {
 		size_t i = 0;
