@@ -664,6 +664,8 @@ static void analyse(struct run *run)
 		failed(run, errno);
 	erase_progress(run);
 	run->complained = false;
+	if (reload_wanted)
+		at_rest(run); /* the end came before it was done */
 	errno = 0;
 	if (mintmark_finish(run->m) != 0)
 		failed(run, errno);

@@ -106,6 +106,12 @@ const struct mm_metric mm_metrics[] = {
 	{ "mintmark_stream_lost_sync_total", MM_COUNTER, FLOW(n_lost_sync),
 		"how often a stream was out of step with its protocol" },
 	{ "mintmark_messages_oversized_total", MM_COUNTER, FLOW(n_oversized), "messages too long to be read" },
+	{ "mintmark_flow_copies_total", MM_COUNTER, FLOW(n_copies),
+		"datagrams that the capture showed twice (flow.copy_window)" },
+	{ "mintmark_shed_flows_total", MM_COUNTER, FLOW(n_shed_flows),
+		"flows on unknown ports not looked into because the sensor was behind" },
+	{ "mintmark_shed_packets_total", MM_COUNTER, FLOW(n_shed_packets),
+		"packets on unknown ports left aside because the sensor was far behind" },
 
 	{ "mintmark_protocol_flows_total", MM_COUNTER, PROTO(n_flows), "flows of this protocol" },
 	{ "mintmark_protocol_messages_total", MM_COUNTER, PROTO(n_messages), "messages of this protocol" },

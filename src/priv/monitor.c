@@ -81,11 +81,16 @@ static int locate(const struct mm_monitor_file *file, struct entry *e)
 			return MM_ERR_IO;
 		strncpy(path, file->path, sizeof path);
 	}
+	struct stat st;
+	if (file->kind == MM_MONITOR_REPLACE && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return MM_ERR_IO;
+	}
 	char *slash = strrchr(path, '/');
 	const char *name = slash == NULL ? path : slash + 1;
 	const char *dir = slash == NULL ? "." : slash == path ? "/" : path;
 	int n = snprintf(e->name, sizeof e->name, "%s", name);
-	int n_temp = snprintf(e->temp_name, sizeof e->temp_name, ".%s.new", name);
+	int n_temp = snprintf(e->temp_name, sizeof e->temp_name, ".%s.tmp", name);
 	errno = n == 0 ? EISDIR : ENAMETOOLONG;
 	if (n == 0 || n >= (int)sizeof e->name ||
 	        (file->kind == MM_MONITOR_REPLACE && n_temp >= (int)sizeof e->temp_name))
@@ -409,7 +414,7 @@ int mm_monitor_start(const struct mm_monitor_file *files, size_t n, bool sandbox
 	} else if (ready.r != MM_OK) {
 		errno = ready.error;
 		r = mm_priv_why(
-		        why, why_len, ready.r, "monitor: %s: %s", ready.what, strerror(errno));
+		        why, why_len, ready.r, "%s: %s", ready.what, strerror(errno));
 	}
 	if (r == MM_OK)
 		*out = mon;

@@ -71,7 +71,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 	char path[80];
 	mm_monitor_stop(f->mon);
-	snprintf(path, sizeof path, "%s/.snapshot.new", f->dir);
+	snprintf(path, sizeof path, "%s/.snapshot.tmp", f->dir);
 	int left = access(path, F_OK) == 0;
 	unlink(path);
 	unlink(f->log);
