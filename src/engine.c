@@ -438,12 +438,13 @@ static void enrich(const struct mintmark *m, struct mm_event *ev, const struct m
 	const struct mm_row *row = look->proof->row;
 	if (look->proof->orphan && !look->proof->claimed)
 		ev->flags |= MM_EVF_ORPHAN;
-	if (mm_fp_is_set(&row->root))
+	const struct mm_party *party = mm_ledger_party(m->ledger, row);
+	if (mm_fp_is_set(&mm_ledger_lineage(m->ledger, row)->root))
 		ev->flags |= MM_EVF_TAINTED;
-	if (ev->kind == MM_EV_ISSUE || ev->user.len != 0 || row->principal == 0)
+	if (ev->kind == MM_EV_ISSUE || ev->user.len != 0 || party->principal == 0)
 		return;
-	ev->user = mm_names_text(&m->ledger->names, row->principal);
-	ev->user_realm = mm_names_text(&m->ledger->names, row->principal_realm);
+	ev->user = mm_names_text(&m->ledger->names, party->principal);
+	ev->user_realm = mm_names_text(&m->ledger->names, party->principal_realm);
 }
 
 /* While watching: a finding has reached a band that is told. Its text follows the others' at once. */

@@ -32,7 +32,8 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 	if (issued == NULL || s == NULL || s->orphan || (ev->flags & lawful) ||
 	        (s->row->flags & (MM_ROW_S4U | MM_ROW_HIDDEN)) || issued->principal.len == 0)
 		return;
-	struct mm_str owner = mm_names_text(&d->ledger->names, s->row->principal);
+	uint32_t principal = mm_ledger_party(d->ledger, s->row)->principal;
+	struct mm_str owner = mm_names_text(&d->ledger->names, principal);
 	if (owner.len == 0 || same_client(owner, issued->principal))
 		return;
 	/* A service that asks for a ticket to itself under FAST is S4U2Self, as far as can be seen. */

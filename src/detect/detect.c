@@ -156,8 +156,8 @@ bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 			mm_detectors[i]->look(d, look);
 	for (size_t i = 0; i < look->n_seen; i++) {
 		const struct mm_sighting *s = &look->seen[i];
-		const struct mm_fp *root =
-		        mm_fp_is_set(&s->row->root) ? &s->row->root : &s->cred->fp;
+		const struct mm_fp *root = &mm_ledger_lineage(d->ledger, s->row)->root;
+		root = mm_fp_is_set(root) ? root : &s->cred->fp;
 		for (uint32_t j = 0; mm_detectors[j] != NULL; j++) {
 			struct mm_finding key = finding_key(root, j);
 			struct mm_finding *f = mm_table_find(&d->findings, &key.key);

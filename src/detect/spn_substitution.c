@@ -19,8 +19,10 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 {
 	for (size_t i = 0; i < seen->n_seen; i++) {
 		const struct mm_sighting *s = &seen->seen[i];
-		struct mm_str issued = mm_names_text(&d->ledger->names, s->row->service);
-		struct mm_str realm = mm_names_text(&d->ledger->names, s->row->issuer);
+		const struct mm_names *names = &d->ledger->names;
+		const struct mm_mint *mint = mm_ledger_mint(d->ledger, s->row);
+		struct mm_str issued = mm_names_text(names, mint->service);
+		struct mm_str realm = mm_names_text(names, mint->issuer);
 		if (s->orphan || issued.len == 0 || s->cred->service.len == 0 ||
 		        (mm_str_ieq(short_name(issued), short_name(s->cred->service)) &&
 		                mm_str_ieq(realm, s->cred->issuer)))
@@ -29,7 +31,8 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		if (f == NULL)
 			continue;
 		mm_name_copy(f->facts.other, issued);
-		mm_name_copy(f->facts.user, mm_names_text(&d->ledger->names, s->row->principal));
+		mm_name_copy(f->facts.user,
+		        mm_names_text(names, mm_ledger_party(d->ledger, s->row)->principal));
 		f->facts.n_uses++;
 		f->facts.n_accepted += seen->ev->outcome == MM_SUCCESS ? 1 : 0;
 		f->facts.n_refused += seen->ev->outcome == MM_FAILURE ? 1 : 0;

@@ -8,9 +8,10 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 {
 	for (size_t i = 0; i < seen->n_seen; i++) {
 		const struct mm_sighting *s = &seen->seen[i];
-		if (!mm_fp_is_set(&s->row->root))
+		const struct mm_fp *root = &mm_ledger_lineage(d->ledger, s->row)->root;
+		if (!mm_fp_is_set(root))
 			continue;
-		struct mm_finding *f = mm_detect_find(d, &s->row->root);
+		struct mm_finding *f = mm_detect_find(d, root);
 		if (f != NULL)
 			mm_finding_use(
 			        f, seen->ev, s->cred, mm_event_find_cred(seen->ev, MM_ROLE_ISSUED));

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "ledger/shared.h"
+
 #define REORDERING_NS INT64_C(2000000000) /* packets and captures are not further out of order */
 #define HOURS_NS      (INT64_C(3600) * 1000000000)
 
@@ -28,6 +30,88 @@ void mm_ledger_config_default(struct mm_ledger_config *config)
 		.lifetime_ns = 10 * HOURS_NS };
 }
 
+_Static_assert(sizeof(struct mm_row) == 76, "a row is as dense as its comment says");
+
+const struct mm_mint *mm_ledger_mint(const struct mm_ledger *l, const struct mm_row *row)
+{
+	static const struct mm_mint none;
+	return row->mint != 0 ? mm_table_at(&l->mints, row->mint) : &none;
+}
+
+const struct mm_party *mm_ledger_party(const struct mm_ledger *l, const struct mm_row *row)
+{
+	static const struct mm_party none;
+	return row->party != 0 ? mm_table_at(&l->parties, row->party) : &none;
+}
+
+const struct mm_lineage *mm_ledger_lineage(const struct mm_ledger *l, const struct mm_row *row)
+{
+	static const struct mm_lineage none;
+	return row->lineage != 0 ? mm_table_at(&l->lineages, row->lineage) : &none;
+}
+
+static void set_mint(struct mm_ledger *l, struct mm_row *row, const struct mm_mint *mint)
+{
+	uint32_t old = row->mint;
+	row->mint = mm_shared_take(&l->mints, mint);
+	mm_shared_drop(&l->mints, old);
+}
+
+static void set_party(struct mm_ledger *l, struct mm_row *row, const struct mm_party *party)
+{
+	uint32_t old = row->party;
+	row->party = mm_shared_take(&l->parties, party);
+	mm_shared_drop(&l->parties, old);
+}
+
+static void set_lineage(struct mm_ledger *l, struct mm_row *row, const struct mm_lineage *lineage)
+{
+	uint32_t old = row->lineage;
+	row->lineage = mm_shared_take(&l->lineages, lineage);
+	mm_shared_drop(&l->lineages, old);
+}
+
+/* The row is about to go. */
+static void forget(void *arg, void *elem)
+{
+	struct mm_ledger *l = arg;
+	struct mm_row *row = elem;
+	mm_shared_drop(&l->mints, row->mint);
+	mm_shared_drop(&l->parties, row->party);
+	mm_shared_drop(&l->lineages, row->lineage);
+	row->issued_ns = 0; /* no end: row_end() may still look at it */
+}
+
+/* When a row is of no use any more. The end of a ticket is inside its encryption: what is assumed of tickets here holds, unless
+ * this one was accepted later. One that is being shown has not ended. */
+static int64_t row_end(const void *arg, uint32_t number)
+{
+	const struct mm_ledger *l = arg;
+	if (number > l->rows.n_made)
+		return MM_EXPIRY_NEVER;
+	const struct mm_row *row = mm_table_at(&l->rows, number);
+	int64_t end = row->issued_ns + l->config.lifetime_ns;
+	if (row->issued_ns == 0 || (row->flags & MM_ROW_OUTLIVED))
+		return MM_EXPIRY_NEVER;
+	return end > row->last_ns ? end : row->last_ns;
+}
+
+/* The credential's row, made when there was none. at_ns: of the event that is looked at. */
+static struct mm_row *put_row(
+        struct mm_ledger *l, const struct mm_fp *fp, int64_t at_ns, bool *fresh)
+{
+	uint32_t ended = 0;
+	if (l->rows.n >= l->config.rows_max && mm_table_find(&l->rows, fp) == NULL)
+		ended = mm_expiry_first(&l->expiry, at_ns);
+	if (ended != 0) {
+		struct mm_row *row = mm_table_at(&l->rows, ended);
+		forget(l, row);
+		mm_table_remove(&l->rows, row);
+		l->n_expired++;
+	}
+	return mm_table_put(&l->rows, fp, fresh);
+}
+
 int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 {
 	struct mm_ledger *l = calloc(1, sizeof *l);
@@ -36,6 +120,12 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	const struct mm_hash_key *key = &config->key;
 	l->config = *config;
 	mm_table_init(&l->rows, key, sizeof(struct mm_fp), sizeof(struct mm_row), config->rows_max);
+	l->rows.evict = forget;
+	l->rows.evict_arg = l;
+	l->expiry = (struct mm_expiry){ .end = row_end, .arg = l };
+	mm_shared_init(&l->mints, key, sizeof(struct mm_mint), config->rows_max);
+	mm_shared_init(&l->parties, key, sizeof(struct mm_party), config->rows_max);
+	mm_shared_init(&l->lineages, key, sizeof(struct mm_lineage), config->rows_max);
 	mm_table_init(&l->issuers, key, sizeof(uint32_t), sizeof(struct mm_issuer), ISSUERS_MAX);
 	mm_table_init(&l->cells, key, sizeof(((struct mm_cell *)0)->key), sizeof(struct mm_cell),
 	        CELLS_MAX);
@@ -53,6 +143,10 @@ void mm_ledger_free(struct mm_ledger *l)
 	if (l == NULL)
 		return;
 	mm_table_done(&l->rows);
+	mm_table_done(&l->mints);
+	mm_table_done(&l->parties);
+	mm_table_done(&l->lineages);
+	mm_expiry_done(&l->expiry);
 	mm_table_done(&l->issuers);
 	mm_table_done(&l->cells);
 	mm_table_done(&l->latest);
@@ -209,7 +303,8 @@ static bool is_issued(const struct mm_issuer *issuer, const struct mm_row *row)
 
 bool mm_ledger_issued(const struct mm_ledger *l, const struct mm_row *row)
 {
-	uint32_t name = mm_names_find_folded(&l->names, mm_names_text(&l->names, row->issuer));
+	uint32_t spelled = mm_ledger_mint(l, row)->issuer;
+	uint32_t name = mm_names_find_folded(&l->names, mm_names_text(&l->names, spelled));
 	return is_issued(mm_ledger_issuer(l, name), row);
 }
 
@@ -306,35 +401,27 @@ static enum mm_blind blindness(const struct mm_issuer *issuer, const struct mm_a
 	return is_kdc(issuer, client) ? MM_BLIND_LOCAL : MM_SEEING;
 }
 
-static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_cred *cred)
-{
-	row->issuer = mm_names_put(&l->names, cred->issuer);
-	row->service = mm_names_put(&l->names, cred->service);
-	row->kvno = cred->kvno;
-	row->alg = cred->alg;
-	row->length = cred->length;
-	row->kind = (uint8_t)cred->kind;
-}
-
 static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
         struct mm_sighting *s)
 {
 	bool fresh;
 	*s = (struct mm_sighting){ .cred = cred };
-	s->row = mm_table_put(&l->rows, &cred->fp, &fresh);
+	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
+	s->row = put_row(l, &cred->fp, at, &fresh);
 	if (s->row == NULL)
 		return;
 	struct mm_row *row = s->row;
-	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
-	if (fresh)
-		row->client =
-		        ev->src.addr; /* names are stored when issued: anybody can present made-up ones */
+	if (fresh) /* names are stored when issued: anybody can present made-up ones */
+		set_party(l, row, &(struct mm_party){ .host = ev->src.addr });
 	s->first = row->n_presented == 0;
 	if (row->n_presented++ == 0)
 		row->first_ns = at;
 	row->last_ns = at;
-	if (ev->outcome == MM_SUCCESS && cred->role == MM_ROLE_PRESENTED)
+	if (ev->outcome == MM_SUCCESS && cred->role == MM_ROLE_PRESENTED) {
 		row->flags |= MM_ROW_ACCEPTED;
+		if (row->issued_ns != 0 && at > row->issued_ns + l->config.lifetime_ns)
+			row->flags |= MM_ROW_OUTLIVED;
+	}
 	l->n_presented++;
 	uint32_t issuer_name = mm_names_find_folded(&l->names, cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &issuer_name);
@@ -448,8 +535,8 @@ static void learn_coverage(
 	}
 	if (!s->orphan && s->cred->kind == MM_CRED_TGT && s->cred->role == MM_ROLE_PRESENTED &&
 	        !(s->row->flags & MM_ROW_FORWARDED)) {
-		const struct mm_latest *latest = mm_ledger_latest(
-		        l, name, mm_names_text(&l->names, s->row->principal), client);
+		const struct mm_latest *latest = mm_ledger_latest(l, name,
+		        mm_names_text(&l->names, mm_ledger_party(l, s->row)->principal), client);
 		if (latest != NULL)
 			mm_baseline_count(&l->baseline, MM_TRAIT_LATEST_TGT, name, 0,
 			        mm_fp_eq(&latest->fp, &s->cred->fp));
@@ -499,12 +586,93 @@ static void learn_traits(
 	}
 }
 
+/* By what it was obtained, and whose it is. */
+static void inherit(struct mm_ledger *l, struct mm_row *row, const struct mm_sighting *proof,
+        struct mm_party *party)
+{
+	const struct mm_row *parent = proof->row;
+	struct mm_lineage lineage = *mm_ledger_lineage(l, row);
+	const struct mm_lineage *parents = mm_ledger_lineage(l, parent);
+	lineage.parent = parent->fp;
+	if (mm_fp_is_set(&parents->root))
+		lineage.root = parents->root;
+	if (proof->orphan)
+		lineage.root = parent->fp;
+	set_lineage(l, row, &lineage);
+	if (party->principal == 0) { /* FAST hid the name: it is the parent's */
+		party->principal = mm_ledger_party(l, parent)->principal;
+		party->principal_realm = mm_ledger_party(l, parent)->principal_realm;
+	}
+}
+
+static void set_packet(struct mm_row *row, struct mm_pkt pkt)
+{
+	const uint64_t number_max = (UINT64_C(1) << 48) - 1;
+	const uint32_t file_max = (UINT32_C(1) << 24) - 1;
+	bool fits = pkt.number <= number_max && pkt.file <= file_max;
+	row->issued_number = fits ? pkt.number & number_max : 0;
+	row->issued_file = fits ? pkt.file & file_max : 0;
+}
+
+/* What is told of it when it is issued. */
+static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_look *look,
+        const struct mm_cred *cred)
+{
+	const struct mm_event *ev = look->ev;
+	struct mm_mint mint = { .kvno = cred->kvno, .alg = cred->alg, .kind = cred->kind };
+	mint.issuer = mm_names_put(&l->names, cred->issuer);
+	mint.service = mm_names_put(&l->names, cred->service);
+	set_mint(l, row, &mint);
+	row->length = cred->length;
+	row->issued_ns = ev->response_ns != 0 ? ev->response_ns : ev->time_ns;
+	set_packet(row, ev->response_pkt);
+	row->flags |= ev->flags & MM_EVF_FORWARDED ? MM_ROW_FORWARDED : 0;
+	row->flags |= ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY) ? MM_ROW_S4U : 0;
+	row->flags |= ev->flags & MM_EVF_ANONYMOUS ? MM_ROW_HIDDEN : 0;
+	struct mm_party party = { .host = ev->src.addr };
+	party.principal = mm_names_put(&l->names, cred->principal);
+	party.principal_realm = mm_names_put(&l->names, cred->principal_realm);
+	if (look->proof != NULL)
+		inherit(l, row, look->proof, &party);
+	set_party(l, row, &party);
+	uint32_t number = mm_table_number(&l->rows, row);
+	mm_expiry_note(&l->expiry, number, row_end(l, number));
+}
+
+/* The client's host obtained it: its latest TGT, and that it obtains at all. */
+static void note_obtained(struct mm_ledger *l, const struct mm_look *look,
+        const struct mm_cred *cred, const struct mm_issuer *issuer, const struct mm_row *row)
+{
+	const struct mm_addr *client = &look->ev->src.addr;
+	const struct mm_party *party = mm_ledger_party(l, row);
+	struct mm_cell *host = put_cell(l, issuer->name, client, true);
+	if (cred->kind == MM_CRED_TGT && !(row->flags & (MM_ROW_FORWARDED | MM_ROW_S4U))) {
+		struct mm_latest key = latest_key(issuer->name,
+		        mm_names_put_folded(&l->names, mm_names_text(&l->names, party->principal)),
+		        client);
+		struct mm_latest *latest = mm_table_put(&l->latest, &key.key, NULL);
+		if (latest != NULL) {
+			latest->fp = cred->fp;
+			latest->issued_ns = row->issued_ns;
+		}
+	}
+	/* What an orphan bought is no sign that its holder draws tickets in view. */
+	bool vouched = row->flags & MM_ROW_ISSUED;
+	if (host != NULL && vouched && !mm_fp_is_set(&mm_ledger_lineage(l, row)->root)) {
+		host->n_obtained++;
+		struct mm_str who = cred->principal;
+		if (cred->kind == MM_CRED_TGT && who.len > 1 && who.p[who.len - 1] == '$')
+			host->machine = party->principal;
+	}
+}
+
 static void issue(struct mm_ledger *l, const struct mm_look *look, const struct mm_cred *cred,
         struct mm_issuer *issuer)
 {
 	const struct mm_event *ev = look->ev;
 	bool fresh;
-	struct mm_row *row = mm_table_put(&l->rows, &cred->fp, &fresh);
+	int64_t at = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
+	struct mm_row *row = put_row(l, &cred->fp, at, &fresh);
 	if (row == NULL)
 		return;
 	size_t kdc = note_kdc(issuer, &ev->dst.addr, &ev->src.addr);
@@ -516,48 +684,12 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	if (row->n_presented != 0 && ev->time_ns > row->first_ns + REORDERING_NS)
 		return;
 	bool vouched = kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched;
-	fill_row(l, row, cred);
 	row->flags |= vouched ? MM_ROW_ISSUED : MM_ROW_CLAIMED;
 	row->kdc = (uint8_t)kdc;
-	row->issued_ns = ev->response_ns != 0 ? ev->response_ns : ev->time_ns;
-	row->issued_pkt = ev->response_pkt;
-	row->client = ev->src.addr;
-	row->principal = mm_names_put(&l->names, cred->principal);
-	row->principal_realm = mm_names_put(&l->names, cred->principal_realm);
-	row->flags |= ev->flags & MM_EVF_FORWARDED ? MM_ROW_FORWARDED : 0;
-	row->flags |= ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY) ? MM_ROW_S4U : 0;
-	row->flags |= ev->flags & MM_EVF_ANONYMOUS ? MM_ROW_HIDDEN : 0;
-	if (look->proof != NULL) {
-		const struct mm_row *parent = look->proof->row;
-		row->parent = parent->fp;
-		row->root = mm_fp_is_set(&parent->root) ? parent->root : row->root;
-		if (look->proof->orphan)
-			row->root = parent->fp;
-		if (row->principal == 0) { /* FAST hid the name: it is the parent's */
-			row->principal = parent->principal;
-			row->principal_realm = parent->principal_realm;
-		}
-	}
+	fill_row(l, row, look, cred);
 	l->n_issued++;
 	issuer->n_issued++;
-	struct mm_cell *host = put_cell(l, issuer->name, &ev->src.addr, true);
-	if (cred->kind == MM_CRED_TGT && !(row->flags & (MM_ROW_FORWARDED | MM_ROW_S4U))) {
-		struct mm_latest key = latest_key(issuer->name,
-		        mm_names_put_folded(&l->names, mm_names_text(&l->names, row->principal)),
-		        &ev->src.addr);
-		struct mm_latest *latest = mm_table_put(&l->latest, &key.key, NULL);
-		if (latest != NULL) {
-			latest->fp = cred->fp;
-			latest->issued_ns = row->issued_ns;
-		}
-	}
-	/* What an orphan bought is no sign that its holder draws tickets in view. */
-	if (host != NULL && vouched && !mm_fp_is_set(&row->root)) {
-		host->n_obtained++;
-		struct mm_str who = cred->principal;
-		if (cred->kind == MM_CRED_TGT && who.len > 1 && who.p[who.len - 1] == '$')
-			host->machine = row->principal;
-	}
+	note_obtained(l, look, cred, issuer, row);
 }
 
 void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "ledger/baseline.h"
+#include "ledger/expiry.h"
 #include "ledger/names.h"
 
 enum {
@@ -18,27 +19,50 @@ enum {
 	MM_ROW_HIDDEN = 1u << 3,    /* FAST hid the client's name when it was issued */
 	MM_ROW_ACCEPTED = 1u << 4,  /* a verifier took it */
 	MM_ROW_CLAIMED = 1u << 5,   /* issued, but by a host that is not vouched for as a KDC */
+	MM_ROW_OUTLIVED =
+	        1u << 6, /* accepted when no ticket should live so long: its end is not known */
 };
 
-/** One credential. Found by fingerprint. */
-struct mm_row {
-	struct mm_fp fp;     /* key */
+/* Rows and what they share are stored without padding: see mm_row. */
+#define MM_DENSE __attribute__((packed, aligned(4)))
+
+/** Of which kind credentials are: those for one service are as a rule alike. */
+struct MM_DENSE mm_mint {
+	uint32_t issuer, service; /* numbers of names, as spelled when issued */
+	int64_t kvno;
+	int32_t alg;
+	uint32_t kind; /* enum mm_cred_kind */
+};
+
+/** Whose they are: all that one client holds has one. */
+struct mm_party {
+	uint32_t principal, principal_realm; /* numbers of names, as spelled when issued */
+	struct mm_addr
+	        host; /* to which it was issued; which presented it first when that was not seen */
+	uint8_t unused[3];
+};
+
+/** With what they were obtained. Fingerprints, not rows: they stay true when the parent's row has given way. */
+struct mm_lineage {
 	struct mm_fp parent; /* shown to obtain it; zero: none seen */
 	struct mm_fp root;   /* the orphan its lineage begins with; zero: no orphan in it */
-	struct mm_addr
-	        client; /* to whom it was issued; who presented it first when that was not seen */
+};
+
+/** One credential. Found by fingerprint.
+ *
+ * 76 bytes, and with links and index 90: there are millions. Times are exact. What repeats from credential to credential is
+ * kept once (ledger/shared.h) and named by number here: mm_ledger_mint() and its like resolve it. */
+struct MM_DENSE mm_row {
+	struct mm_fp fp;           /* key */
 	int64_t issued_ns;         /* 0: never seen issued */
 	int64_t first_ns, last_ns; /* presentations; 0: none */
-	struct mm_pkt issued_pkt;
-	uint32_t issuer, service, principal,
-	        principal_realm; /* numbers of names, as spelled when issued */
+	uint32_t mint, party, lineage;
 	uint32_t n_presented;
 	uint32_t length;
 	float missed; /* what its first presentation added to the misses of its issuer */
-	int64_t kvno;
-	int32_t alg;
-	uint8_t kind; /* enum mm_cred_kind */
-	uint8_t kdc;  /* of a claimed one: index in its issuer\'s kdcs */
+	uint64_t issued_number : 48, /* the packet that issued it; 0: not known */
+	        issued_file : 24;
+	uint8_t kdc; /* of a claimed one: index in its issuer's kdcs */
 	uint8_t flags;
 };
 
@@ -139,7 +163,9 @@ struct mm_loss {
 /** A credential presented without issuance and too bare to be judged: kept to be told at the end. */
 struct mm_ledger_config {
 	struct mm_hash_key key;
-	size_t rows_max;           /* default 1,000,000 */
+	/** Default 1,000,000. A new one takes the place of the one that ended longest ago, else of the one that was not
+	 * seen for longest. */
+	size_t rows_max;
 	size_t names_max;          /* default 1,000,000 */
 	size_t baseline_max;       /* default 262,144 values */
 	int64_t lifetime_ns;       /* longest life of a ticket: default 10 h */
@@ -150,9 +176,12 @@ struct mm_ledger {
 	struct mm_ledger_config config;
 	struct mm_table rows, issuers, cells, latest, losses;
 	struct mm_loss sensor; /* packets that the sensor itself lost, of any host */
+	struct mm_table mints, parties, lineages; /* shared by rows */
+	struct mm_expiry expiry;                  /* of rows */
 	struct mm_names names;
 	struct mm_baseline baseline;
 	uint64_t n_issued, n_presented, n_reissued;
+	uint64_t n_expired; /* rows that gave way after their end */
 };
 
 void mm_ledger_config_default(struct mm_ledger_config *config);
@@ -176,6 +205,12 @@ const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t iss
         struct mm_str principal, const struct mm_addr *host);
 
 const struct mm_row *mm_ledger_find(const struct mm_ledger *l, const struct mm_fp *fp);
+
+/** What a row shares with others; never NULL: all zero where nothing is known. Valid as long as the row. */
+const struct mm_mint *mm_ledger_mint(const struct mm_ledger *l, const struct mm_row *row);
+const struct mm_party *mm_ledger_party(const struct mm_ledger *l, const struct mm_row *row);
+const struct mm_lineage *mm_ledger_lineage(const struct mm_ledger *l, const struct mm_row *row);
+
 /** Was its issuance seen, by a KDC that is vouched for by now? */
 bool mm_ledger_issued(const struct mm_ledger *l, const struct mm_row *row);
 const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t issuer_folded);

@@ -58,6 +58,11 @@ static const struct mm_row *row(uint8_t id)
 	return mm_ledger_find(l, &f);
 }
 
+static const struct mm_lineage *lineage(uint8_t id)
+{
+	return mm_ledger_lineage(l, row(id));
+}
+
 static uint32_t realm(void)
 {
 	return mm_names_find_folded(&l->names, text("LAB.TEST"));
@@ -113,10 +118,10 @@ static void test_lineage(void **state)
 	ap(1, 3 * HOUR, 2);
 	assert_false(look.seen[0].orphan);
 	const struct mm_row *ticket = row(2), *parent = row(1);
-	assert_true(mm_fp_eq(&ticket->parent, &parent->fp));
-	assert_false(mm_fp_is_set(&ticket->root)); /* no orphan in its lineage */
-	assert_name(ticket->service, "cifs/srv.lab.test");
-	assert_name(ticket->principal, "alice");
+	assert_true(mm_fp_eq(&lineage(2)->parent, &parent->fp));
+	assert_false(mm_fp_is_set(&lineage(2)->root)); /* no orphan in its lineage */
+	assert_name(mm_ledger_mint(l, ticket)->service, "cifs/srv.lab.test");
+	assert_name(mm_ledger_party(l, ticket)->principal, "alice");
 	assert_int_equal(ticket->flags, MM_ROW_ISSUED | MM_ROW_ACCEPTED);
 	assert_int_equal(ticket->n_presented, 1);
 	assert_true(ticket->issued_ns == 2 * HOUR + 1 && ticket->first_ns == 3 * HOUR);
@@ -135,14 +140,14 @@ static void test_orphan_and_root(void **state)
 	assert_true(look.seen[0].orphan && look.seen[0].first);
 	assert_int_equal(look.seen[0].blind, MM_SEEING);
 	struct mm_fp forged = fp(66);
-	assert_true(mm_fp_eq(&row(2)->root, &forged));
+	assert_true(mm_fp_eq(&lineage(2)->root, &forged));
 	make_tgs(&room.ev, 2, 3 * HOUR, (struct made){ .id = 2 },
 	        cifs(3)); /* what was obtained with it buys more */
 	pass(true);
 	assert_false(look.seen[0].orphan);
-	assert_true(mm_fp_eq(&row(3)->root, &forged));
+	assert_true(mm_fp_eq(&lineage(3)->root, &forged));
 	struct mm_fp parent = fp(2);
-	assert_true(mm_fp_eq(&row(3)->parent, &parent));
+	assert_true(mm_fp_eq(&lineage(3)->parent, &parent));
 	assert_false(row(66)->flags & MM_ROW_ISSUED);
 }
 
@@ -159,7 +164,7 @@ static void test_roles(void **state)
 	assert_ptr_equal(look.proof, &look.seen[0]);
 	assert_true(look.seen[1].orphan && look.seen[2].orphan);
 	struct mm_fp parent = fp(1);
-	assert_true(mm_fp_eq(&row(2)->parent, &parent));
+	assert_true(mm_fp_eq(&lineage(2)->parent, &parent));
 	assert_false(row(8)->flags & MM_ROW_ACCEPTED);
 }
 
@@ -192,7 +197,7 @@ static void test_hidden_name(void **state)
 	make_tgs(&room.ev, 1, 2 * HOUR, tgt(1), (struct made){ .id = 2, .service = "cifs/srv" });
 	room.ev.flags = MM_EVF_ANONYMOUS;
 	pass(true);
-	assert_name(row(2)->principal, "alice");
+	assert_name(mm_ledger_party(l, row(2))->principal, "alice");
 }
 
 static void test_reissued(void **state)
@@ -201,7 +206,7 @@ static void test_reissued(void **state)
 	as(1, HOUR, 1);
 	make_as(&room.ev, 9, 2 * HOUR, (struct made){ .id = 1, .principal = "mallory" });
 	pass(true);
-	assert_name(row(1)->principal, "alice"); /* the first stands */
+	assert_name(mm_ledger_party(l, row(1))->principal, "alice"); /* the first stands */
 	assert_int_equal(l->n_reissued, 1);
 	assert_int_equal(l->n_issued, 1);
 }
@@ -445,6 +450,75 @@ static void test_eviction(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* What has ended goes before what was not used for longest, and what is being shown never. */
+static void test_expired_goes_first(void **state)
+{
+	(void)state;
+	mm_ledger_free(l);
+	make_ledger(16);
+	as(1, HOUR, 2);
+	as(1, 2 * HOUR, 1);
+	ap(1, 3 * HOUR, 1);
+	for (uint8_t i = 3; i <= 15; i++)
+		as(1, 4 * HOUR + i, i);
+	ap(1, 10 * HOUR, 2);  /* used last, ends first */
+	ap(1, 10 * HOUR, 99); /* an orphan, whose end nobody knows: the sixteenth */
+	as(1, 11 * HOUR + 2, 100);
+	assert_null(row(2));
+	assert_non_null(row(1));
+	assert_int_equal(l->n_expired, 1);
+	assert_int_equal(l->rows.n_evicted, 0);
+	as(1, 11 * HOUR + 3, 101); /* nothing has ended: the one used longest ago */
+	assert_null(row(1));
+	assert_int_equal(l->rows.n_evicted, 1);
+	tgs(1, 15 * HOUR, 3, 102); /* number 3 has ended, and is shown: 4 goes */
+	assert_non_null(row(3));
+	assert_null(row(4));
+	assert_true(mm_fp_eq(&lineage(102)->parent, &row(3)->fp));
+	assert_int_equal(l->n_expired, 2);
+}
+
+/* Tickets that live longer here than they should are not taken for ended. */
+static void test_outlived(void **state)
+{
+	(void)state;
+	mm_ledger_free(l);
+	make_ledger(16);
+	as(1, HOUR, 1);
+	tgs(1, 12 * HOUR, 1, 2);
+	assert_true(row(1)->flags & MM_ROW_OUTLIVED);
+	for (uint8_t i = 3; i <= 16; i++)
+		as(1, 13 * HOUR + i, i);
+	as(1, 14 * HOUR, 17);
+	assert_null(row(1)); /* used longest ago */
+	assert_int_equal(l->n_expired, 0);
+}
+
+/* What rows share lives as long as one of them, whatever became of the rows it speaks of. */
+static void test_shared(void **state)
+{
+	(void)state;
+	mm_ledger_free(l);
+	make_ledger(16);
+	tgs(1, HOUR, 66, 1); /* 66 is an orphan */
+	for (uint8_t i = 2; i <= 16; i++)
+		tgs(1, HOUR + i, 1, i);
+	assert_null(row(66));
+	struct mm_fp forged = fp(66);
+	assert_true(mm_fp_eq(&lineage(1)->parent, &forged) && mm_fp_eq(&lineage(9)->root, &forged));
+	assert_int_equal(l->lineages.n, 2);
+	assert_int_equal(l->mints.n, 1);
+	assert_int_equal(l->parties.n, 1);
+	for (uint8_t i = 100; i < 200; i++) {
+		make_ap(&room.ev, i, 20, 2 * HOUR + i, cifs(i), MM_SUCCESS);
+		pass(true);
+	}
+	assert_int_equal(l->rows.n, 16);
+	assert_int_equal(l->lineages.n, 0);
+	assert_int_equal(l->mints.n, 0);
+	assert_int_equal(l->parties.n, 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +542,9 @@ int main(void)
 		CASE(test_plain_length),
 		CASE(test_scopes),
 		CASE(test_eviction),
+		CASE(test_expired_goes_first),
+		CASE(test_outlived),
+		CASE(test_shared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
