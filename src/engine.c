@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/capture.h"
@@ -23,6 +25,8 @@
 #include "output/metrics.h"
 #include "output/output.h"
 #include "priv/priv.h"
+#include "state/dir.h"
+#include "state/state.h"
 
 #define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
@@ -47,6 +51,7 @@ struct confinement {
 	struct mm_monitor *monitor;   /* opens files; NULL: there are none */
 	size_t outputs[OUTPUTS_MAX];  /* by the monitor's index */
 	size_t files[MINTMARK_FILES]; /* the monitor's index of each */
+	size_t state;                 /* and that of the snapshot */
 	size_t n_outputs;
 	char words[MM_CONFINE_WORDS];
 };
@@ -93,6 +98,14 @@ struct mintmark {
 	uint64_t n_events, n_packets, n_fed;
 	int64_t fed_ns;
 	struct stream streams[STREAMS_MAX];
+
+	int state_dir; /* negative: none */
+	struct mm_store snapshot;
+	int64_t restored_ns; /* packet time of the snapshot that this run began with */
+	int64_t known_ns;    /* packet time up to which events have been analysed */
+	int64_t snapshot_ns; /* that of the next one; live, time of day of the last; 0: not known yet */
+	uint64_t snapshot_events; /* analysed until the last one */
+	bool snapshot_failed;
 };
 
 const char *mintmark_version(void)
@@ -123,6 +136,7 @@ struct mintmark *mintmark_new(void)
 	if (m == NULL)
 		return NULL;
 	mm_config_init(&m->config);
+	m->state_dir = -1;
 	/* Against floods of colliding keys only: no output depends on it. */
 	if (getrandom(&m->key, sizeof m->key, 0) != (ssize_t)sizeof m->key ||
 	        mm_merge_new(&m->merge) != MM_OK) {
@@ -147,13 +161,14 @@ void mintmark_free(struct mintmark *m)
 	mm_ledger_free(m->ledger);
 	mm_merge_free(m->merge);
 	mm_buf_done(&m->json);
-	for (size_t i = 0; i < m->files.n; i++)
-		free(m->files.names[i]);
-	free(m->files.names);
 	for (size_t i = 0; i < m->n_interfaces; i++)
 		free(m->interfaces[i]);
 	for (size_t i = 0; i < MINTMARK_FILES; i++)
 		free(m->paths[i]);
+	mm_files_done(&m->files);
+	mm_store_done(&m->snapshot);
+	if (m->state_dir >= 0)
+		close(m->state_dir);
 	free(m->unsupported);
 	free(m->sources);
 	mm_config_done(&m->config);
@@ -220,18 +235,10 @@ void mintmark_dump_config(const struct mintmark *m, FILE *stream)
 /* A name in FILE#N; its index, or negative. */
 static int add_name(struct mintmark *m, const char *name)
 {
-	char **names = realloc(m->files.names, (m->files.n + 1) * sizeof *names);
-	char *copy = strdup(name);
-	if (names != NULL)
-		m->files.names = names;
-	if (names == NULL || copy == NULL) {
-		free(copy);
-		return fail(m, MM_ERR_NOMEM, "out of memory");
-	}
 	free(m->unsupported); /* it has one entry per name */
 	m->unsupported = NULL;
-	names[m->files.n] = copy;
-	return (int)m->files.n++;
+	int number = mm_files_add(&m->files, name);
+	return number >= 0 ? number : fail(m, number, "out of memory");
 }
 
 int mintmark_add_source(struct mintmark *m, const char *name)
@@ -466,6 +473,174 @@ static void tell(void *arg, const struct mm_finding *f)
 	}
 }
 
+/* A word that is no failure of this run's input. */
+static void say(struct mintmark *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct mintmark *m, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	if (m->on_complaint != NULL)
+		m->on_complaint(m->complaint_arg, line);
+}
+
+static int write_snapshot(struct mintmark *m)
+{
+	struct confinement *c = &m->confinement;
+	int fd = -1, r = MM_OK;
+	if (c->monitor != NULL)
+		r = mm_monitor_open(c->monitor, c->state, &fd);
+	else if ((fd = mm_state_dir_begin(m->state_dir)) < 0)
+		r = fd;
+	if (r != MM_OK)
+		return r;
+	r = mm_state_write(fd, mm_slice(m->snapshot.p, m->snapshot.len));
+	int why = errno;
+	close(fd);
+	errno = why;
+	if (r == MM_OK)
+		r = c->monitor != NULL ? mm_monitor_commit(c->monitor, c->state)
+		                       : mm_state_dir_commit(m->state_dir);
+	else if (c->monitor == NULL)
+		mm_state_dir_abandon(m->state_dir);
+	return r;
+}
+
+/* Keep what is known by now. */
+static int save_state(struct mintmark *m)
+{
+	int64_t now_ns = m->known_ns != 0 ? m->known_ns : m->restored_ns;
+	struct mm_state state = { m->ledger, &m->detect, &m->files, now_ns };
+	int r = mm_state_serialise(&state, &m->snapshot);
+	if (r == MM_OK)
+		r = write_snapshot(m);
+	const char *why = r == MM_ERR_IO ? strerror(errno) : "out of memory";
+	if (r != MM_OK)
+		return fail(m, r, "state: %s: not saved: %s", m->config.state_dir, why);
+	m->snapshot_events = m->n_events;
+	m->snapshot_failed = false;
+	return MM_OK;
+}
+
+static void save_or_say(struct mintmark *m)
+{
+	if (save_state(m) == MM_OK || m->snapshot_failed)
+		return;
+	say(m, "%s; tried again each interval", m->error);
+	m->snapshot_failed = true;
+}
+
+/* Each interval of packet time. Captures are read far faster than they were made: there it is not done again before as
+ * many events have come as there are credentials to be saved. */
+static void save_in_time(struct mintmark *m)
+{
+	if (m->state_dir < 0 || m->live)
+		return;
+	bool due = m->snapshot_ns != 0 && m->known_ns >= m->snapshot_ns;
+	if (due && !m->piped && m->n_events - m->snapshot_events < m->ledger->rows.n)
+		return;
+	if (due)
+		save_or_say(m);
+	if (due || m->snapshot_ns == 0)
+		m->snapshot_ns = m->known_ns + m->config.state_interval_s * NS_PER_S;
+}
+
+/* Live, the time of day tells when: packets may be long in coming. */
+static void save_live(struct mintmark *m, int64_t wall_ns)
+{
+	int64_t interval_ns = m->config.state_interval_s * NS_PER_S;
+	if (m->state_dir < 0 ||
+	        (wall_ns >= m->snapshot_ns && wall_ns - m->snapshot_ns < interval_ns))
+		return;
+	if (m->snapshot_ns != 0 && m->n_events != m->snapshot_events)
+		save_or_say(m);
+	m->snapshot_ns = wall_ns;
+}
+
+static int set_aside(struct mintmark *m, int err, const char *why)
+{
+	const char *what = err == MM_ERR_UNSUPPORTED ? "version" : "corrupt";
+	int64_t now = time(NULL);
+	if (mm_state_dir_set_aside(m->state_dir, what, now) != MM_OK)
+		return fail(m, MM_ERR_IO, "state: %s/%s %s and cannot be renamed: %s",
+		        m->config.state_dir, MM_STATE_NAME, why, strerror(errno));
+	say(m, "state: %s/%s %s; renamed to %s.%s-%" PRId64 ", starting cold", m->config.state_dir,
+	        MM_STATE_NAME, why, MM_STATE_NAME, what, now);
+	return MM_OK;
+}
+
+static int new_ledger(struct mintmark *m)
+{
+	const struct mm_config *c = &m->config;
+	struct mm_ledger_config ledger;
+	mm_ledger_config_default(&ledger);
+	ledger.key = m->key;
+	ledger.rows_max = c->ledger_rows_max;
+	if (ledger.names_max > ledger.rows_max)
+		ledger.names_max = ledger.rows_max;
+	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
+	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
+	if (mm_ledger_new(&ledger, &m->ledger) != MM_OK)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	mm_detect_init(&m->detect, m->ledger, &m->key, c->findings_max);
+	if (m->live) {
+		m->detect.tell = tell;
+		m->detect.tell_arg = m;
+		m->detect.tell_band = (enum mm_band)m->config.output_min_band;
+	}
+	return MM_OK;
+}
+
+/* Once: the monitor needs the directory to be there before anything else is done. */
+static int open_state(struct mintmark *m)
+{
+	if (m->state_dir < 0)
+		m->state_dir = mm_state_dir_open(m->config.state_dir);
+	if (m->state_dir >= 0)
+		return MM_OK;
+	return fail(m, MM_ERR_IO, "state: %s: %s", m->config.state_dir,
+	        errno == EBUSY ? "in use by another process" : strerror(errno));
+}
+
+/* Go on from the snapshot, if there is one. */
+static int restore_state(struct mintmark *m)
+{
+	const size_t bytes_max = ((size_t)1 << 30) + 256 * (size_t)m->config.ledger_rows_max;
+	const char *dir = m->config.state_dir, *why = "";
+	struct mm_store file = { 0 };
+	struct mm_state state = { m->ledger, &m->detect, &m->files, 0 };
+	int r = open_state(m);
+	if (r != MM_OK)
+		return r;
+	r = mm_state_dir_read(m->state_dir, bytes_max, &file);
+	if (r == MM_ERR_IO && errno == EFBIG) {
+		why = "is larger than a snapshot can be here";
+		r = MM_ERR_CORRUPT;
+	} else if (r < 0) {
+		r = fail(m, r, "state: %s/%s: %s", dir, MM_STATE_NAME,
+		        r == MM_ERR_IO ? strerror(errno) : "out of memory");
+		goto out;
+	} else if (r == 1) {
+		r = mm_state_parse(mm_slice(file.p, file.len), &state, &why);
+	}
+	if (r == MM_ERR_NOMEM) {
+		r = fail(m, r, "state: %s/%s %s", dir, MM_STATE_NAME, why);
+	} else if (r != MM_OK) {
+		mm_detect_done(&m->detect);
+		mm_ledger_free(m->ledger);
+		m->ledger = NULL;
+		int fresh = new_ledger(m);
+		r = fresh == MM_OK ? set_aside(m, r, why) : fresh;
+	}
+	m->restored_ns = state.now_ns;
+out:
+	mm_store_done(&file);
+	return r;
+}
+
 static int analyse(void *arg, struct mm_event *ev)
 {
 	struct mintmark *m = arg;
@@ -479,7 +654,10 @@ static int analyse(void *arg, struct mm_event *ev)
 	if (ev->kind == MM_EV_LOSS)
 		return MM_OK;
 	m->n_events++;
-	return deliver_event(m, ev);
+	m->known_ns = ev->key_ns > m->known_ns ? ev->key_ns : m->known_ns;
+	int r = deliver_event(m, ev);
+	save_in_time(m);
+	return r;
 }
 
 static void progress(struct mintmark *m, const struct mm_packet *pkt)
@@ -500,8 +678,12 @@ static int start_monitor(struct mintmark *m)
 {
 	static const enum mm_monitor_kind kinds[MINTMARK_FILES] = { MM_MONITOR_READ,
 		MM_MONITOR_REPLACE };
-	enum { METRICS_MODE = 0644 }; /* for those who collect them */
-	struct mm_monitor_file files[OUTPUTS_MAX + MINTMARK_FILES];
+	enum {
+		METRICS_MODE = 0644, /* for those who collect them */
+		STATE_MODE = 0600,
+	};
+	struct mm_monitor_file files[OUTPUTS_MAX + MINTMARK_FILES + 1];
+	char snapshot[PATH_MAX];
 	struct confinement *c = &m->confinement;
 	struct stat st;
 	char why[256];
@@ -521,9 +703,17 @@ static int start_monitor(struct mintmark *m)
 		files[n] = (struct mm_monitor_file){ m->paths[i], kinds[i], METRICS_MODE };
 		c->files[i] = n++;
 	}
+	int r;
+	if (m->config.state_dir != NULL) {
+		if ((r = open_state(m)) != MM_OK)
+			return r;
+		snprintf(snapshot, sizeof snapshot, "%s/%s", m->config.state_dir, MM_STATE_NAME);
+		files[n] = (struct mm_monitor_file){ snapshot, MM_MONITOR_REPLACE, STATE_MODE };
+		c->state = n++;
+	}
 	if (n == 0)
 		return MM_OK;
-	int r = mm_monitor_start(
+	r = mm_monitor_start(
 	        files, n, m->config.process_sandbox != 0, &c->monitor, why, sizeof why);
 	return r == MM_OK ? r : fail(m, r, "%s", why);
 }
@@ -632,6 +822,7 @@ static bool housekeeping(void *arg, int64_t wall_ns)
 		m->weighed_ns = wall_ns;
 		mm_detect_tell_all(&m->detect);
 	}
+	save_live(m, wall_ns);
 	if (m->on_progress != NULL) {
 		struct mintmark_progress p = { .time_ns = wall_ns };
 		m->on_progress(m->progress_arg, &p);
@@ -749,7 +940,6 @@ static int new_stages(struct mintmark *m)
 		.events_b = c->event_memory_b,
 		.hold_ns = hold_ns(m) };
 	struct mm_flow_config flow;
-	struct mm_ledger_config ledger;
 	mm_flow_config_default(&flow);
 	flow.flows_max = c->flow_max;
 	flow.tracked_max = c->flow_tracked;
@@ -760,15 +950,9 @@ static int new_stages(struct mintmark *m)
 	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
 	flow.copy_window_ns = c->flow_copy_window_ms * NS_PER_MS;
 	crew.flow = flow;
-	mm_ledger_config_default(&ledger);
-	ledger.key = m->key;
-	ledger.rows_max = c->ledger_rows_max;
-	if (ledger.names_max > ledger.rows_max)
-		ledger.names_max = ledger.rows_max;
-	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
-	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
-	if ((r = mm_ledger_new(&ledger, &m->ledger)) != MM_OK)
-		return fail(m, r, "out of memory");
+	if ((r = new_ledger(m)) != MM_OK ||
+	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK))
+		return r;
 	if (m->live && (r = open_lives(m, &crew)) != MM_OK)
 		return r;
 	if ((r = give_up(m)) != MM_OK) {
@@ -779,12 +963,6 @@ static int new_stages(struct mintmark *m)
 	}
 	if ((r = mm_crew_new(&crew, &m->crew)) != MM_OK)
 		return fail(m, r, "%s", r == MM_ERR_IO ? strerror(errno) : "out of memory");
-	mm_detect_init(&m->detect, m->ledger, &m->key, c->findings_max);
-	if (m->live) {
-		m->detect.tell = tell;
-		m->detect.tell_arg = m;
-		m->detect.tell_band = (enum mm_band)m->config.output_min_band;
-	}
 	return MM_OK;
 }
 
@@ -932,6 +1110,8 @@ int mintmark_finish(struct mintmark *m)
 		return fail(m, MM_ERR_USAGE, "not started, or finished twice");
 	m->finished = true;
 	int r = mm_crew_finish(m->crew);
+	/* Before the last weighing, which is of this run alone. */
+	int saved = m->state_dir >= 0 ? save_state(m) : MM_OK;
 	mm_detect_weigh_all(&m->detect);
 	struct mm_finding **findings = sorted_findings(m, &n);
 	if (findings == NULL)
@@ -946,7 +1126,8 @@ int mintmark_finish(struct mintmark *m)
 	for (size_t i = 0; i < m->n_outputs; i++)
 		if (fflush(m->outputs[i].stream) != 0)
 			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
-	return r != MM_OK ? r : text;
+	r = r != MM_OK ? r : text;
+	return r != MM_OK ? r : saved;
 }
 
 /* The counters of all captures, and their names; false when memory is out. */

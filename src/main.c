@@ -32,6 +32,7 @@ enum {
 	OPT_TEST_CONFIG,
 	OPT_DUMP_CONFIG,
 	OPT_USER,
+	OPT_STATE,
 	OPT_LIST_DETECTORS,
 	OPT_LIST_PROTOCOLS,
 	OPT_LIST_FIELDS,
@@ -63,6 +64,7 @@ static const struct option_row {
 	        "keep the counters in FILE, as Prometheus reads them" },
 	{ "counters", OPT_COUNTERS, NULL, "print the counters on standard error at the end" },
 	{ "user", OPT_USER, "NAME", "as root: become this user once all is open" },
+	{ "state", OPT_STATE, "DIR", "go on from what was learnt before, and keep it in DIR" },
 	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
 	{ "list-interfaces", 'D', NULL, "print the network interfaces" },
 	{ "test-config", OPT_TEST_CONFIG, NULL, "check the configuration and end" },
@@ -305,6 +307,9 @@ static int take_option(struct args *args, int value)
 		return parse_band(optarg, &args->fail_on) ? -1 : EXIT_USAGE;
 	case OPT_USER:
 		add_setting(args, "process.user", optarg);
+		return -1;
+	case OPT_STATE:
+		add_setting(args, "state.dir", optarg);
 		return -1;
 	case 'q':
 		args->quiet = true;
@@ -654,6 +659,7 @@ static void analyse(struct run *run)
 	if (getuid() != before && !run->args->quiet &&
 	        (isatty(STDERR_FILENO) || run->args->n_interfaces != 0))
 		fprintf(stderr, "mintmark: confined: %s\n", mintmark_confinement(run->m));
+	run->complained = false;
 	if (!save_metrics(run))
 		return;
 	errno = 0;

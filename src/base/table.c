@@ -7,9 +7,14 @@
 enum {
 	CHUNK = 256, /* elements per chunk */
 	SLOTS_MIN = 64,
+	/* A saved table may be fuller than this one may become, but not mostly empty. */
+	EMPTY_MOST = 1024,
 };
 
-/* Before each element. Of one that is not in the table, next chains the free ones. */
+#define FREE       UINT32_MAX
+#define SAVED_FREE UINT32_C(0x80000000) /* of a saved link: beside the number */
+
+/* Before each element. Of one that is not in the table prev is FREE, and next chains the free ones. */
 struct mm_table_node {
 	uint32_t prev, next; /* numbers in LRU order; 0: none */
 };
@@ -206,6 +211,7 @@ void mm_table_remove(struct mm_table *t, void *elem)
 	uint32_t number = number_in(t, slot);
 	slot_clear(t, slot);
 	lru_unlink(t, node);
+	node->prev = FREE;
 	node->next = t->free_head;
 	t->free_head = number;
 	t->n--;
@@ -237,7 +243,8 @@ static bool grow_slots(struct mm_table *t)
 	free(t->slots);
 	t->slots = slots;
 	t->n_slots = n_slots;
-	for (t->number_bits = 1; t->max >> t->number_bits != 0;)
+	size_t number_max = t->max > t->n_made ? t->max : t->n_made;
+	for (t->number_bits = 1; number_max >> t->number_bits != 0;)
 		t->number_bits++;
 	for (uint32_t number = t->lru_head; number != 0; number = node_at(t, number)->next) {
 		uint32_t hash = hash_of(t, elem_of(node_at(t, number)));
@@ -320,4 +327,106 @@ void *mm_table_next(const struct mm_table *t, const void *elem)
 	if (elem != NULL)
 		number = ((const struct mm_table_node *)elem - 1)->next;
 	return number == 0 ? NULL : elem_of(node_at(t, number));
+}
+
+bool mm_table_has(const struct mm_table *t, uint32_t number)
+{
+	return number != 0 && number <= t->n_made && node_at(t, number)->prev != FREE;
+}
+
+void mm_table_shrink(struct mm_table *t)
+{
+	while (t->n > t->max)
+		evict_oldest(t);
+}
+
+void mm_table_save(
+        const struct mm_table *t, struct mm_store *out, mm_table_save_fn *save, void *arg)
+{
+	mm_store_u32(out, (uint32_t)t->n_made);
+	mm_store_u32(out, (uint32_t)t->n);
+	mm_store_u32(out, t->lru_head);
+	mm_store_u32(out, t->free_head);
+	mm_store_u64(out, t->n_evicted);
+	for (uint32_t number = 1; number <= t->n_made; number++) {
+		struct mm_table_node *node = node_at(t, number);
+		bool free_one = node->prev == FREE;
+		mm_store_u32(out, node->next | (free_one ? SAVED_FREE : 0));
+		if (!free_one)
+			save(arg, out, elem_of(node));
+	}
+}
+
+/* Elements and links as they were saved; whether they hang together is seen later. */
+static int load_nodes(
+        struct mm_table *t, struct mm_cursor *in, size_t n_made, mm_table_load_fn *load, void *arg)
+{
+	while (t->n_made < n_made && !in->err) {
+		uint32_t number = new_number(t);
+		if (number == 0)
+			return MM_ERR_NOMEM;
+		struct mm_table_node *node = node_at(t, number);
+		uint32_t link = mm_le32(in);
+		node->next = link & ~SAVED_FREE;
+		node->prev = link & SAVED_FREE ? FREE : 0;
+		memset(elem_of(node), 0, t->elem_size);
+		if (node->prev != FREE)
+			load(arg, in, elem_of(node));
+	}
+	return in->err ? MM_ERR_CORRUPT : MM_OK;
+}
+
+/* Does the chain that begins here hold n elements, all of them free or none? Each has one successor, so a chain that
+ * comes to an end after n has not met one twice. */
+static bool is_chain(const struct mm_table *t, uint32_t number, size_t n, bool free_ones)
+{
+	for (; n != 0; n--) {
+		if (number == 0 || number > t->n_made ||
+		        (node_at(t, number)->prev == FREE) != free_ones)
+			return false;
+		number = node_at(t, number)->next;
+	}
+	return number == 0;
+}
+
+static bool relink(struct mm_table *t, uint32_t lru_head)
+{
+	t->lru_head = lru_head;
+	for (uint32_t number = lru_head; number != 0; number = node_at(t, number)->next) {
+		node_at(t, number)->prev = t->lru_tail;
+		t->lru_tail = number;
+		const void *key = elem_of(node_at(t, number));
+		uint32_t hash = hash_of(t, key);
+		struct place p = place_of(t, key, hash);
+		if (t->slots[p.slot] != 0)
+			return false; /* twice the same key */
+		t->slots[p.slot] = slot_with(t, number, p.distance, tag_of(t, hash));
+	}
+	return true;
+}
+
+int mm_table_load(struct mm_table *t, struct mm_cursor *in, mm_table_load_fn *load, void *arg)
+{
+	size_t n_made = mm_load_u32(in, MM_TABLE_MAX), n = mm_load_u32(in, MM_TABLE_MAX);
+	uint32_t lru_head = mm_le32(in), free_head = mm_le32(in);
+	t->n_evicted = mm_le64(in);
+	/* Checked before memory is taken: what is claimed must be there. */
+	if (n > n_made || n_made > in->len / sizeof(uint32_t) ||
+	        n > in->len - n_made * sizeof(uint32_t) ||
+	        (n_made > t->max && n_made / 2 > n + EMPTY_MOST))
+		mm_fail(in);
+	int r = in->err ? MM_ERR_CORRUPT : load_nodes(t, in, n_made, load, arg);
+	if (r != MM_OK)
+		return r;
+	if (!is_chain(t, lru_head, n, false) || !is_chain(t, free_head, n_made - n, true))
+		return MM_ERR_CORRUPT;
+	size_t max = t->max;
+	t->max = max > n_made ? max : n_made;
+	while ((n + 1) * 4 > t->n_slots * 3 && n != 0)
+		if (!grow_slots(t))
+			return MM_ERR_NOMEM;
+	t->max = max;
+	t->n = n;
+	t->free_head = free_head;
+	return relink(t, lru_head) ? MM_OK : MM_ERR_CORRUPT;
 }

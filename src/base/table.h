@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "base/store.h"
 
 struct mm_table_node;
 
@@ -58,6 +59,25 @@ void *mm_table_at(const struct mm_table *t, uint32_t number);
 
 /** Bytes of memory it holds: elements, links and index. */
 size_t mm_table_bytes(const struct mm_table *t);
+
+/** Write the table down: numbers, order of use and, by save(), each element; every record of at least one byte. In the order
+ * of numbers, so that memory is read front to back. */
+typedef void mm_table_save_fn(void *arg, struct mm_store *out, const void *elem);
+void mm_table_save(
+        const struct mm_table *t, struct mm_store *out, mm_table_save_fn *save, void *arg);
+
+/** Fill an empty table from what mm_table_save() wrote. load() fills a zeroed element, key and all, from the cursor; it
+ * marks the cursor failed when that is none. More than max elements are accepted when most of their numbers are in use;
+ * mm_table_shrink() then evicts. MM_ERR_CORRUPT, MM_ERR_NOMEM: the table is good for nothing but mm_table_done(). */
+typedef void mm_table_load_fn(void *arg, struct mm_cursor *in, void *elem);
+int mm_table_load(
+        struct mm_table *t, struct mm_cursor *in, mm_table_load_fn *load, void *arg) MM_MUST_CHECK;
+
+/** Evict until no more than max are left. */
+void mm_table_shrink(struct mm_table *t);
+
+/** Is an element of this number in the table? */
+bool mm_table_has(const struct mm_table *t, uint32_t number);
 
 /** Walk from the least to the most recently used: pass NULL to begin; NULL at the end. */
 void *mm_table_next(const struct mm_table *t, const void *elem);

@@ -38,6 +38,8 @@ struct mm_config {
 	uint64_t events_max, event_memory_b;
 	int64_t merge_hold_ms;
 	uint64_t output_min_band; /* enum mm_band */
+	char *state_dir;          /* owned; NULL: none */
+	int64_t state_interval_s;
 	uint64_t output_events;   /* boolean: NDJSON holds events, not findings alone */
 	char *process_user;       /* owned; NULL: mm_confine_drop() chooses */
 	uint64_t process_sandbox; /* boolean */

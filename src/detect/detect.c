@@ -26,6 +26,9 @@ void mm_detect_init(struct mm_detect *d, const struct mm_ledger *ledger,
 void mm_detect_done(struct mm_detect *d)
 {
 	mm_table_done(&d->findings);
+	for (size_t i = 0; i < d->n_words; i++)
+		free(d->words[i]);
+	d->n_words = 0;
 }
 
 static uint32_t detector_index(const struct mm_detector *detector)

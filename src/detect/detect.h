@@ -16,6 +16,8 @@
 #include "ledger/ledger.h"
 #include "score/finding.h"
 
+enum { MM_DETECT_WORDS = 256 };
+
 /** The findings so far, and what detectors may look at. */
 struct mm_detect {
 	const struct mm_ledger *ledger;
@@ -26,6 +28,8 @@ struct mm_detect {
 	void (*tell)(void *arg, const struct mm_finding *f);
 	void *tell_arg;
 	enum mm_band tell_band;
+	char *words[MM_DETECT_WORDS]; /* which findings of a restored state borrow */
+	size_t n_words;
 };
 
 struct mm_detector {
@@ -71,5 +75,13 @@ struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector 
 
 /** Any finding rooted in this credential; NULL when there is none. */
 struct mm_finding *mm_detect_find(const struct mm_detect *d, const struct mm_fp *root);
+
+/** Write down all findings. */
+void mm_detect_save(const struct mm_detect *d, struct mm_store *out);
+
+/** Read them again where there are none yet. MM_ERR_CORRUPT, MM_ERR_NOMEM: it is then good for nothing but
+ * mm_detect_done(). */
+int mm_detect_load(
+        struct mm_detect *d, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
 
 #endif

@@ -110,3 +110,100 @@ struct mm_length_rank mm_baseline_length_rank(
 	r.margins = (double)beyond / r.margin;
 	return r;
 }
+
+static void save_total(void *arg, struct mm_store *out, const void *elem)
+{
+	const struct total *total = elem;
+	(void)arg;
+	mm_store_u32(out, total->key.trait);
+	mm_store_u32(out, total->key.issuer);
+	mm_store_u32(out, total->key.scope);
+	mm_store_u64(out, total->n);
+	mm_store_u64(out, (uint64_t)total->latest);
+}
+
+static void load_total(void *arg, struct mm_cursor *in, void *elem)
+{
+	struct total *total = elem;
+	(void)arg;
+	total->key.trait = mm_load_u32(in, MM_TRAIT_LATEST_TGT);
+	total->key.issuer = mm_le32(in);
+	total->key.scope = mm_le32(in);
+	total->n = mm_le64(in);
+	total->latest = (int64_t)mm_le64(in);
+}
+
+static void save_count(void *arg, struct mm_store *out, const void *elem)
+{
+	const struct count *count = elem;
+	(void)arg;
+	mm_store_u32(out, count->key.trait);
+	mm_store_u32(out, count->key.issuer);
+	mm_store_u32(out, count->key.scope);
+	mm_store_u64(out, (uint64_t)count->key.value);
+	mm_store_u64(out, count->n);
+}
+
+static void load_count(void *arg, struct mm_cursor *in, void *elem)
+{
+	struct count *count = elem;
+	(void)arg;
+	count->key.trait = mm_load_u32(in, MM_TRAIT_LATEST_TGT);
+	count->key.issuer = mm_le32(in);
+	count->key.scope = mm_le32(in);
+	count->key.value = (int64_t)mm_le64(in);
+	count->n = mm_le64(in);
+}
+
+static size_t n_samples(uint64_t n)
+{
+	return n < MM_LENGTH_SAMPLES ? (size_t)n : MM_LENGTH_SAMPLES;
+}
+
+static void save_lengths(void *arg, struct mm_store *out, const void *elem)
+{
+	const struct lengths *l = elem;
+	(void)arg;
+	mm_store_u32(out, l->key[0]);
+	mm_store_u32(out, l->key[1]);
+	mm_store_u64(out, l->n);
+	mm_store_u32(out, l->min);
+	mm_store_u32(out, l->max);
+	for (size_t i = 0; i < n_samples(l->n); i++)
+		mm_store_u32(out, l->samples[i]);
+}
+
+static void load_lengths(void *arg, struct mm_cursor *in, void *elem)
+{
+	struct lengths *l = elem;
+	(void)arg;
+	l->key[0] = mm_le32(in);
+	l->key[1] = mm_le32(in);
+	l->n = mm_le64(in);
+	l->min = mm_le32(in);
+	l->max = mm_le32(in);
+	if (l->min > l->max)
+		mm_fail(in);
+	for (size_t i = 0; i < n_samples(l->n); i++)
+		l->samples[i] = mm_le32(in);
+}
+
+void mm_baseline_save(const struct mm_baseline *b, struct mm_store *out)
+{
+	mm_table_save(&b->counts, out, save_count, NULL);
+	mm_table_save(&b->totals, out, save_total, NULL);
+	mm_table_save(&b->lengths, out, save_lengths, NULL);
+}
+
+int mm_baseline_load(struct mm_baseline *b, struct mm_cursor *in)
+{
+	int r;
+	if ((r = mm_table_load(&b->counts, in, load_count, NULL)) != MM_OK ||
+	        (r = mm_table_load(&b->totals, in, load_total, NULL)) != MM_OK ||
+	        (r = mm_table_load(&b->lengths, in, load_lengths, NULL)) != MM_OK)
+		return r;
+	mm_table_shrink(&b->counts);
+	mm_table_shrink(&b->totals);
+	mm_table_shrink(&b->lengths);
+	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
+}

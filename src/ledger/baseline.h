@@ -57,4 +57,8 @@ void mm_baseline_length(struct mm_baseline *b, uint32_t issuer, uint32_t scope, 
 struct mm_length_rank mm_baseline_length_rank(
         const struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length);
 
+/** Write it down; read it again into an empty one. MM_ERR_CORRUPT, MM_ERR_NOMEM. */
+void mm_baseline_save(const struct mm_baseline *b, struct mm_store *out);
+int mm_baseline_load(struct mm_baseline *b, struct mm_cursor *in) MM_MUST_CHECK;
+
 #endif

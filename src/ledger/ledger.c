@@ -79,12 +79,12 @@ static void forget(void *arg, void *elem)
 	mm_shared_drop(&l->mints, row->mint);
 	mm_shared_drop(&l->parties, row->party);
 	mm_shared_drop(&l->lineages, row->lineage);
-	row->issued_ns = 0; /* no end: row_end() may still look at it */
+	row->issued_ns = 0; /* no end: mm_ledger_row_end() may still look at it */
 }
 
 /* When a row is of no use any more. The end of a ticket is inside its encryption: what is assumed of tickets here holds, unless
  * this one was accepted later. One that is being shown has not ended. */
-static int64_t row_end(const void *arg, uint32_t number)
+int64_t mm_ledger_row_end(const void *arg, uint32_t number)
 {
 	const struct mm_ledger *l = arg;
 	if (number > l->rows.n_made)
@@ -122,7 +122,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_table_init(&l->rows, key, sizeof(struct mm_fp), sizeof(struct mm_row), config->rows_max);
 	l->rows.evict = forget;
 	l->rows.evict_arg = l;
-	l->expiry = (struct mm_expiry){ .end = row_end, .arg = l };
+	l->expiry = (struct mm_expiry){ .end = mm_ledger_row_end, .arg = l };
 	mm_shared_init(&l->mints, key, sizeof(struct mm_mint), config->rows_max);
 	mm_shared_init(&l->parties, key, sizeof(struct mm_party), config->rows_max);
 	mm_shared_init(&l->lineages, key, sizeof(struct mm_lineage), config->rows_max);
@@ -605,7 +605,7 @@ static void inherit(struct mm_ledger *l, struct mm_row *row, const struct mm_sig
 	}
 }
 
-static void set_packet(struct mm_row *row, struct mm_pkt pkt)
+void mm_row_set_packet(struct mm_row *row, struct mm_pkt pkt)
 {
 	const uint64_t number_max = (UINT64_C(1) << 48) - 1;
 	const uint32_t file_max = (UINT32_C(1) << 24) - 1;
@@ -625,7 +625,7 @@ static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_lo
 	set_mint(l, row, &mint);
 	row->length = cred->length;
 	row->issued_ns = ev->response_ns != 0 ? ev->response_ns : ev->time_ns;
-	set_packet(row, ev->response_pkt);
+	mm_row_set_packet(row, ev->response_pkt);
 	row->flags |= ev->flags & MM_EVF_FORWARDED ? MM_ROW_FORWARDED : 0;
 	row->flags |= ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY) ? MM_ROW_S4U : 0;
 	row->flags |= ev->flags & MM_EVF_ANONYMOUS ? MM_ROW_HIDDEN : 0;
@@ -636,7 +636,7 @@ static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_lo
 		inherit(l, row, look->proof, &party);
 	set_party(l, row, &party);
 	uint32_t number = mm_table_number(&l->rows, row);
-	mm_expiry_note(&l->expiry, number, row_end(l, number));
+	mm_expiry_note(&l->expiry, number, mm_ledger_row_end(l, number));
 }
 
 /* The client's host obtained it: its latest TGT, and that it obtains at all. */

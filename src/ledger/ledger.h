@@ -7,6 +7,7 @@
 #define MM_LEDGER_LEDGER_H
 
 #include "base/err.h"
+#include "base/files.h"
 #include "event/event.h"
 #include "ledger/baseline.h"
 #include "ledger/expiry.h"
@@ -204,6 +205,9 @@ struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
 const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t issuer_folded,
         struct mm_str principal, const struct mm_addr *host);
 
+/** Note the packet that issued it; none when its number does not fit. */
+void mm_row_set_packet(struct mm_row *row, struct mm_pkt pkt);
+
 const struct mm_row *mm_ledger_find(const struct mm_ledger *l, const struct mm_fp *fp);
 
 /** What a row shares with others; never NULL: all zero where nothing is known. Valid as long as the row. */
@@ -217,6 +221,20 @@ const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t iss
 /** Coverage cell of one host; NULL when it never presented or obtained anything of this issuer. */
 const struct mm_cell *mm_ledger_host(
         const struct mm_ledger *l, uint32_t issuer_folded, const struct mm_addr *host);
+
+/** Bytes of memory that its tables hold; names are not counted. */
+size_t mm_ledger_bytes(const struct mm_ledger *l);
+
+/** Write down all that the ledger knows. */
+void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out);
+
+/** Read it again into a new ledger. Rows beyond its own rows_max give way. MM_ERR_CORRUPT, MM_ERR_NOMEM: the ledger is good
+ * for nothing but mm_ledger_free(). */
+int mm_ledger_load(
+        struct mm_ledger *l, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
+
+/** When a row is of no use any more; MM_EXPIRY_NEVER when that is not known or it is not in use. For mm_expiry. */
+int64_t mm_ledger_row_end(const void *ledger, uint32_t number);
 
 /** The scopes of traits: the service itself, the machine it names ("cifs/ws1.corp.test" and "HOST/WS1": "ws1"),
  * and all credentials of a kind. Numbers that name the same scope in learning and in judging; 0: none. */

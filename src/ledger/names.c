@@ -113,3 +113,26 @@ struct mm_str mm_names_text(const struct mm_names *names, uint32_t number)
 		return (struct mm_str){ "", 0 };
 	return (struct mm_str){ names->texts[number], names->lengths[number] };
 }
+
+void mm_names_save(const struct mm_names *names, struct mm_store *out)
+{
+	mm_store_u64(out, names->n);
+	mm_store_u64(out, names->n_refused);
+	for (size_t i = 1; i < names->n; i++)
+		mm_store_text(out, names->texts[i], names->lengths[i]);
+}
+
+int mm_names_load(struct mm_names *names, struct mm_cursor *in)
+{
+	uint64_t n = mm_load_u64(in, names->max + 1), n_refused = mm_le64(in);
+	for (uint32_t i = 1; i < n && !in->err; i++) {
+		struct mm_slice text = mm_load_text(in, UINT16_MAX);
+		struct mm_str name = { (const char *)text.p, text.len };
+		if (text.len == 0 || mm_names_find(names, name) != 0)
+			mm_fail(in);
+		else if (mm_names_put(names, name) != i)
+			return MM_ERR_NOMEM;
+	}
+	names->n_refused = n_refused;
+	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
+}

@@ -32,4 +32,8 @@ struct mm_str mm_str_fold(struct mm_str text, char out[MM_STR_MAX]);
 /** Its text, borrowed for the life of the table. */
 struct mm_str mm_names_text(const struct mm_names *names, uint32_t number);
 
+/** Write all names down; read them again into an empty table, by the same numbers. MM_ERR_CORRUPT, MM_ERR_NOMEM. */
+void mm_names_save(const struct mm_names *names, struct mm_store *out);
+int mm_names_load(struct mm_names *names, struct mm_cursor *in) MM_MUST_CHECK;
+
 #endif

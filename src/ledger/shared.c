@@ -29,3 +29,19 @@ void mm_shared_drop(struct mm_table *t, uint32_t number)
 	if (--*count_of(t, elem) == 0)
 		mm_table_remove(t, elem);
 }
+
+bool mm_shared_again(struct mm_table *t, uint32_t number)
+{
+	if (!mm_table_has(t, number))
+		return false;
+	++*count_of(t, mm_table_at(t, number));
+	return true;
+}
+
+bool mm_shared_all(const struct mm_table *t)
+{
+	for (void *elem = mm_table_next(t, NULL); elem != NULL; elem = mm_table_next(t, elem))
+		if (*count_of(t, elem) == 0)
+			return false;
+	return true;
+}

@@ -17,4 +17,10 @@ uint32_t mm_shared_take(struct mm_table *t, const void *key);
 /** No longer name it; 0 is none. */
 void mm_shared_drop(struct mm_table *t, uint32_t number);
 
+/** Of a table that was read again, where nothing is named yet: name the element of this number; false when there is none. */
+bool mm_shared_again(struct mm_table *t, uint32_t number);
+
+/** Is every element named? */
+bool mm_shared_all(const struct mm_table *t);
+
 #endif

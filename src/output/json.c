@@ -119,15 +119,10 @@ INLINE void put_addr(struct mm_buf *out, const char *name, const struct mm_addr 
 	}
 }
 
-static const char *file_name(const struct mm_files *files, uint32_t file)
-{
-	return file < files->n ? files->names[file] : "?";
-}
-
 /* "FILE#N" */
 static void pkt(struct mm_buf *out, const struct mm_pkt *p, const struct mm_files *files)
 {
-	const char *name = file_name(files, p->file);
+	const char *name = mm_files_name(files, p->file);
 	mm_buf_json(out, name, strlen(name));
 	if (!out->failed)
 		out->len--; /* the quote goes behind the number */

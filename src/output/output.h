@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/files.h"
 #include "capture/capture.h"
 #include "decode/decode.h"
 #include "detect/detect.h"
@@ -13,12 +14,6 @@
 #include "ledger/ledger.h"
 #include "output/buf.h"
 #include "score/finding.h"
-
-/** The captures' names, by index: FILE of FILE#N. */
-struct mm_files {
-	char **names;
-	size_t n;
-};
 
 /** A field of an NDJSON object, for --list-fields and mintmark-events(5). */
 struct mm_field {

@@ -332,8 +332,7 @@ void mm_words_pkts(struct mm_buf *b, const struct mm_files *files, const struct 
 		if (i != 0)
 			mm_buf_str(b, ", ");
 		if (i == 0 || pkts[i].file != pkts[i - 1].file)
-			mm_words_name(
-			        b, pkts[i].file < files->n ? files->names[pkts[i].file] : "?");
+			mm_words_name(b, mm_files_name(files, pkts[i].file));
 		mm_buf_put(b, "#", 1);
 		mm_buf_u64(b, pkts[i].number);
 	}

@@ -115,6 +115,20 @@ void mm_finding_use(struct mm_finding *f, const struct mm_event *ev, const struc
 /** Most serious first: by score, then time, then fingerprint. For qsort over pointers. */
 int mm_finding_cmp(const void *a, const void *b);
 
+/** Write one down, but for its detector. */
+void mm_finding_save(const struct mm_finding *f, struct mm_store *out);
+
+/** What reading findings needs. */
+struct mm_finding_reader {
+	/** Reads a word; what it returns must outlive the finding. */
+	const char *(*word)(void *arg, struct mm_cursor *in);
+	void *arg;
+	struct mm_file_map *files;
+};
+
+/** Read one into a zeroed finding; the cursor is failed when that is none. It has no evidence until it is weighed. */
+void mm_finding_load(struct mm_finding *f, struct mm_cursor *in, struct mm_finding_reader *r);
+
 /** Copy a name for printing, cut where it is longer: bytes that are not printable ASCII become '?'. */
 void mm_name_copy(char out[MM_NAME_TEXT], struct mm_str s);
 

@@ -1,5 +1,7 @@
 /* What a row of the ledger costs: bytes of the allocator and of RSS, nanoseconds to make, find and replace one.
  *
+ * And what a snapshot of it takes.
+ *
  * A day of a large site, simulated: each user obtains one TGT from his own host, and with it SERVICES_EACH service
  * tickets; then every ticket is presented. The same events pass through a ledger of few rows in another process: it
  * learns the same names, coverage and baselines, so what the first one takes beyond that is what rows take: the rows
@@ -13,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ledger/ledger.h"
+#include "state/state.h"
 
 enum {
 	ROWS = 1000000,
@@ -25,9 +27,9 @@ enum {
 
 #define SECOND INT64_C(1000000000)
 
-static struct mm_str name(char out[64], const char *fmt, uint32_t i)
+static struct mm_str name(char out[64], const char *before, uint32_t i, const char *after)
 {
-	int n = snprintf(out, 64, fmt, i);
+	int n = snprintf(out, 64, "%s%u%s", before, i, after);
 	return (struct mm_str){ out, (size_t)n };
 }
 
@@ -66,7 +68,7 @@ static struct mm_cred *show(struct mm_event *ev, enum mm_cred_role role, uint32_
 	cred->kind = MM_CRED_TGT;
 	if (i != 0) {
 		cred->service =
-		        name(service, "cifs/server%u.bench.test", (user * 7 + i * 13) % SERVICES);
+		        name(service, "cifs/server", (user * 7 + i * 13) % SERVICES, ".bench.test");
 		cred->kind = MM_CRED_SERVICE;
 	}
 	cred->kvno = 3;
@@ -74,7 +76,7 @@ static struct mm_cred *show(struct mm_event *ev, enum mm_cred_role role, uint32_
 	cred->name_type = 2;
 	cred->length = 1000 + user % 200;
 	if (role == MM_ROLE_ISSUED) {
-		cred->principal = name(principal, "user%u", user);
+		cred->principal = name(principal, "user", user, "");
 		cred->principal_realm = (struct mm_str){ "BENCH.TEST", 10 };
 	}
 	return cred;
@@ -131,15 +133,26 @@ static size_t resident(void)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static double cpu_ns(void)
+static double clock_ns(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static double cpu_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static double cpu_ms(void)
+{
+	return cpu_ns() / 1e6;
 }
 
 struct cost {
 	size_t rows, allocated, resident;
+	double pause_ms[2], write_ms, load_ms, snapshot_mb;
 };
 
 static struct mm_ledger *make(size_t rows)
@@ -154,6 +167,42 @@ static struct mm_ledger *make(size_t rows)
 	return l;
 }
 
+/* A snapshot of it: how long packets wait while it is made, the first time and when the buffer is used again; what the
+ * file takes, which nobody waits for. */
+static void snapshot(struct mm_ledger *l, struct cost *cost)
+{
+	struct mm_hash_key key = { 3, 4 };
+	struct mm_files files = { 0 };
+	struct mm_store out = { 0 };
+	struct mm_detect detect;
+	const char *why;
+	mm_detect_init(&detect, l, &key);
+	struct mm_state state = { l, &detect, &files, 0 };
+	if (mm_files_add(&files, "bench") < 0)
+		exit(1);
+	for (size_t i = 0; i < 2; i++) {
+		double start = cpu_ms();
+		if (mm_state_serialise(&state, &out) != MM_OK)
+			exit(1);
+		cost->pause_ms[i] = cpu_ms() - start;
+	}
+	cost->snapshot_mb = (double)out.len / 1e6;
+	FILE *f = tmpfile();
+	double start = cpu_ms();
+	if (f == NULL || mm_state_write(fileno(f), mm_slice(out.p, out.len)) != MM_OK)
+		exit(1);
+	cost->write_ms = cpu_ms() - start;
+	size_t len = out.len + MM_STATE_DIGEST;
+	uint8_t *bytes = malloc(len);
+	if (bytes == NULL || pread(fileno(f), bytes, len, 0) != (ssize_t)len)
+		exit(1);
+	state.ledger = make(ROWS);
+	start = cpu_ms();
+	if (mm_state_parse(mm_slice(bytes, len), &state, &why) != MM_OK)
+		exit(1);
+	cost->load_ms = cpu_ms() - start;
+}
+
 /* What a day costs in a process of its own. */
 static struct cost cost_of(size_t rows)
 {
@@ -165,12 +214,15 @@ static struct cost cost_of(size_t rows)
 	if (child == 0) {
 		struct mm_event *ev = calloc(1, sizeof *ev);
 		struct mm_ledger *l = make(rows);
-		cost = (struct cost){ 0, allocated(), resident() };
+		cost = (struct cost){ .allocated = allocated(), .resident = resident() };
 		if (ev == NULL)
 			exit(1);
 		day(l, ev);
-		cost = (struct cost){ l->rows.n, allocated() - cost.allocated,
-			resident() - cost.resident };
+		cost = (struct cost){ .rows = l->rows.n,
+			.allocated = allocated() - cost.allocated,
+			.resident = resident() - cost.resident };
+		if (rows != FEW)
+			snapshot(l, &cost);
 		exit(write(ends[1], &cost, sizeof cost) != (ssize_t)sizeof cost);
 	}
 	close(ends[1]);
@@ -225,5 +277,10 @@ int main(void)
 	        full.rows, (double)(full.allocated - few.allocated) / n,
 	        (double)full.resident / n - (double)few.resident / n);
 	time_table();
+	printf("snapshot, MB                 %.0f\n"
+	       "CPU ms to put it in a buffer   %.0f, and when its buffer is there already %.0f\n"
+	       "CPU ms to write it           %.0f\n"
+	       "CPU ms to load it            %.0f\n",
+	        full.snapshot_mb, full.pause_ms[0], full.pause_ms[1], full.write_ms, full.load_ms);
 	return 0;
 }

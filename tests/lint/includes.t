@@ -15,6 +15,7 @@ keys      base event keys
 ledger    base event ledger
 score     base event ledger score
 detect    base event ledger score detect
+state     base event ledger score detect state
 output    base capture decode event dissect flow ledger score detect output
 conf      base score conf
 priv      base priv

@@ -250,7 +250,7 @@ static struct mm_str str(struct mm_event *ev, const char *s)
 
 static char name_a[] = "a.pcap", name_b[] = "dir/b \"2\".pcap";
 static char *names[] = { name_a, name_b };
-static const struct mm_files files = { names, 2 };
+static const struct mm_files files = { .names = names, .n = 2 };
 
 static const struct mm_endpoint client = { { 4, { 10, 0, 0, 50 } }, 50000 };
 static const struct mm_endpoint server = {
@@ -862,7 +862,7 @@ static void test_text_hostile(void **state)
 	(void)state;
 	static char bad_name[] = "\033]0;x\a\n\xe2\x80\xae.pcap";
 	static char *bad_names[] = { bad_name, bad_name };
-	static const struct mm_files bad_files = { bad_names, 2 };
+	static const struct mm_files bad_files = { .names = bad_names, .n = 2 };
 	struct mm_finding *f = golden();
 	struct report r;
 	memset(f->facts.service, 'A', sizeof f->facts.service - 1);
