@@ -249,6 +249,14 @@ static bool parse_setting(struct args *args, char *text)
 	return true;
 }
 
+static void add_input(struct args *args, int option)
+{
+	if (option == 'i')
+		args->interfaces[args->n_interfaces++] = optarg;
+	else
+		args->captures[args->n_captures++] = optarg;
+}
+
 /* One option. Returns -1 to go on, else the exit status. */
 static int take_option(struct args *args, int value)
 {
@@ -256,10 +264,8 @@ static int take_option(struct args *args, int value)
 	switch (value) {
 	case OPT_CAPTURE:
 	case 'r':
-		args->captures[args->n_captures++] = optarg;
-		return -1;
 	case 'i':
-		args->interfaces[args->n_interfaces++] = optarg;
+		add_input(args, value);
 		return -1;
 	case 'D':
 		return list_interfaces();

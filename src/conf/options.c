@@ -74,7 +74,7 @@ const struct mm_option mm_options[] = {
 		"milliseconds of packet time that events wait to be put in order; or 4 times flow.gap_patience if that is more", MM_RESTART },
 	{ "state.dir", MM_OPTION_TEXT, AT(state_dir), 0, 0, NULL,
 		"directory in which what was learnt is kept from run to run", MM_RESTART },
-	{ "state.interval", MM_OPTION_SECONDS, AT(state_interval_s), 1, 86400, "60s",
+	{ "state.interval", MM_OPTION_SECONDS, AT(state_interval_s), 1, 86400, "1m",
 		"time between two snapshots in state.dir", MM_LIVE },
 	{ "output.min_band", MM_OPTION_BAND, AT(output_min_band), 0, 0, "medium",
 		"findings below this band are counted, not shown, in text", MM_LIVE },

@@ -69,9 +69,21 @@ static const struct passwd *find_user(const char *name)
 	return errno == 0 && *end == '\0' && uid < UINT_MAX ? getpwuid((uid_t)uid) : NULL;
 }
 
+/* In a user namespace that its maker alone is mapped in there is nobody else to become (user_namespaces(7)). */
+static bool is_alone(void)
+{
+	char word[8] = "";
+	FILE *f = fopen("/proc/self/setgroups", "re");
+	bool denied = f != NULL && fgets(word, sizeof word, f) != NULL &&
+	              strncmp(word, "deny", 4) == 0;
+	if (f != NULL)
+		fclose(f);
+	return denied;
+}
+
 static bool may_change_user(void)
 {
-	return capng_get_caps_process() == 0 &&
+	return !is_alone() && capng_get_caps_process() == 0 &&
 	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) != 0 &&
 	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) != 0;
 }
