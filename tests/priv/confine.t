@@ -402,6 +402,77 @@ def terminal(tap):
                ([] if ROOT == (b"mintmark: confined: user " in seen) else ["the user: " + repr(seen[:300])]))
 
 
+def watched(tap, name, netns, user, *prefix):
+    """mintmark -i lo with two workers: every thread is confined; SIGHUP on an idle line; what comes is seen."""
+    os.mkdir("live")
+    os.chown("live", user, user)
+    p = subprocess.Popen(["ip", "netns", "exec", netns, *prefix, mintest.MINTMARK, "-i", "lo", "-w", "log", "-o",
+                          "engine.workers=2", "-q"], cwd="live", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def tasks(field):
+        found = []
+        try:
+            for task in os.listdir(f"/proc/{p.pid}/task"):
+                with open(f"/proc/{p.pid}/task/{task}/status") as f:
+                    found += re.findall(rf"^{field}:\t(.*)$", f.read(), re.M)
+        except OSError:
+            return []
+        return found
+
+    def grown():
+        try:
+            return os.stat("live/log").st_size > 0
+        except OSError:
+            return False
+
+    bad = [] if until(lambda: set(tasks("Seccomp")) == {"2"} or p.poll() is not None) else [str(tasks("Seccomp"))]
+    bad += [f"threads: {len(tasks('Seccomp'))}"] if len(tasks("Seccomp")) < 2 else []
+    for field, want in (("CapEff", "0" * 16), ("CapPrm", "0" * 16), ("NoNewPrivs", "1"), ("Uid", f"{user}\t" * 4)):
+        bad += [f"{field}: {tasks(field)}"] if {t.strip() for t in tasks(field)} != {want.strip()} else []
+    for capture, old in (("spn-substitution", "log.1"), ("golden-aes", None)):  # not twice: no retransmissions
+        with mintest.Plain(PATHS[capture]) as path:
+            subprocess.run(["ip", "netns", "exec", netns, "tcpreplay", "-q", "-t", "-i", "lo", path],
+                           capture_output=True)
+        bad += [] if until(grown) else ["no events"]
+        if old:
+            os.rename("live/log", "live/" + old)
+            p.send_signal(signal.SIGHUP)
+            bad += [] if until(lambda: os.path.exists("live/log")) else ["not opened again"]
+    p.send_signal(signal.SIGTERM)
+    try:
+        status = p.wait(WAIT_S)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        status = p.wait()
+    out, err = p.stdout.read().decode(), p.stderr.read().decode()
+    tap.result(name, bad + expect(0, status, err, out[-200:]))
+    shutil.rmtree("live")
+
+
+def watching(tap):
+    names = ("mintmark -i as root, two workers", "mintmark -i as nobody with CAP_NET_RAW alone")
+    netns = f"mm-priv-{os.getpid()}"
+    tools = [t for t in ("ip", "tcpreplay", "setpriv") if shutil.which(t) is None]
+    why = "not root" if not ROOT else f"no {tools[0]}" if tools else None if SANDBOX else "no sandbox in this build"
+    if why is None and subprocess.run(["ip", "netns", "add", netns], capture_output=True).returncode != 0:
+        why = "no network namespaces"
+    if why is not None:
+        for name in names:
+            tap.skip(name, why)
+        return
+    try:
+        subprocess.run(["ip", "-n", netns, "link", "set", "lo", "up"], check=True)
+        try:
+            default = pwd.getpwnam("mintmark").pw_uid
+        except KeyError:
+            default = pwd.getpwnam("nobody").pw_uid
+        watched(tap, names[0], netns, default)
+        watched(tap, names[1], netns, NOBODY, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw", "--bounding-set=-all,+net_raw")
+    finally:
+        subprocess.run(["ip", "netns", "del", netns])
+
+
 PATHS = {mintest.stem(p): p for p in mintest.captures().values()}
 DATA = plain(PATHS["spn-substitution"])
 CAPTURE = "capture.pcap"
@@ -426,6 +497,7 @@ def main():
         rotation(tap)
         orphaned(tap)
         terminal(tap)
+        watching(tap)
     finally:
         os.chdir("/")
         shutil.rmtree(tmp)
