@@ -674,6 +674,7 @@ static void analyse(struct run *run)
 		at_rest(run);
 	if (r != 0)
 		failed(run, errno);
+	at_rest(run); /* asked for while reading waited, which then ended */
 	erase_progress(run);
 	run->complained = false;
 	if (reload_wanted)
