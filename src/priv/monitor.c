@@ -42,9 +42,9 @@ struct request {
 };
 
 struct answer {
-	int32_t r;     /* enum mm_err */
-	int32_t error; /* errno of MM_ERR_IO */
-	char what[64]; /* at the start: what did not work */
+	int32_t r;      /* enum mm_err */
+	int32_t error;  /* errno of MM_ERR_IO */
+	char what[512]; /* at the start: what did not work */
 };
 
 /* A file of the table, in the monitor. */
@@ -413,8 +413,7 @@ int mm_monitor_start(const struct mm_monitor_file *files, size_t n, bool sandbox
 		r = mm_priv_why(why, why_len, MM_ERR_IO, "the monitor ended at its start");
 	} else if (ready.r != MM_OK) {
 		errno = ready.error;
-		r = mm_priv_why(
-		        why, why_len, ready.r, "%s: %s", ready.what, strerror(errno));
+		r = mm_priv_why(why, why_len, ready.r, "%s: %s", ready.what, strerror(errno));
 	}
 	if (r == MM_OK)
 		*out = mon;

@@ -296,6 +296,9 @@ static void test_start_refused(void **state)
 	assert_int_equal(mm_monitor_start(many, 2, true, &mon, why, sizeof why), MM_ERR_IO);
 	assert_int_equal(errno, ENOENT);
 	assert_non_null(strstr(why, "missing/log"));
+	many[1] = (struct mm_monitor_file){ f->dir, MM_MONITOR_REPLACE, 0 };
+	assert_int_equal(mm_monitor_start(many, 2, true, &mon, why, sizeof why), MM_ERR_IO);
+	assert_int_equal(errno, EISDIR);
 	/* No room for the name of its temporary file. */
 	memset(long_name, 'n', NAME_MAX);
 	long_name[NAME_MAX] = '\0';
