@@ -949,6 +949,7 @@ static int new_stages(struct mintmark *m)
 	flow.tcp_timeout_ns = c->flow_tcp_timeout_s * NS_PER_S;
 	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
 	flow.copy_window_ns = c->flow_copy_window_ms * NS_PER_MS;
+	flow.ndpi = c->flow_ndpi != 0;
 	crew.flow = flow;
 	if ((r = new_ledger(m)) != MM_OK ||
 	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK))

@@ -54,6 +54,8 @@ const struct mm_option mm_options[] = {
 		"milliseconds by which packets may change places; a hole in a stream may be filled for twice that", MM_RESTART },
 	{ "flow.copy_window", MM_OPTION_MILLIS, AT(flow_copy_window_ms), 0, 900, "50",
 		"milliseconds within which the same UDP datagram again is a copy that the capture shows, not one sent again", MM_RESTART },
+	{ "flow.ndpi", MM_OPTION_BOOL, AT(flow_ndpi), 0, 0, "yes",
+		"ask nDPI what flows are that neither their ports nor their first bytes tell", MM_RESTART },
 	{ "ledger.rows", MM_OPTION_COUNT, AT(ledger_rows_max), 16, MAX_COUNT, "1000000",
 		"credentials remembered; the least recently used gives way", MM_RESTART },
 	{ "ledger.ticket_lifetime", MM_OPTION_SECONDS, AT(ledger_ticket_lifetime_s), 60, 31536000, "10h",

@@ -30,6 +30,7 @@ struct mm_config {
 	uint64_t capture_ring_b, capture_snaplen_b, capture_promiscuous, capture_timestamps;
 	uint64_t flow_max, flow_tracked, flow_buffer_b, flow_buffer_total_b;
 	int64_t flow_udp_timeout_s, flow_tcp_timeout_s, flow_gap_patience_ms, flow_copy_window_ms;
+	uint64_t flow_ndpi; /* boolean */
 	uint64_t ledger_rows_max, findings_max;
 	uint64_t max_memory_b; /* 0: what the other limits add up to */
 	int64_t ledger_ticket_lifetime_s;

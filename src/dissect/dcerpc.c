@@ -435,12 +435,15 @@ static void end(struct mm_dissect *d)
 
 static const uint16_t tcp_ports[] = { 135, 0 }; /* the endpoint mapper; others are dynamic */
 
+static const char *const ndpi_hints[] = { "DCE_RPC", NULL };
+
 const struct mm_dissector mm_dcerpc = {
 	.name = "dcerpc",
 	.spec = "C706",
 	.help = "DCE/RPC over TCP: tickets in bind, alter_context and auth3 (MS-RPCE)",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = tcp_ports,
+	.ndpi_hints = ndpi_hints,
 	.attrs = attrs,
 	.n_attrs = N_ATTRS,
 	.state_size = sizeof(struct mm_dcerpc_conn),

@@ -44,7 +44,8 @@ enum mm_transport {
 	MM_UDP = 17,
 };
 
-/** What a flow is. client is who sent the first SYN or, failing that, who has the higher port. */
+/** What a flow is. client is who sent the first SYN or, failing that, who has the higher port, or
+ * sent the first packet when both could be a client's. */
 struct mm_flow_info {
 	struct mm_endpoint client, server;
 	enum mm_transport transport;
@@ -77,6 +78,9 @@ struct mm_dissector {
 	enum mm_layer layer;
 	const uint16_t *tcp_ports; /* ended by 0; NULL: none */
 	const uint16_t *udp_ports;
+	const char *const *
+	        ndpi_hints; /* nDPI's names of it, ended by NULL; NULL: none. When nDPI says one of a flow whose
+	                                  ports and first bytes told nothing, frame() and resync() are asked */
 	const struct mm_attr *attrs;
 	size_t n_attrs;
 	size_t state_size;

@@ -708,12 +708,15 @@ static void http_gap(struct mm_dissect *d)
 static const uint16_t tcp_ports[] = { 80, 8080, 8000, 3128, 5985,
 	0 }; /* 3128: proxies, 5985: WinRM */
 
+static const char *const ndpi_hints[] = { "HTTP", "HTTP_Connect", "HTTP_Proxy", NULL };
+
 const struct mm_dissector mm_http = {
 	.name = "http",
 	.spec = "RFC 9112",
 	.help = "HTTP/1 Negotiate: tickets shown to web servers and proxies",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = tcp_ports,
+	.ndpi_hints = ndpi_hints,
 	.attrs = attrs,
 	.n_attrs = N_ATTRS,
 	.state_size = sizeof(struct http_state),

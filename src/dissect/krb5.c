@@ -1032,6 +1032,8 @@ static void end(struct mm_dissect *d)
 
 static const uint16_t ports[] = { 88, 0 };
 
+static const char *const ndpi_hints[] = { "Kerberos", NULL };
+
 const struct mm_dissector mm_kerberos = {
 	.name = "kerberos",
 	.spec = "RFC 4120, RFC 6113, MS-KILE, MS-SFU",
@@ -1039,6 +1041,7 @@ const struct mm_dissector mm_kerberos = {
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = ports,
 	.udp_ports = ports,
+	.ndpi_hints = ndpi_hints,
 	.attrs = attrs,
 	.n_attrs = N_ATTRS,
 	.state_size = sizeof(struct state),

@@ -566,12 +566,15 @@ static void ldap_gap(struct mm_dissect *d)
 
 static const uint16_t tcp_ports[] = { 389, 3268, 0 }; /* 3268: global catalog, MS-ADTS */
 
+static const char *const ndpi_hints[] = { "LDAP", NULL };
+
 const struct mm_dissector mm_ldap = {
 	.name = "ldap",
 	.spec = "RFC 4511",
 	.help = "LDAP binds: tickets shown to a directory, and simple binds",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = tcp_ports,
+	.ndpi_hints = ndpi_hints,
 	.attrs = attrs,
 	.n_attrs = N_ATTRS,
 	.state_size = sizeof(struct ldap_state),

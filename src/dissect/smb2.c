@@ -663,12 +663,15 @@ static void gap(struct mm_dissect *d)
 
 static const uint16_t tcp_ports[] = { 445, 139, 0 };
 
+static const char *const ndpi_hints[] = { "SMBv1", "SMBv23", NULL };
+
 const struct mm_dissector mm_smb2 = {
 	.name = "smb2",
 	.spec = "MS-SMB2",
 	.help = "SMB 1 to 3: tickets in SESSION_SETUP and in DCE/RPC over named pipes",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = tcp_ports,
+	.ndpi_hints = ndpi_hints,
 	.attrs = attrs,
 	.n_attrs = N_ATTRS,
 	.state_size = sizeof(struct smb2),

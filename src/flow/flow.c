@@ -3,6 +3,7 @@
 #include "flow/internal.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -30,6 +31,7 @@ void mm_flow_config_default(struct mm_flow_config *config)
 		.closed_timeout_ns = 10 * NS_PER_S,
 		.gap_patience_ns = 150 * NS_PER_MS,
 		.copy_window_ns = 50 * NS_PER_MS,
+		.ndpi = true,
 	};
 }
 
@@ -63,11 +65,26 @@ static inline uint32_t hash_key(const struct mm_hash_key *key, const struct mm_f
 	return (uint32_t)(h ^ h >> 32);
 }
 
+/* As memcmp() of 16 bytes, without a call. */
+static inline int addr_order(const uint8_t a[16], const uint8_t b[16])
+{
+	uint64_t x, y;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	if (x == y) {
+		memcpy(&x, a + sizeof x, sizeof x);
+		memcpy(&y, b + sizeof y, sizeof y);
+	}
+	x = be64toh(x);
+	y = be64toh(y);
+	return (x > y) - (x < y);
+}
+
 /* The key with the lower endpoint first; the result is the side of src. */
 static inline unsigned make_key(const struct mm_segment *seg, struct mm_flow_key *k)
 {
 	const struct mm_endpoint *a = &seg->src, *b = &seg->dst;
-	int order = memcmp(a->addr.b, b->addr.b, sizeof a->addr.b);
+	int order = addr_order(a->addr.b, b->addr.b);
 	unsigned side = order > 0 || (order == 0 && a->port > b->port);
 	memcpy(k->addr[side], a->addr.b, sizeof k->addr[0]);
 	memcpy(k->addr[!side], b->addr.b, sizeof k->addr[0]);
@@ -259,11 +276,18 @@ void mm_track_probe_stop(struct mm_flow_table *t, struct mm_track *tr)
 	t->n_probing--;
 }
 
+void mm_track_probe_give_way(struct mm_flow_table *t)
+{
+	t->stats.n_probe_limit++;
+	t->stats.n_unread[MM_FLOW_NAME_UNKNOWN]++;
+	mm_flow_shunt(t, &t->flows[t->probing_oldest->flow]);
+}
+
 void mm_track_probe(struct mm_flow_table *t, struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
 	if (t->n_probing == MM_FLOW_PROBING_MAX)
-		mm_flow_shunt(t, &t->flows[t->probing_oldest->flow]);
+		mm_track_probe_give_way(t);
 	tr->mode = MM_TRACK_PROBE;
 	tr->newer = NULL;
 	tr->older = t->probing_newest;
@@ -315,6 +339,8 @@ static void end_flow(struct mm_flow_table *t, struct mm_flow *f, int64_t end_ns,
 		t->stats.n_midstream++;
 	if ((f->bits & payload) == MM_PAYLOAD || (f->bits & payload) == MM_PAYLOAD << 1)
 		t->stats.n_one_way++;
+	if (f->mode == MM_FLOW_NEW && f->n_probed != 0)
+		t->stats.n_unread[f->held_for]++;
 	t->stats.n_live--;
 	lru_remove(t, f);
 	index_remove(t, index_of(t, f), f->hash);
@@ -425,7 +451,10 @@ static bool is_next_connection(
 static void note_flags(
         struct mm_flow_table *t, struct mm_flow *f, unsigned side, const struct mm_segment *seg)
 {
+	const uint8_t marked = MM_TCP_SYN | MM_TCP_FIN | MM_TCP_RST;
 	uint16_t before = f->bits;
+	if ((seg->tcp_flags & marked) == 0 && (before & MM_SEEN << side) != 0)
+		return;
 	bool settled = f->mode == MM_FLOW_TRACKED && f->track->settled;
 	if ((seg->tcp_flags & MM_TCP_SYN) != 0 && (before & MM_SYN_SEEN << side) == 0) {
 		f->bits |= (uint16_t)(MM_SYN_SEEN << side);
@@ -470,24 +499,57 @@ static bool is_copy(const struct mm_flow_table *t, struct mm_track *tr, unsigned
 	return false;
 }
 
+static void leave_datagrams(struct mm_flow_table *t, struct mm_flow *f)
+{
+	f->mode = MM_FLOW_SHUNTED;
+	t->stats.n_unread[f->held_for]++;
+}
+
+/* A datagram of a flow whose ports tell nothing: the dissector that knows it, or NULL. */
+static const struct mm_dissector *probe_datagram(struct mm_flow_table *t, struct mm_flow *f,
+        unsigned side, const struct mm_packet *pkt, struct mm_slice payload, size_t *proto)
+{
+	f->held_for = mm_class_signature(f, payload);
+	if (f->held_for != MM_FLOW_NAME_UNKNOWN) {
+		leave_datagrams(t, f);
+		return NULL;
+	}
+	/* A copy is not another look. */
+	uint64_t hash = mm_siphash(&t->conf.key, payload.p, payload.len);
+	uint32_t digest = (uint32_t)(hash ^ hash >> 32) | 1;
+	if (f->isn[side] == digest &&
+	        distance(f->looked_ns[side], pkt->time_ns) <= (uint64_t)t->conf.copy_window_ns)
+		return NULL;
+	f->isn[side] = digest;
+	f->looked_ns[side] = pkt->time_ns;
+	const struct mm_dissector *self = NULL;
+	bool ours = true;
+	if (payload.len != 0)
+		self = mm_class_probe(
+		        &t->class, payload, mm_flow_dir(f, side), MM_UDP, NULL, proto);
+	if (payload.len != 0 && self == NULL)
+		ours = mm_class_ask_datagram(t, f, side, payload);
+	if (self == NULL && (!ours || ++f->n_probed >= UDP_PROBE_DATAGRAMS))
+		leave_datagrams(t, f);
+	return self;
+}
+
 static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg)
 {
 	f->bits |= (uint16_t)(MM_SEEN << side);
-	if (f->mode == MM_FLOW_SHUNTED || seg->payload.len + seg->missing == 0)
+	if (seg->payload.len + seg->missing == 0)
 		return;
 	f->bits |= (uint16_t)(MM_PAYLOAD << side);
+	if (f->mode == MM_FLOW_SHUNTED)
+		return;
 	if (f->mode == MM_FLOW_NEW) {
 		size_t proto;
 		const struct mm_dissector *self = mm_class_flow(&t->class, f, &proto);
-		if (self == NULL && seg->payload.len != 0)
-			self = mm_class_probe(&t->class, seg->payload, mm_flow_dir(f, side), MM_UDP,
-			        NULL, &proto);
-		if (self == NULL) {
-			if (++f->n_probed >= UDP_PROBE_DATAGRAMS)
-				f->mode = MM_FLOW_SHUNTED;
+		if (self == NULL)
+			self = probe_datagram(t, f, side, pkt, seg->payload, &proto);
+		if (self == NULL)
 			return;
-		}
 		if (mm_track_new(t, f, seg) == NULL)
 			return;
 		if (!mm_track_claim(t, f, self, proto)) {
@@ -503,7 +565,7 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 	mm_frame_datagram(t, f, side, pkt, seg);
 }
 
-static bool is_crowded(const struct mm_flow_table *t)
+static inline bool is_crowded(const struct mm_flow_table *t)
 {
 	const struct mm_event_pool *pool = t->conf.pool;
 	return t->n_tracks >= t->conf.tracked_max ||
@@ -518,6 +580,8 @@ static void make_room_for_tracks(struct mm_flow_table *t)
 	enum { AT_ONCE = 8 }; /* one packet asks for far fewer */
 	static const uint8_t order[] = { MM_LIST_TRACKED + MM_LIST_CLOSED,
 		MM_LIST_TRACKED + MM_LIST_UDP, MM_LIST_TRACKED + MM_LIST_TCP };
+	if (t->n_tracks >= t->conf.tracked_max && t->probing_oldest != NULL)
+		mm_track_probe_give_way(t); /* rather than one that somebody reads */
 	for (size_t i = 0; i < sizeof order; i++) {
 		for (int k = 0; k < AT_ONCE; k++) {
 			if (!is_crowded(t) || t->lru[order[i]].tail == MM_NONE)
@@ -720,6 +784,7 @@ void mm_flow_table_free(struct mm_flow_table *t)
 			state = next;
 		}
 	}
+	mm_ndpi_free(t->ndpi);
 	mm_pool_done(&t->pool);
 	free(t->free_state);
 	free(t->proto);

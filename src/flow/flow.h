@@ -20,9 +20,20 @@ struct mm_flow_config {
 	int64_t gap_patience_ns; /* packets may change places by as much; twice as long a hole that was
 	                            acknowledged may still be filled. Default 150 ms */
 	int64_t copy_window_ns; /* a datagram like one before it by at most this is its copy; default 50 ms */
+	bool ndpi; /* ask nDPI about flows that ports and probe() do not tell; default yes */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
 	void *sink;
+};
+
+/** What flows that nobody read were held to be: indexes of mm_flow_stats.n_unread; mm_flow_name() has the others'. */
+enum {
+	MM_FLOW_NAME_UNKNOWN, /* nDPI did not know either, or was not asked */
+	MM_FLOW_NAME_OTHER,   /* nDPI knows, but there is no counter for it alone */
+	MM_FLOW_NAME_QUIC,
+	MM_FLOW_NAME_TLS,
+	MM_FLOW_NAME_DNS,
+	MM_FLOW_NAMES = 91,
 };
 
 struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
@@ -44,6 +55,13 @@ struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_oversized;     /* messages over message_max */
 	uint64_t n_shed_flows,
 	        n_shed_packets; /* left aside: flows not looked into, packets of flows not followed */
+	uint64_t
+	        n_probe_limit; /* flows left, for want of room, before it was known what they are */
+	uint64_t n_asked;      /* questions to nDPI */
+	uint64_t n_hints;      /* answers that named a protocol of ours */
+	uint64_t n_hints_refused; /* of these, those whose dissector found no message */
+	/* Flows that no dissector had, by what they were held to be. */
+	uint64_t n_unread[MM_FLOW_NAMES];
 };
 
 struct mm_flow_proto_stats {
@@ -87,6 +105,8 @@ uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *se
 void mm_flow_finish(struct mm_flow_table *t);
 
 const struct mm_flow_stats *mm_flow_stats(const struct mm_flow_table *t);
+/** The name of a counter of n_unread, as nDPI spells it; NULL: there is none of this index. */
+const char *mm_flow_name(size_t i);
 /** Add up what two tables counted. */
 void mm_flow_stats_add(struct mm_flow_stats *sum, const struct mm_flow_stats *more);
 /** Counters of one dissector, by its index in mm_dissectors. */

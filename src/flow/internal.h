@@ -3,13 +3,16 @@
 #define MM_FLOW_INTERNAL_H
 
 #include "flow/flow.h"
+#include "flow/ndpi.h"
 #include "flow/pool.h"
 #include "flow/stream.h"
 
 enum {
 	MM_FLOW_SETTLE_MAX = 64, /* this many packets settle a flow whatever the time */
 	MM_FLOW_LOOKS = 4, /* looks at the flows that wait, in the time of one gap_patience_ns */
-	MM_FLOW_PROBE_PACKETS = 2, /* packets of each direction whose payload is shown to probe() */
+	MM_FLOW_HEAD = MM_NDPI_HEAD, /* first bytes of a direction by which a flow must be known */
+	MM_FLOW_HEAD_CLAIMED =
+	        256, /* the same on a port of another protocol, which then gets it back */
 	MM_FLOW_PROBING_MAX = 8192, /* flows being probed; the oldest is shunted first */
 	MM_FLOW_RESYNC_KEEP =
 	        512, /* bytes kept for the next resync(): a message header may be cut by a segment */
@@ -70,8 +73,10 @@ struct mm_flow {
 	uint8_t n_probed; /* datagrams shown to probe() */
 	uint32_t hash;
 	uint32_t prev, next; /* of its list; next: of the free list */
-	uint32_t isn[2];
+	uint32_t isn[2];     /* UDP: digest of the datagram last shown to probe() */
 	struct mm_track *track;
+	int64_t looked_ns[2]; /* UDP: time of that datagram */
+	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_* */
 } __attribute__((aligned(64)));
 
 /* A datagram seen, to know its copies. */
@@ -92,7 +97,8 @@ struct mm_track {
 	size_t fallback_proto;
 	void *state;
 	bool lossy, settled, tried; /* tried: other dissectors were asked already */
-	bool read_any;              /* something was framed */
+	bool lacking;  /* MM_TRACK_PROBE: first bytes are missing that later ones followed */
+	bool read_any; /* something was framed */
 	uint32_t n_lost_run;
 	uint32_t n_ticks;         /* packets with ascending times */
 	int64_t first_ns, now_ns; /* earliest and latest time of its packets */
@@ -141,7 +147,9 @@ struct mm_flow_table {
 	struct mm_pool pool;
 	struct mm_track *free_track;
 	size_t n_tracks;
-	void **free_state; /* per dissector; the first bytes of a free state link to the next */
+	void **free_state;    /* per dissector; the first bytes of a free state link to the next */
+	struct mm_ndpi *ndpi; /* made when first needed */
+	bool ndpi_failed;
 	struct mm_track *probing_oldest, *probing_newest;
 	size_t n_probing;
 	struct mm_track *waiting, *look_next; /* look_next: where a look goes on */
@@ -168,6 +176,18 @@ const struct mm_dissector *mm_class_flow(
 const struct mm_dissector *mm_class_probe(const struct mm_class *c, struct mm_slice head,
         enum mm_dir dir, enum mm_transport transport, const struct mm_dissector *except,
         size_t *proto);
+/** What is told by a few bytes and read by nobody here: MM_FLOW_NAME_TLS, _QUIC or _DNS, else
+ * MM_FLOW_NAME_UNKNOWN. These are most of the unknown flows of a network, and nDPI would take 2 to 4 us for
+ * each. No message of ours begins like them. */
+uint8_t mm_class_signature(const struct mm_flow *f, struct mm_slice head);
+/** Ask nDPI what a flow is whose ports and probe()s told nothing, and count what it says if no dissector is to look.
+ * heads: the first bytes, by side. The dissector that is hinted at and finds messages in them; NULL: none. */
+const struct mm_dissector *mm_class_ask(struct mm_flow_table *t, const struct mm_flow *f,
+        const struct mm_slice heads[2], size_t *proto);
+/** The same for a datagram, on which nobody can be tried, and without counting: f->held_for is set. False when nDPI
+ * knows it for something that is not ours. */
+bool mm_class_ask_datagram(
+        struct mm_flow_table *t, struct mm_flow *f, unsigned side, struct mm_slice payload);
 /** Decide who is the client when no SYN told. first: side of the first packet. */
 uint8_t mm_class_client(const struct mm_class *c, const struct mm_flow_key *key, unsigned first);
 
@@ -216,6 +236,8 @@ void mm_track_free_state(struct mm_flow_table *t, struct mm_track *tr);
 /** Start or stop counting the flow among those that are probed. */
 void mm_track_probe(struct mm_flow_table *t, struct mm_flow *f);
 void mm_track_probe_stop(struct mm_flow_table *t, struct mm_track *tr);
+/** Leave the flow that has been probed longest, for want of room. */
+void mm_track_probe_give_way(struct mm_flow_table *t);
 /** Drop the flow's track: later packets cost a look-up. end() is the caller's. */
 void mm_flow_shunt(struct mm_flow_table *t, struct mm_flow *f);
 

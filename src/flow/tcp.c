@@ -49,6 +49,11 @@ static bool claimed(const struct mm_flow *f)
 	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_CLAIMED;
 }
 
+static bool probing(const struct mm_flow *f)
+{
+	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_PROBE;
+}
+
 /* Hand on what one direction has. True when it got further. */
 static bool pump_side(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 {
@@ -192,61 +197,144 @@ static void start(struct mm_flow_table *t, struct mm_flow *f)
 		tr->s[side].sync = tr->s[side].syn ? MM_SYNC_OK : MM_SYNC_SEARCH;
 }
 
-/* Nobody knows the flow's first bytes: back to whom the port belongs, or out. */
-static void stop_probing(struct mm_flow_table *t, struct mm_flow *f)
+/* The first bytes of a direction, as far as they are in order. */
+struct head {
+	struct mm_slice bytes;
+	uint64_t end;               /* offset behind what is in order */
+	const struct mm_mark *last; /* what brought the last of bytes; NULL: none */
+	const struct mm_mark *next; /* behind a hole; NULL: nothing */
+	bool fixed;                 /* it is known where the stream starts */
+	bool full;                  /* no more will be looked at */
+	bool over;                  /* no more will come */
+};
+
+static void head_of(const struct mm_track *tr, unsigned side, struct head *h)
+{
+	const struct mm_stream *s = &tr->s[side];
+	size_t max = tr->fallback != NULL ? MM_FLOW_HEAD_CLAIMED : MM_FLOW_HEAD;
+	uint64_t from = s->start;
+	*h = (struct head){ .end = from, .fixed = s->syn || tr->settled };
+	if (!h->fixed)
+		return;
+	/* What was in order when it was probed still is. */
+	uint64_t to = s->probed != 0 ? from + s->probed - 1 : from;
+	size_t i = mm_stream_find(s, to);
+	for (; i < s->n_marks && s->marks[i].off <= to && to - from < max; i++) {
+		if (s->marks[i].lost) {
+			h->full = true;
+			break;
+		}
+		h->last = &s->marks[i];
+		h->end = to = s->marks[i].end;
+	}
+	if (i < s->n_marks && s->marks[i].off > to)
+		h->next = &s->marks[i];
+	h->full = h->full || to - from >= max;
+	h->over = s->has_fin && s->fin == to;
+	h->bytes = mm_first(mm_stream_slice(s, from, to), max);
+}
+
+/* Nobody knows the flow's first bytes: back to whom the port belongs, or to whom nDPI thinks of, or out. known_ns: when
+ * that was to be known. */
+static void stop_probing(struct mm_flow_table *t, struct mm_flow *f, int64_t known_ns)
 {
 	struct mm_track *tr = f->track;
 	mm_track_probe_stop(t, tr);
-	if (tr->fallback == NULL) {
-		mm_flow_shunt(t, f);
-		return;
+	if (tr->fallback != NULL) {
+		tr->self = tr->fallback;
+		tr->proto = tr->fallback_proto;
+	} else {
+		struct mm_slice heads[2];
+		for (unsigned side = 0; side < 2; side++) {
+			struct head h;
+			head_of(tr, side, &h);
+			heads[side] = h.bytes;
+		}
+		tr->self = mm_class_ask(t, f, heads, &tr->proto);
+		tr->tried = true;
 	}
-	tr->self = tr->fallback;
-	tr->proto = tr->fallback_proto;
-	tr->mode = MM_TRACK_HOLD;
-	start(t, f);
+	if (known_ns > tr->known_ns)
+		tr->known_ns = known_ns;
+	if (tr->self == NULL)
+		mm_flow_shunt(t, f);
+	else
+		start(t, f);
 }
 
-/* The first bytes of a direction as far as they are in order, of at most MM_FLOW_PROBE_PACKETS packets. True when
- * more have come than that, or too much without the first. */
-static bool head_of(const struct mm_stream *s, bool settled, struct mm_slice *head)
+/* Is the head all that will be looked at, and is of the peer's here what its sender had received by then? */
+static bool is_enough(const struct head *h, const struct head *peers, const struct mm_stream *peer)
 {
-	uint64_t from = s->start, to;
-	if (!s->syn && !settled && !mm_stream_empty(s))
-		from = s->marks[s->m0].off;
-	to = from;
-	size_t i = s->m0, n = 0;
-	for (; i < s->n_marks && s->marks[i].off <= to && !s->marks[i].lost; i++)
-		if (++n <= MM_FLOW_PROBE_PACKETS)
-			to = s->marks[i].end;
-	*head = mm_stream_slice(s, from, to);
-	return n > MM_FLOW_PROBE_PACKETS || s->n_marks - s->m0 > MM_FLOW_SETTLE_MAX;
+	if (!h->full)
+		return false;
+	if (h->last == NULL || !h->last->has_ack || !peer->based || peers->full || peers->over)
+		return true;
+	return mm_stream_offset(peer, h->last->ack) <= (int64_t)peers->end;
+}
+
+/* The flow is looked at until one direction's head is full, or both are over, or what is missing of one can no longer be
+ * waited for. This hangs on bytes and on packet time, not on how the bytes were cut. */
+static bool give_up_probing(
+        const struct mm_flow_table *t, struct mm_flow *f, const struct head h[2], int64_t *known_ns)
+{
+	struct mm_track *tr = f->track;
+	*known_ns = INT64_MIN;
+	for (unsigned side = 0; side < 2; side++)
+		if (h[side].last != NULL && h[side].last->time_ns > *known_ns)
+			*known_ns = h[side].last->time_ns;
+	if ((h[0].over && h[1].over) || is_enough(&h[0], &h[1], &tr->s[1]) ||
+	        is_enough(&h[1], &h[0], &tr->s[0]))
+		return true;
+	int64_t until_ns = INT64_MAX;
+	for (unsigned side = 0; side < 2; side++) {
+		const struct mm_stream *s = &tr->s[side];
+		const struct mm_mark *m = h[side].next != NULL ? h[side].next
+		                          : h[side].full       ? h[side].last
+		                                               : NULL;
+		if (m == NULL)
+			continue;
+		if (s->n_marks - mm_stream_find(s, h[side].end) > MM_FLOW_SETTLE_MAX)
+			return true;
+		if (m->time_ns + 2 * t->conf.gap_patience_ns < until_ns)
+			until_ns = m->time_ns + 2 * t->conf.gap_patience_ns;
+	}
+	tr->lacking = until_ns != INT64_MAX;
+	if (t->now_ns < until_ns)
+		return false;
+	*known_ns = until_ns;
+	return true;
 }
 
 static void probe(struct mm_flow_table *t, struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
-	bool enough = false;
+	struct head heads[2];
+	for (unsigned side = 0; side < 2; side++)
+		head_of(tr, side, &heads[side]);
 	for (unsigned side = 0; side < 2; side++) {
 		struct mm_stream *s = &tr->s[side];
-		struct mm_slice head;
-		if (head_of(s, tr->settled, &head))
-			enough = true;
-		if (head.len <= s->probed)
+		if (heads[side].bytes.len <= s->probed)
 			continue;
-		s->probed = head.len;
-		const struct mm_dissector *self = mm_class_probe(
-		        &t->class, head, mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->proto);
+		s->probed = heads[side].bytes.len;
+		unsigned name = mm_class_signature(f, heads[side].bytes);
+		if (name != MM_FLOW_NAME_UNKNOWN && tr->fallback == NULL) {
+			t->stats.n_unread[name]++;
+			mm_flow_shunt(t, f);
+			return;
+		}
+		const struct mm_dissector *self = mm_class_probe(&t->class, heads[side].bytes,
+		        mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->proto);
 		if (self == NULL)
 			continue;
 		mm_track_probe_stop(t, tr);
 		tr->self = self;
-		tr->mode = MM_TRACK_HOLD;
+		if (heads[side].last->time_ns > tr->known_ns)
+			tr->known_ns = heads[side].last->time_ns;
 		start(t, f);
 		return;
 	}
-	if (enough)
-		stop_probing(t, f);
+	int64_t known_ns;
+	if (give_up_probing(t, f, heads, &known_ns))
+		stop_probing(t, f, known_ns);
 }
 
 /* Make room for bytes up to end. False when they shall not be taken in: no peer acknowledged what lies before
@@ -261,12 +349,14 @@ static bool make_room(
 	bool one_way = (f->bits & MM_SEEN << !side) == 0;
 	if (!one_way && off > s->max_end && off - s->max_end > max && s->acked < off)
 		return false;
-	if (tr->mode == MM_TRACK_PROBE)
-		stop_probing(t, f);
-	if (f->mode == MM_FLOW_TRACKED && !tr->settled) {
+	if (!tr->settled) {
 		settle(f);
 		start(t, f);
 	}
+	if (probing(f))
+		probe(t, f);
+	if (probing(f))
+		stop_probing(t, f, t->now_ns);
 	if (claimed(f))
 		pump(t, f, side);
 	while (claimed(f) && end > s->start + max && give_up(t, f, true))
@@ -285,7 +375,14 @@ static uint64_t buffer(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 	if (mark->end > s->start + t->conf.buffer_max &&
 	        !make_room(t, f, side, mark->off, mark->end))
 		return 0;
-	if (mm_stream_insert(s, &t->pool, data, mark, &r) == MM_INSERT_NO_ROOM) {
+	enum mm_insert done = mm_stream_insert(s, &t->pool, data, mark, &r);
+	/* What nobody has claimed gives way first. */
+	while (done == MM_INSERT_NO_ROOM && s->n_marks - s->m0 < MM_STREAM_MARKS_MAX &&
+	        t->probing_oldest != NULL && t->probing_oldest != f->track) {
+		mm_track_probe_give_way(t);
+		done = mm_stream_insert(s, &t->pool, data, mark, &r);
+	}
+	if (done == MM_INSERT_NO_ROOM) {
 		/* Other flows hold the memory. What this one holds is handed on now. */
 		t->stats.n_buffer_limit++;
 		if (claimed(f))
@@ -439,11 +536,6 @@ static struct mm_track *new_track(
 	return tr;
 }
 
-static bool probing(const struct mm_flow *f)
-{
-	return f->mode == MM_FLOW_TRACKED && f->track->mode == MM_TRACK_PROBE;
-}
-
 /* Show what there is to those who may know it; whoever does reads it, and may find that it is not his (once). */
 static void probe_and_pump(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 {
@@ -493,7 +585,7 @@ static void move_on(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 	struct mm_track *tr = f->track;
 	if (f->mode != MM_FLOW_TRACKED)
 		return;
-	bool blocked = false;
+	bool blocked = tr->mode == MM_TRACK_PROBE && tr->lacking;
 	for (unsigned i = 0; i < 2; i++)
 		blocked |=
 		        tr->s[i].blocked == MM_BLOCKED_HOLE || tr->s[i].blocked == MM_BLOCKED_PEER;
@@ -589,13 +681,13 @@ static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned sid
 void mm_tcp_flush(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns)
 {
 	do {
-		probe_and_pump(t, f, f->client);
-		if (probing(f))
-			stop_probing(t, f);
 		if (f->mode == MM_FLOW_TRACKED && !f->track->settled) {
 			settle(f);
 			start(t, f);
 		}
+		probe_and_pump(t, f, f->client);
+		if (probing(f))
+			stop_probing(t, f, now_ns);
 		if (claimed(f))
 			pump(t, f, f->client);
 		while (claimed(f) && give_up(t, f, true))

@@ -91,6 +91,14 @@ const struct mm_metric mm_metrics[] = {
 		"TCP connections ended whose beginning was not seen" },
 	{ "mintmark_flows_one_way_total", MM_COUNTER, FLOW(n_one_way),
 		"flows ended with payload in one direction only" },
+	{ "mintmark_flows_unread_total", MM_COUNTER, MM_METRIC_UNREAD, 0, NULL, NULL, false,
+		"flows that no dissector read, by what they were held to be" },
+	{ "mintmark_flows_probe_limit_total", MM_COUNTER, FLOW(n_probe_limit),
+		"flows left before it was known what they are, to make room (flow.tracked, flow.buffer_total)" },
+	{ "mintmark_ndpi_questions_total", MM_COUNTER, FLOW(n_asked), "connections and datagrams that nDPI was asked about" },
+	{ "mintmark_ndpi_hints_total", MM_COUNTER, FLOW(n_hints), "its answers that named a protocol with a dissector" },
+	{ "mintmark_ndpi_hints_refused_total", MM_COUNTER, FLOW(n_hints_refused),
+		"those of them in which that dissector found no message" },
 	{ "mintmark_stream_gaps_total", MM_COUNTER, FLOW(n_gaps), "holes in TCP streams given up" },
 	{ "mintmark_stream_gap_bytes_total", MM_COUNTER, FLOW(n_gap_bytes), "bytes of these holes" },
 	{ "mintmark_stream_retransmitted_total", MM_COUNTER, FLOW(n_retransmitted),
@@ -216,6 +224,11 @@ static struct rows rows_of(const struct mm_metrics_in *in, enum mm_metric_group 
 	case MM_METRIC_PROTOCOL:
 		return (struct rows){ (const char *)in->protos, sizeof *in->protos,
 			n_dissectors() };
+	case MM_METRIC_UNREAD:
+		if (in->flow == NULL)
+			break;
+		return (struct rows){ (const char *)in->flow->n_unread,
+			sizeof in->flow->n_unread[0], MM_FLOW_NAMES };
 	case MM_METRIC_SOURCE:
 		return (struct rows){ (const char *)in->sources, sizeof *in->sources,
 			in->n_sources };
@@ -276,6 +289,8 @@ static void put_name(
 		put_label(out, "version", in->version);
 	} else if (m->group == MM_METRIC_PROTOCOL) {
 		put_label(out, "protocol", mm_dissectors[i]->name);
+	} else if (m->group == MM_METRIC_UNREAD) {
+		put_label(out, "protocol", mm_flow_name(i));
 	} else if (m->group == MM_METRIC_SOURCE) {
 		put_number_label(out, "index", i); /* a capture may be given twice */
 		mm_buf_put(out, ",", 1);
@@ -353,6 +368,7 @@ const char *mm_metric_labels(const struct mm_metric *row)
 	case MM_METRIC_FINDINGS:
 		return "";
 	case MM_METRIC_PROTOCOL:
+	case MM_METRIC_UNREAD:
 		return "protocol";
 	case MM_METRIC_SOURCE:
 		return "index, source";

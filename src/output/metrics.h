@@ -16,7 +16,7 @@ enum mm_metric_type {
 	MM_GAUGE,
 };
 
-/** Whose stats a metric is of; those of the last three come once for each of theirs. */
+/** Whose stats a metric is of; those of the last four come once for each of theirs. */
 enum mm_metric_group {
 	MM_METRIC_BUILD, /* no stats: always 1, label version */
 	MM_METRIC_PROCESS,
@@ -26,6 +26,7 @@ enum mm_metric_group {
 	MM_METRIC_LEDGER,
 	MM_METRIC_FINDINGS,
 	MM_METRIC_PROTOCOL, /* label protocol */
+	MM_METRIC_UNREAD,   /* label protocol, as mm_flow_name() has it */
 	MM_METRIC_SOURCE,   /* labels index and source */
 	MM_METRIC_WORKER,   /* label worker */
 };

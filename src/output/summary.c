@@ -430,6 +430,51 @@ static void claimed_kdcs(struct mm_page *page, bool *any)
 	}
 }
 
+/* What flows that nobody read were, the most frequent first. */
+static void unread(struct mm_page *page, bool *any)
+{
+	enum { SHOWN = 6 };
+	const uint64_t *n = page->summary->flow->n_unread;
+	uint64_t told[MM_FLOW_NAMES] = { 0 }, left = n[MM_FLOW_NAME_OTHER], sum = 0;
+	for (size_t i = 0; i < MM_FLOW_NAMES; i++) {
+		sum += n[i];
+		if (i > MM_FLOW_NAME_OTHER)
+			told[i] = n[i];
+	}
+	if (sum == 0)
+		return;
+	struct mm_buf *b = mm_page_begin(page);
+	mm_words_count(b, sum, "flow");
+	mm_buf_str(b, " not read:");
+	for (size_t shown = 0; shown < SHOWN; shown++) {
+		size_t most = 0;
+		for (size_t i = 1; i < MM_FLOW_NAMES; i++)
+			most = told[i] > told[most] ? i : most;
+		if (told[most] == 0)
+			break;
+		mm_buf_str(b, shown == 0 ? " " : ", ");
+		mm_buf_str(b, mm_flow_name(most));
+		mm_buf_put(b, " ", 1);
+		mm_buf_u64(b, told[most]);
+		told[most] = 0;
+	}
+	for (size_t i = 0; i < MM_FLOW_NAMES; i++)
+		left += told[i];
+	bool first = sum == left + n[MM_FLOW_NAME_UNKNOWN];
+	const uint64_t rest[2] = { left, n[MM_FLOW_NAME_UNKNOWN] };
+	const size_t names[2] = { MM_FLOW_NAME_OTHER, MM_FLOW_NAME_UNKNOWN };
+	for (size_t i = 0; i < 2; i++) {
+		if (rest[i] == 0)
+			continue;
+		mm_buf_str(b, first ? " " : ", ");
+		first = false;
+		mm_buf_u64(b, rest[i]);
+		mm_buf_str(b, " of ");
+		mm_buf_str(b, mm_flow_name(names[i]));
+	}
+	blind_line(page, any);
+}
+
 static void blindness(struct mm_page *page, const struct mm_finding **list, size_t n)
 {
 	const struct mm_summary *s = page->summary;
@@ -442,6 +487,7 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	claimed_kdcs(page, &any);
 	blind_count(page, &any, local, "ticket",
 	        " shown by a KDC's own host: what a KDC issues to itself is not on the wire");
+	unread(page, &any);
 	blind_count(page, &any, f->n_one_way, "flow", " of which only one direction was captured");
 	blind_count(
 	        page, &any, f->n_gaps, "hole", " in connections: what was in them is not known");
@@ -455,6 +501,8 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	        page, &any, f->n_evicted, "flow", " ended early to make room (option flow.max)");
 	blind_count(page, &any, f->n_buffer_limit, "time",
 	        " the room for stream data was full (options flow.buffer, flow.buffer_total)");
+	blind_count(page, &any, f->n_probe_limit, "flow",
+	        " left before it was known what they are: too many at a time");
 	blind_count(page, &any, f->n_oversized, "message", " too long to be read");
 	blind_count(page, &any, s->n_events_refused, "event",
 	        " lost for want of room (option engine.events)");

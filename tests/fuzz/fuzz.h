@@ -57,6 +57,7 @@ static inline struct mintmark *fuzz_new(void)
 		const char *option, *value;
 	} limits[] = {
 		{ "flow.max", "16" },
+		{ "flow.ndpi", "no" }, /* 15 ms for each input */
 		{ "flow.buffer_total", "256K" },
 		{ "ledger.rows", "16" },
 		{ "engine.events", "64" },

@@ -148,10 +148,14 @@ static const uint16_t ports_lines[] = { PORT_LINES, 0 };
 static const uint16_t ports_udp[] = { PORT_UDP, 0 };
 static const uint16_t ports_probed[] = { PORT_PROBED, 0 };
 
+static const char *const hints_frames[] = { "BitTorrent", NULL };
+static const char *const hints_lines[] = { "SSH", NULL };
+
 static const struct mm_dissector frames = {
 	.name = "frames",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = ports_frames,
+	.ndpi_hints = hints_frames,
 	.state_size = 64,
 	.message_max = MESSAGE_MAX,
 	.frame = frame_frames,
@@ -164,6 +168,7 @@ static const struct mm_dissector lines = {
 	.name = "lines",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = ports_lines,
+	.ndpi_hints = hints_lines,
 	.state_size = 1,
 	.message_max = 1000,
 	.probe = probe_hello,
@@ -414,7 +419,7 @@ static void assert_as_expected(void)
 		assert_string_equal(record[i], expected[i]);
 }
 
-/* Cut payloads into pieces of 1 to max bytes. */
+/* Cut the payloads of TCP into pieces of 1 to max bytes. */
 static size_t recut(const struct sent *in, size_t n, struct sent *out, uint32_t max)
 {
 	size_t m = 0;
@@ -425,6 +430,8 @@ static size_t recut(const struct sent *in, size_t n, struct sent *out, uint32_t 
 		bool first = true;
 		do {
 			size_t len = max == 1 ? 1 : 1 + chance(max);
+			if (in[i].seg.ip_proto != 6)
+				len = rest.len; /* a datagram is whole */
 			assert_true(m < PACKETS_MAX);
 			out[m] = in[i];
 			out[m].seg.payload = mm_first(rest, len);
@@ -1352,6 +1359,255 @@ static void test_other_protocol_on_claimed_port(void **state)
 	assert_as_expected();
 }
 
+static uint64_t n_unread(const struct mm_flow_stats *s, const char *name)
+{
+	size_t i = 0;
+	while (strcmp(mm_flow_name(i), name) != 0)
+		i++;
+	return s->n_unread[i];
+}
+
+static uint64_t n_unread_all(const struct mm_flow_stats *s)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < MM_FLOW_NAMES; i++)
+		n += s->n_unread[i];
+	return n;
+}
+
+/* The packets in every form that must not matter. What is read is the same; what else is in *want is, too. */
+static void assert_same_in_all_forms(const struct mm_flow_stats *want)
+{
+	enum { FORMS = 40, WINDOW_MOST = 5 };
+	for (int form = 0; form < FORMS; form++) {
+		size_t n = n_packets;
+		if (form == 0 || form == 3) {
+			n = recut(packets, n_packets, other, form == 0 ? 1 : 7);
+		} else if (form == 1) {
+			n = twice(packets, n_packets, other);
+		} else {
+			memcpy(other, packets, n_packets * sizeof *packets);
+			shuffle(other, n, 2 + (uint32_t)form % (WINDOW_MOST - 1));
+		}
+		struct mm_flow_stats s = run(other, n);
+		assert_as_expected();
+		assert_int_equal(s.n_asked, want->n_asked);
+		assert_int_equal(s.n_hints, want->n_hints);
+		assert_int_equal(s.n_hints_refused, want->n_hints_refused);
+		assert_memory_equal(s.n_unread, want->n_unread, sizeof s.n_unread);
+	}
+}
+
+/* No port, no probe(), but nDPI tells: whom it hints at reads from the first byte on, if he can. */
+static void test_hint(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, 5555);
+	handshake(&k);
+	stream(&k, 1, mm_slice_str("SSH-2.0-server\r\n"));
+	stream(&k, 0, mm_slice_str("SSH-2.0-client\r\n"));
+	stream(&k, 0, mm_slice_str("more\n"));
+	goodbye(&k);
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_int_equal(n_parsed[0], 2);
+	assert_int_equal(n_parsed[1], 1);
+	assert_memory_equal(record[0], "lines 16", 8);
+	assert_int_equal(s.n_asked, 1);
+	assert_int_equal(s.n_hints, 1);
+	assert_int_equal(s.n_hints_refused, 0);
+	assert_int_equal(n_unread_all(&s), 0);
+	expect_from_plain_run();
+	assert_same_in_all_forms(&s);
+
+	/* The answer alone, which fills its head at once, would tell nothing. */
+	reset();
+	k = talk_new(40000, 5555);
+	handshake(&k);
+	stream(&k, 0, mm_slice_str("SSH-2.0-client\r\n"));
+	uint8_t answer[4000];
+	memset(answer, 'z', sizeof answer);
+	stream(&k, 1, keep(answer, sizeof answer));
+	goodbye(&k);
+	s = run(packets, n_packets);
+	assert_int_equal(n_parsed[0], 1);
+	assert_int_equal(s.n_hints, 1);
+	expect_from_plain_run();
+	assert_same_in_all_forms(&s);
+
+	struct mm_flow_config c = config();
+	c.ndpi = false;
+	open_table(&c);
+	feed(packets, n_packets);
+	mm_flow_finish(table);
+	s = *mm_flow_stats(table);
+	assert_string_equal(order, "");
+	assert_int_equal(s.n_asked, 0);
+	assert_int_equal(s.n_unread[MM_FLOW_NAME_UNKNOWN], 1);
+	close_table();
+}
+
+/* Looks like what nDPI thinks of at first, and is not: frame() finds no message, so nobody reads it. */
+static void test_hint_refused(void **state)
+{
+	(void)state;
+	static const char handshake_of[] = "\x13"
+	                                   "BitTorrent protocol\0\0\0\0\0\0\0\0"
+	                                   "aaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbb";
+	reset();
+	struct talk k = talk_new(40000, 5555);
+	handshake(&k);
+	stream(&k, 0, mm_slice(handshake_of, sizeof handshake_of - 1));
+	goodbye(&k);
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_string_equal(order, "");
+	assert_int_equal(s.n_hints, 1);
+	assert_int_equal(s.n_hints_refused, 1);
+	assert_int_equal(n_unread(&s, "BitTorrent"), 1);
+	expect_from_plain_run();
+	assert_same_in_all_forms(&s);
+
+	/* With a message further on it is read from there: as after lost sync. */
+	reset();
+	k = talk_new(40000, 5555);
+	handshake(&k);
+	stream(&k, 0, mm_slice(handshake_of, sizeof handshake_of - 1));
+	stream(&k, 0, message('M', 30, 1));
+	stream(&k, 0, message('M', 20, 2));
+	goodbye(&k);
+	s = run(packets, n_packets);
+	assert_string_equal(order, "qq");
+	assert_int_equal(s.n_lost_sync, 1);
+	assert_int_equal(n_unread_all(&s), 0);
+	expect_from_plain_run();
+	assert_same_in_all_forms(&s);
+}
+
+/* Garbage is left once a direction's head is full, whatever comes then; one question, one look-up a packet. */
+static void test_unknown_is_left(void **state)
+{
+	(void)state;
+	for (int who = 0; who < 2; who++) {
+		reset();
+		struct talk k = talk_new(40000, 5555);
+		uint8_t junk[5000];
+		for (size_t i = 0; i < sizeof junk; i++)
+			junk[i] = (uint8_t)(i * 131 + (i >> 5) + 17);
+		handshake(&k);
+		stream(&k, 0, mm_slice_str("what is this?"));
+		stream(&k, who, keep(junk, sizeof junk));
+		stream(&k, 0, mm_slice_str("HELLO\nyou\n"));
+		goodbye(&k);
+		struct mm_flow_stats s = run(packets, n_packets);
+		assert_string_equal(order, "");
+		assert_int_equal(s.n_asked, 1);
+		assert_int_equal(n_unread_all(&s), 1);
+		expect_from_plain_run();
+		assert_same_in_all_forms(&s);
+	}
+}
+
+/* TLS and DNS are told without nDPI, TLS by its first six bytes. */
+static void test_signature_is_left(void **state)
+{
+	(void)state;
+	static const char hello[] = "\x16\x03\x01\x00\xc4\x01\x00\x00\xc0\x03\x03";
+	static const char query[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+	                            "\x03www\x00\x00\x01\x00\x01";
+	reset();
+	struct talk k = talk_new(40000, 443);
+	handshake(&k);
+	stream(&k, 0, mm_slice(hello, sizeof hello - 1));
+	stream(&k, 0, mm_slice_str("HELLO\n"));
+	k = talk_new(40001, 53);
+	put_datagram(&k, 0, mm_slice(query, sizeof query - 1));
+	put_datagram(&k, 1, mm_slice(query, sizeof query - 1));
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_string_equal(order, "");
+	assert_int_equal(s.n_asked, 0);
+	assert_int_equal(s.n_unread[MM_FLOW_NAME_TLS], 1);
+	assert_int_equal(s.n_unread[MM_FLOW_NAME_DNS], 1);
+	assert_int_equal(n_unread_all(&s), 2);
+	assert_int_equal(s.n_one_way, 1);
+	expect_from_plain_run();
+	assert_same_in_all_forms(&s);
+}
+
+/* Datagrams on unknown ports: each is asked about, four at most, copies not counted; a verdict ends it. */
+static void test_unknown_datagrams(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, 5555);
+	static const char *const nothing[] = { "nothing", "anybody", "knows", "of all", "that is",
+		"said" };
+	for (int i = 0; i < 3; i++)
+		put_datagram(&k, i & 1, mm_slice_str(nothing[i]));
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_int_equal(s.n_asked, 3);
+	assert_int_equal(s.n_unread[MM_FLOW_NAME_UNKNOWN], 1);
+	expect_from_plain_run();
+	assert_same_in_all_forms(&s);
+	for (int i = 0; i < 6; i++)
+		put_datagram(&k, i & 1, mm_slice_str(nothing[i]));
+	s = run(packets, n_packets);
+	assert_int_equal(s.n_asked, 4);
+	assert_int_equal(n_unread_all(&s), 1);
+
+	reset();
+	k = talk_new(40000, 5060);
+	for (int i = 0; i < 6; i++)
+		put_datagram(&k, 0, mm_slice_str("REGISTER sip:a.example SIP/2.0\r\n\r\n"));
+	s = run(packets, n_packets);
+	assert_int_equal(s.n_asked, 1);
+	assert_int_equal(n_unread(&s, "SIP"), 1);
+	assert_int_equal(n_unread_all(&s), 1);
+}
+
+/* Flows that nobody has claimed yet are bounded in number, and give way when memory is short. */
+static void test_unknown_bounded(void **state)
+{
+	(void)state;
+	enum { PROBING_MAX = 8192, MORE = 10, SMALL = 60 };
+	reset();
+	for (unsigned i = 0; i < PROBING_MAX + MORE; i++) {
+		struct talk k = talk_new((uint16_t)(20000 + i), 5555);
+		put(&k, 0, MM_TCP_SYN, none);
+		put(&k, 0, MM_TCP_ACK, mm_slice_str("x"));
+	}
+	struct mm_flow_config c = config();
+	c.flows_max = 16384;
+	c.ndpi = false;
+	open_table(&c);
+	feed(packets, n_packets);
+	assert_int_equal(mm_flow_stats(table)->n_probe_limit, MORE);
+	close_table();
+
+	reset();
+	uint8_t junk[2000];
+	memset(junk, 'z', sizeof junk);
+	for (unsigned i = 0; i < SMALL; i++) {
+		struct talk k = talk_new((uint16_t)(20000 + i), 5555);
+		put(&k, 0, MM_TCP_SYN, none);
+		put(&k, 0, MM_TCP_ACK, keep(junk, sizeof junk));
+	}
+	struct talk k = talk_new(40000, PORT_FRAMES);
+	handshake(&k);
+	struct mm_slice m = message('M', 20000, 1);
+	stream(&k, 0, m);
+	c = config();
+	c.ndpi = false;
+	c.buffer_max = MESSAGE_MAX + 100;
+	c.buffer_total_max = SMALL * 2048;
+	open_table(&c);
+	feed(packets, n_packets);
+	assert_int_equal(n_parsed[0], 1);
+	assert_true(mm_flow_stats(table)->n_probe_limit > 0);
+	assert_true(mm_flow_stats(table)->n_probe_limit < SMALL);
+	assert_int_equal(mm_flow_stats(table)->n_buffer_limit, 0);
+	close_table();
+}
+
 /* A flow of garbage on a claimed port is left after a while. */
 static void test_garbage_is_left(void **state)
 {
@@ -1826,6 +2082,12 @@ int main(void)
 		cmocka_unit_test(test_syn_decides_client),
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_other_protocol_on_claimed_port),
+		cmocka_unit_test(test_hint),
+		cmocka_unit_test(test_hint_refused),
+		cmocka_unit_test(test_unknown_is_left),
+		cmocka_unit_test(test_signature_is_left),
+		cmocka_unit_test(test_unknown_datagrams),
+		cmocka_unit_test(test_unknown_bounded),
 		cmocka_unit_test(test_garbage_is_left),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_copies),
