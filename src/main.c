@@ -677,8 +677,6 @@ static void analyse(struct run *run)
 	at_rest(run); /* asked for while reading waited, which then ended */
 	erase_progress(run);
 	run->complained = false;
-	if (reload_wanted)
-		at_rest(run); /* the end came before it was done */
 	errno = 0;
 	if (mintmark_finish(run->m) != 0)
 		failed(run, errno);
