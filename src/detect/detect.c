@@ -39,12 +39,12 @@ static uint32_t detector_index(const struct mm_detector *detector)
 	return i;
 }
 
-static struct mm_finding finding_key(const struct mm_fp *root, uint32_t index)
+static struct mm_finding_key finding_key(const struct mm_fp *root, uint32_t index)
 {
-	struct mm_finding key;
-	memset(&key.key, 0, sizeof key.key);
-	key.key.root = *root;
-	key.key.detector = index;
+	struct mm_finding_key key;
+	memset(&key, 0, sizeof key); /* it is compared byte by byte */
+	key.root = *root;
+	key.detector = index;
 	return key;
 }
 
@@ -108,10 +108,10 @@ struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector 
         const struct mm_look *look, const struct mm_sighting *s)
 {
 	bool fresh;
-	struct mm_finding key = finding_key(&s->cred->fp, detector_index(detector));
-	if (mm_table_find(&d->findings, &key.key) == NULL)
+	struct mm_finding_key key = finding_key(&s->cred->fp, detector_index(detector));
+	if (mm_table_find(&d->findings, &key) == NULL)
 		make_room(d);
-	struct mm_finding *f = mm_table_put(&d->findings, &key.key, &fresh);
+	struct mm_finding *f = mm_table_put(&d->findings, &key, &fresh);
 	if (f != NULL && fresh) {
 		f->detector = detector;
 		fill_facts(f, look, s);
@@ -122,8 +122,8 @@ struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector 
 struct mm_finding *mm_detect_find(const struct mm_detect *d, const struct mm_fp *root)
 {
 	for (uint32_t i = 0; mm_detectors[i] != NULL; i++) {
-		struct mm_finding key = finding_key(root, i);
-		struct mm_finding *f = mm_table_find(&d->findings, &key.key);
+		struct mm_finding_key key = finding_key(root, i);
+		struct mm_finding *f = mm_table_find(&d->findings, &key);
 		if (f != NULL)
 			return f;
 	}
@@ -162,8 +162,8 @@ bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 		const struct mm_fp *root = &mm_ledger_lineage(d->ledger, s->row)->root;
 		root = mm_fp_is_set(root) ? root : &s->cred->fp;
 		for (uint32_t j = 0; mm_detectors[j] != NULL; j++) {
-			struct mm_finding key = finding_key(root, j);
-			struct mm_finding *f = mm_table_find(&d->findings, &key.key);
+			struct mm_finding_key key = finding_key(root, j);
+			struct mm_finding *f = mm_table_find(&d->findings, &key);
 			if (f == NULL)
 				continue;
 			weigh(d, f);

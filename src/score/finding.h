@@ -70,12 +70,14 @@ struct mm_facts {
 	uint64_t n_uses, n_accepted, n_refused;
 };
 
+struct mm_finding_key {
+	struct mm_fp root;
+	uint32_t detector; /* its index in mm_detectors */
+	uint32_t unused;
+};
+
 struct mm_finding {
-	struct {
-		struct mm_fp root;
-		uint32_t detector; /* its index in mm_detectors */
-		uint32_t unused;
-	} key;
+	struct mm_finding_key key;
 	const struct mm_detector *detector;
 	struct mm_facts facts;
 	char event_id[24];
