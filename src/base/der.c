@@ -7,7 +7,8 @@ enum {
 	LENGTH_OCTETS_MAX = 4, /* contents beyond 4 GiB are no authentication message */
 };
 
-int mm_der_header(struct mm_slice s, uint8_t *tag, size_t *header, size_t *body)
+/* As mm_der_header(). Kerberos is a few dozen elements for each message: reading one is worth inlining. */
+static inline int read_header(struct mm_slice s, uint8_t *tag, size_t *header, size_t *body)
 {
 	struct mm_cursor c = mm_cursor(s);
 	if (s.len < 2)
@@ -23,7 +24,7 @@ int mm_der_header(struct mm_slice s, uint8_t *tag, size_t *header, size_t *body)
 			return -1;
 		if (n > c.len)
 			return 0;
-		len = (size_t)mm_be(&c, n);
+		len = n == 2 ? mm_be16(&c) : (size_t)mm_be(&c, n);
 	}
 	*tag = t;
 	*header = s.len - c.len;
@@ -31,36 +32,50 @@ int mm_der_header(struct mm_slice s, uint8_t *tag, size_t *header, size_t *body)
 	return 1;
 }
 
-bool mm_der_next(struct mm_cursor *c, uint8_t *tag, struct mm_slice *body)
+/* The next element's tag and contents; false, and the error, when it is none or does not fit. */
+static inline bool element(struct mm_cursor *c, uint8_t *tag, struct mm_slice *body)
 {
 	size_t header, len;
-	if (c->len == 0)
-		return false;
-	if (mm_der_header(mm_left(c), tag, &header, &len) != 1) {
+	if (read_header(mm_left(c), tag, &header, &len) != 1 || len > c->len - header) {
 		mm_fail(c);
 		return false;
 	}
 	mm_skip(c, header);
 	*body = mm_take(c, len);
-	return !c->err;
+	return true;
 }
 
-struct mm_cursor mm_der_get(struct mm_cursor *c, uint8_t tag)
+static inline struct mm_cursor get(struct mm_cursor *c, uint8_t tag)
 {
 	uint8_t t;
 	struct mm_slice body;
-	if (mm_peek8(c) != tag || !mm_der_next(c, &t, &body)) {
+	if (mm_peek8(c) != tag || !element(c, &t, &body)) {
 		mm_fail(c);
 		return (struct mm_cursor){ c->p, 0, true };
 	}
 	return mm_cursor(body);
 }
 
+int mm_der_header(struct mm_slice s, uint8_t *tag, size_t *header, size_t *body)
+{
+	return read_header(s, tag, header, body);
+}
+
+bool mm_der_next(struct mm_cursor *c, uint8_t *tag, struct mm_slice *body)
+{
+	return c->len != 0 && element(c, tag, body);
+}
+
+struct mm_cursor mm_der_get(struct mm_cursor *c, uint8_t tag)
+{
+	return get(c, tag);
+}
+
 bool mm_der_opt(struct mm_cursor *c, uint8_t tag, struct mm_cursor *body)
 {
 	if (mm_peek8(c) != tag)
 		return false;
-	*body = mm_der_get(c, tag);
+	*body = get(c, tag);
 	return !c->err;
 }
 
@@ -80,7 +95,7 @@ static int64_t integer(struct mm_slice body, bool *ok)
 int64_t mm_der_int(struct mm_cursor *c)
 {
 	bool ok = true;
-	struct mm_cursor body = mm_der_get(c, MM_DER_INTEGER);
+	struct mm_cursor body = get(c, MM_DER_INTEGER);
 	if (c->err)
 		return 0;
 	int64_t v = integer(mm_left(&body), &ok);
@@ -91,7 +106,7 @@ int64_t mm_der_int(struct mm_cursor *c)
 
 struct mm_slice mm_der_string(struct mm_cursor *c, uint8_t tag)
 {
-	struct mm_cursor body = mm_der_get(c, tag);
+	struct mm_cursor body = get(c, tag);
 	return mm_left(&body);
 }
 
