@@ -785,12 +785,68 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+/* Packets read ahead: while they are decoded, the memory that the first of them will touch is fetched. */
+enum { AHEAD = 32 };
+
+struct ahead {
+	struct mm_packet pkt;
+	struct mm_segment seg;
+	enum mm_decode_verdict verdict;
+	uint32_t hash;
+};
+
+static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
+{
+	int r = MM_OK;
+	for (size_t i = 0; i < n; i++)
+		if (a[i].verdict == MM_DECODE_SEGMENT)
+			mm_flow_fetch(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
+	for (size_t i = 0; i < n; i++)
+		if (a[i].verdict == MM_DECODE_SEGMENT)
+			mm_flow_fetch_track(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
+	for (size_t i = 0; i < n && r == MM_OK; i++) {
+		r = note_time(c, a[i].pkt.time_ns);
+		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
+			mm_flow_packet_hashed(c->workers[a[i].hash % c->n_workers].flows, &a[i].pkt,
+			        &a[i].seg, a[i].hash);
+			r = c->status;
+		}
+	}
+	return r;
+}
+
 static int run_alone(struct mm_crew *c)
 {
-	struct mm_packet pkt;
-	int r = MM_OK;
-	while (r == MM_OK && c->config.ops->read(c->config.arg, &pkt) > 0)
-		r = mm_crew_packet(c, &pkt);
+	struct ahead *a = malloc(AHEAD * sizeof *a);
+	struct mm_block *kept = NULL;
+	int r = MM_OK, more = 1;
+	if (a == NULL)
+		return MM_ERR_NOMEM;
+	while (r == MM_OK && more > 0) {
+		size_t n = 0;
+		while (n < AHEAD && (more = c->config.ops->read(c->config.arg, &a[n].pkt)) > 0) {
+			struct ahead *e = &a[n++];
+			e->verdict = decode(c, &e->pkt, &e->seg);
+			if (e->verdict == MM_DECODE_SEGMENT) {
+				e->hash = mm_flow_hash(&c->config.key, &e->seg);
+				mm_flow_fetch_slot(
+				        c->workers[e->hash % c->n_workers].flows, e->hash);
+				if (e->seg.payload.len != 0 &&
+				        !mm_slice_holds(e->pkt.data, e->seg.payload))
+					break;
+			}
+			if (e->pkt.block == NULL)
+				break;
+			if (kept == NULL)
+				kept = mm_block_keep(e->pkt.block);
+			else if (kept != e->pkt.block)
+				break;
+		}
+		r = run_ahead(c, a, n);
+		mm_block_drop(kept);
+		kept = NULL;
+	}
+	free(a);
 	return r;
 }
 

@@ -622,8 +622,39 @@ uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *se
 	return hash_key(key, &k);
 }
 
+void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash)
+{
+	__builtin_prefetch(&t->slots[hash & t->mask]);
+}
+
+void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash)
+{
+	struct mm_slot slot = t->slots[hash & t->mask];
+	if (slot.flow != 0) {
+		__builtin_prefetch(&t->flows[slot.flow - 1]);
+		__builtin_prefetch((const char *)&t->flows[slot.flow - 1] + 64);
+	}
+}
+
+void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash)
+{
+	struct mm_slot slot = t->slots[hash & t->mask];
+	const struct mm_track *tr = slot.flow != 0 ? t->flows[slot.flow - 1].track : NULL;
+	if (tr == NULL)
+		return;
+	__builtin_prefetch(tr);
+	__builtin_prefetch(&tr->s[0]);
+	__builtin_prefetch(&tr->s[1]);
+}
+
 void mm_flow_packet(
         struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg)
+{
+	mm_flow_packet_hashed(t, pkt, seg, mm_flow_hash(&t->conf.key, seg));
+}
+
+void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
+        const struct mm_segment *seg, uint32_t hash)
 {
 	if (seg->ip_proto != MM_TCP && seg->ip_proto != MM_UDP)
 		return;
@@ -633,7 +664,6 @@ void mm_flow_packet(
 		make_room_for_tracks(t);
 	struct mm_flow_key k;
 	unsigned side = make_key(seg, &k);
-	uint32_t hash = hash_key(&t->conf.key, &k);
 	struct mm_flow *f = find(t, &k, hash);
 	if (f != NULL && time_ns >= runs_out_ns(t, f)) {
 		run_out(t, f);

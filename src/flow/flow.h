@@ -99,6 +99,11 @@ void mm_flow_shed(struct mm_flow_table *t, unsigned level);
 
 /** A number that all segments of a flow share, in both directions, to spread flows over workers. */
 uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg);
+void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash);
+void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash);
+void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash);
+void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
+        const struct mm_segment *seg, uint32_t hash);
 
 /** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector, as if
  * their time ran out. */
