@@ -835,7 +835,7 @@ static int run_alone(struct mm_crew *c)
 				        !mm_slice_holds(e->pkt.data, e->seg.payload))
 					break;
 			}
-			if (e->pkt.block == NULL)
+			if (e->pkt.block == NULL || c->config.prompt)
 				break;
 			if (kept == NULL)
 				kept = mm_block_keep(e->pkt.block);

@@ -49,6 +49,7 @@ struct mm_crew_config {
 	size_t rooms_max; /* events in the making, of all workers */
 	size_t events_b;  /* bytes of events that wait to be put in order */
 	int64_t hold_ns;
+	bool prompt; /* packets come as they are made: none waits for the next */
 };
 
 /** What the workers counted, summed. */

@@ -938,7 +938,8 @@ static int new_stages(struct mintmark *m)
 		.n_workers = c->workers,
 		.rooms_max = c->events_max,
 		.events_b = c->event_memory_b,
-		.hold_ns = hold_ns(m) };
+		.hold_ns = hold_ns(m),
+		.prompt = m->piped };
 	struct mm_flow_config flow;
 	mm_flow_config_default(&flow);
 	flow.flows_max = c->flow_max;

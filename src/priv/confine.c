@@ -74,8 +74,8 @@ static bool is_alone(void)
 {
 	char word[8] = "";
 	FILE *f = fopen("/proc/self/setgroups", "re");
-	bool denied = f != NULL && fgets(word, sizeof word, f) != NULL &&
-	              strncmp(word, "deny", 4) == 0;
+	bool denied =
+	        f != NULL && fgets(word, sizeof word, f) != NULL && strncmp(word, "deny", 4) == 0;
 	if (f != NULL)
 		fclose(f);
 	return denied;
