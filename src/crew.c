@@ -807,6 +807,7 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
 		r = note_time(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
+			c->workers[a[i].hash % c->n_workers].n_segments++;
 			mm_flow_packet_hashed(c->workers[a[i].hash % c->n_workers].flows, &a[i].pkt,
 			        &a[i].seg, a[i].hash);
 			r = c->status;

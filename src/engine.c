@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -928,6 +929,20 @@ static void share_memory(struct mm_config *c)
 	}
 }
 
+/* One thread reads captures faster than most disks deliver them; an interface does not wait. */
+static void choose_workers(struct mintmark *m)
+{
+	enum { WORKERS_MOST = 8 };
+	cpu_set_t set;
+	if (m->config.workers != MM_THREADS_AUTO)
+		return;
+	m->config.workers = 0;
+	if (!m->live || sched_getaffinity(0, sizeof set, &set) != 0)
+		return;
+	int n = CPU_COUNT(&set);
+	m->config.workers = n > WORKERS_MOST ? WORKERS_MOST : (uint64_t)n;
+}
+
 static int new_stages(struct mintmark *m)
 {
 	int r;
@@ -977,6 +992,7 @@ int mintmark_start(struct mintmark *m)
 		return fail(m, MM_ERR_USAGE, "interfaces are watched or captures read, not both");
 	mm_merge_on_error(m->merge, source_broke, m);
 	share_memory(&m->config);
+	choose_workers(m);
 	int r = new_stages(m);
 	if (r != MM_OK)
 		return r;

@@ -33,6 +33,8 @@ enum {
 	OPT_DUMP_CONFIG,
 	OPT_USER,
 	OPT_STATE,
+	OPT_WORKERS,
+	OPT_MAX_MEMORY,
 	OPT_LIST_DETECTORS,
 	OPT_LIST_PROTOCOLS,
 	OPT_LIST_FIELDS,
@@ -47,11 +49,13 @@ static const struct option_row {
 	int value;       /* its letter, or one of the above */
 	const char *arg; /* NULL: takes none */
 	const char *help;
+	const char *setting; /* the option of -o that it sets; NULL: more is done */
 } option_rows[] = {
 	{ "read", 'r', "FILE...", "read captures; a directory: all in it; -: standard input" },
 	{ "interface", 'i', "IFACE",
 	        "watch this network interface; any: all there are; may be repeated" },
-	{ "filter", 'f', "EXPR", "only packets that match this pcap-filter(7) expression" },
+	{ "filter", 'f', "EXPR", "only packets that match this pcap-filter(7) expression",
+	        "capture.filter" },
 	{ "write", 'w', "FILE", "write events and findings as NDJSON to FILE; -: as --json" },
 	{ "json", OPT_JSON, NULL,
 	        "write events and findings as NDJSON to standard output, no text" },
@@ -63,8 +67,13 @@ static const struct option_row {
 	{ "metrics-file", OPT_METRICS_FILE, "FILE",
 	        "keep the counters in FILE, as Prometheus reads them" },
 	{ "counters", OPT_COUNTERS, NULL, "print the counters on standard error at the end" },
-	{ "user", OPT_USER, "NAME", "as root: become this user once all is open" },
-	{ "state", OPT_STATE, "DIR", "go on from what was learnt before, and keep it in DIR" },
+	{ "user", OPT_USER, "NAME", "as root: become this user once all is open", "process.user" },
+	{ "workers", OPT_WORKERS, "N", "threads that share the work; 0: one does everything",
+	        "engine.workers" },
+	{ "max-memory", OPT_MAX_MEMORY, "SIZE", "bytes for the whole process (K, M, G)",
+	        "engine.max_memory" },
+	{ "state", OPT_STATE, "DIR", "go on from what was learnt before, and keep it in DIR",
+	        "state.dir" },
 	{ "quiet", 'q', NULL, "no progress and no closing words on standard error" },
 	{ "list-interfaces", 'D', NULL, "print the network interfaces" },
 	{ "test-config", OPT_TEST_CONFIG, NULL, "check the configuration and end" },
@@ -269,9 +278,6 @@ static int take_option(struct args *args, int value)
 		return -1;
 	case 'D':
 		return list_interfaces();
-	case 'f':
-		add_setting(args, "capture.filter", optarg);
-		return -1;
 	case 'w':
 		if (strcmp(optarg, "-") == 0)
 			args->json = true;
@@ -311,12 +317,6 @@ static int take_option(struct args *args, int value)
 	case OPT_FAIL_ON:
 		args->fail_on_set = true;
 		return parse_band(optarg, &args->fail_on) ? -1 : EXIT_USAGE;
-	case OPT_USER:
-		add_setting(args, "process.user", optarg);
-		return -1;
-	case OPT_STATE:
-		add_setting(args, "state.dir", optarg);
-		return -1;
 	case 'q':
 		args->quiet = true;
 		return -1;
@@ -342,6 +342,18 @@ static int take_option(struct args *args, int value)
 	}
 }
 
+/* Those that are short for -o. */
+static bool set_option(struct args *args, int value)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		if (option_rows[i].value != value || option_rows[i].setting == NULL)
+			continue;
+		add_setting(args, option_rows[i].setting, optarg);
+		return true;
+	}
+	return false;
+}
+
 /* Returns -1 to go on, else the exit status. */
 static int parse_args(int argc, char **argv, struct args *args)
 {
@@ -360,7 +372,7 @@ static int parse_args(int argc, char **argv, struct args *args)
 	}
 	int value;
 	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		int status = take_option(args, value);
+		int status = set_option(args, value) ? -1 : take_option(args, value);
 		if (status >= 0)
 			return status;
 	}

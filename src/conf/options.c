@@ -70,8 +70,8 @@ const struct mm_option mm_options[] = {
 		"events in the making: requests whose answer is outstanding, mostly", MM_RESTART },
 	{ "engine.event_memory", MM_OPTION_BYTES, AT(event_memory_b), 65536, MAX_BYTES, "64M",
 		"bytes of events that wait to be put in order; what does not fit leaves before its time", MM_RESTART },
-	{ "engine.workers", MM_OPTION_COUNT, AT(workers), 0, 64, "0",
-		"threads that share the work; 0: everything on one", MM_RESTART },
+	{ "engine.workers", MM_OPTION_THREADS, AT(workers), 0, 64, "auto",
+		"threads that share the work; 0: everything on one; auto: one per core where interfaces are watched, 0 for captures", MM_RESTART },
 	{ "engine.merge_hold", MM_OPTION_MILLIS, AT(merge_hold_ms), 0, 10000, "600",
 		"milliseconds of packet time that events wait to be put in order; or 4 times flow.gap_patience if that is more", MM_RESTART },
 	{ "state.dir", MM_OPTION_TEXT, AT(state_dir), 0, 0, NULL,
@@ -156,6 +156,11 @@ static bool parse(const struct mm_option *o, const char *text, int64_t *out)
 	case MM_OPTION_COUNT:
 	case MM_OPTION_MILLIS:
 		return number(text, no_units, out) && *out >= o->min && *out <= o->max;
+	case MM_OPTION_THREADS:
+		if (strcmp(text, "auto") != 0)
+			return number(text, no_units, out) && *out >= o->min && *out <= o->max;
+		*out = MM_THREADS_AUTO;
+		return true;
 	case MM_OPTION_BYTES:
 		return number(text, byte_units, out) && *out >= o->min && *out <= o->max;
 	case MM_OPTION_SECONDS:
@@ -490,6 +495,12 @@ void mm_option_print(const struct mm_option *o, const struct mm_config *config, 
 	case MM_OPTION_MILLIS:
 		print_units(value_of(o, config), no_units, stream);
 		break;
+	case MM_OPTION_THREADS:
+		if (value_of(o, config) == MM_THREADS_AUTO)
+			fputs("auto", stream);
+		else
+			print_units(value_of(o, config), no_units, stream);
+		break;
 	case MM_OPTION_BYTES:
 		print_units(value_of(o, config), byte_units, stream);
 		break;
@@ -517,7 +528,7 @@ const char *mm_option_type_name(enum mm_option_type type)
 		"time (s, m, h, d) in seconds", "number of milliseconds",
 		"time (2026-01-31T12:00:00Z) in seconds since 1970",
 		"band (low, medium, high, critical)", "yes or no",
-		"clock (host, adapter, adapter_unsynced)" };
+		"clock (host, adapter, adapter_unsynced)", "count, or auto" };
 	return names[type];
 }
 

@@ -46,6 +46,8 @@ struct mm_config {
 	uint64_t process_sandbox; /* boolean */
 };
 
+enum { MM_THREADS_AUTO = 1024 }; /* a value of MM_OPTION_THREADS */
+
 enum mm_option_type {
 	MM_OPTION_TEXT,
 	MM_OPTION_COUNT,
@@ -55,7 +57,8 @@ enum mm_option_type {
 	MM_OPTION_TIME, /* 2026-01-31T12:00:00Z, or seconds since 1970 */
 	MM_OPTION_BAND,
 	MM_OPTION_BOOL,
-	MM_OPTION_CLOCK, /* host, adapter, adapter_unsynced: 0, 1, 2 */
+	MM_OPTION_CLOCK,   /* host, adapter, adapter_unsynced: 0, 1, 2 */
+	MM_OPTION_THREADS, /* a count, or auto */
 };
 
 /** When a changed value takes effect. */
