@@ -147,6 +147,9 @@ const struct mm_metric mm_metrics[] = {
 		"credentials seen issued more than once" },
 	{ "mintmark_ledger_rows_max", MM_GAUGE, LEDGER(rows_max), "credentials remembered at most (ledger.rows)" },
 	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_rows, "rows"), TABLE_ROWS },
+	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_mints, "mints"), TABLE_ROWS },
+	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_parties, "parties"), TABLE_ROWS },
+	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_lineages, "lineages"), TABLE_ROWS },
 	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_issuers, "issuers"), TABLE_ROWS },
 	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_cells, "cells"), TABLE_ROWS },
 	{ "mintmark_ledger_entries", MM_GAUGE, TABLE(n_latest, "latest"), TABLE_ROWS },
@@ -392,6 +395,9 @@ void mm_ledger_stats_of(const struct mm_ledger *l, struct mm_ledger_stats *out)
 		.n_rows = l->rows.n,
 		.rows_max = l->rows.max,
 		.n_rows_evicted = l->rows.n_evicted,
+		.n_mints = l->mints.n,
+		.n_parties = l->parties.n,
+		.n_lineages = l->lineages.n,
 		.n_expired = l->n_expired,
 		.n_issuers = l->issuers.n,
 		.n_issuers_evicted = l->issuers.n_evicted,
@@ -411,12 +417,7 @@ void mm_ledger_stats_of(const struct mm_ledger *l, struct mm_ledger_stats *out)
 		.n_losses_evicted = l->losses.n_evicted,
 		.n_sensor_seen = l->sensor.n_seen,
 		.n_sensor_lost = l->sensor.n_lost,
-		.memory_b = mm_table_bytes(&l->rows) + mm_table_bytes(&l->issuers) +
-		            mm_table_bytes(&l->cells) + mm_table_bytes(&l->latest) +
-		            mm_table_bytes(&l->losses) + mm_table_bytes(&l->names.index) +
-		            mm_table_bytes(&l->baseline.counts) +
-		            mm_table_bytes(&l->baseline.totals) +
-		            mm_table_bytes(&l->baseline.lengths),
+		.memory_b = mm_ledger_bytes(l),
 	};
 }
 

@@ -63,6 +63,7 @@ struct mm_event_stats {
 struct mm_ledger_stats {
 	uint64_t n_issued, n_presented, n_reissued;
 	uint64_t n_rows, rows_max, n_rows_evicted, n_expired;
+	uint64_t n_mints, n_parties, n_lineages; /* what rows share */
 	uint64_t n_issuers, n_issuers_evicted;
 	uint64_t n_cells, n_cells_evicted;
 	uint64_t n_latest, n_latest_evicted;

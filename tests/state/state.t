@@ -98,7 +98,7 @@ on()
 	unshare -rm sh -c '
 		mkdir -p "$1/fs" && mount -t tmpfs -o "size=64k" none "$1/fs" && mkdir "$1/fs/s" || exit 77
 		[ "$2" != ro ] || mount -o remount,ro "$1/fs" || exit 77
-		"$MINTMARK" -q --json --state "$1/fs/s" warmup.pcap.zst >"$1/out" 2>"$1/err"
+		"$MINTMARK" -q --json --user root --state "$1/fs/s" warmup.pcap.zst >"$1/out" 2>"$1/err"
 		status=$?
 		ls "$1/fs/s"
 		exit $status' sh "$tmp" "$1"
