@@ -81,6 +81,7 @@ struct worker {
 	size_t n_loads, most_loads;
 	bool busy; /* with a load */
 	bool watching;
+	unsigned n_retimed;   /* the crew's, when the worker looked last */
 	struct counts counts; /* live */
 	struct mm_live_stats per_live[MM_CREW_LIVES_MAX];
 	int64_t until_ns; /* all events that were known by then have been handed over */
@@ -95,7 +96,9 @@ struct mm_crew {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* Under the lock: */
-	unsigned run; /* how often mm_crew_run() was called */
+	unsigned run;       /* how often mm_crew_run() was called */
+	unsigned n_retimed; /* how often those who watch were given other ones: */
+	int64_t udp_timeout_ns, tcp_timeout_ns; /* taken by each worker between two rounds */
 	bool quit, ended, reading, analysing, stop, watched;
 	size_t n_running; /* threads in work() */
 	struct mm_batch *filled, *filled_last, *free_batches;
@@ -677,6 +680,9 @@ static void watch(struct worker *w)
 	struct mm_crew *c = w->crew;
 	int n = 0;
 	while (!c->stop && !c->quit && n >= 0) {
+		if (w->n_retimed != c->n_retimed)
+			mm_flow_retime(w->flows, c->udp_timeout_ns, c->tcp_timeout_ns);
+		w->n_retimed = c->n_retimed;
 		pthread_mutex_unlock(&c->lock);
 		n = watch_once(w);
 		pthread_mutex_lock(&c->lock);
@@ -869,8 +875,14 @@ int mm_crew_run(struct mm_crew *c)
 
 void mm_crew_retime(struct mm_crew *c, int64_t udp_timeout_ns, int64_t tcp_timeout_ns)
 {
-	for (size_t i = 0; i < c->n_workers; i++)
+	bool at_once = c->config.lives == NULL || c->n_threads == 0;
+	for (size_t i = 0; i < c->n_workers && at_once; i++)
 		mm_flow_retime(c->workers[i].flows, udp_timeout_ns, tcp_timeout_ns);
+	pthread_mutex_lock(&c->lock);
+	c->udp_timeout_ns = udp_timeout_ns;
+	c->tcp_timeout_ns = tcp_timeout_ns;
+	c->n_retimed += at_once ? 0 : 1;
+	pthread_mutex_unlock(&c->lock);
 }
 
 int mm_crew_finish(struct mm_crew *c)

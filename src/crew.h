@@ -84,7 +84,7 @@ int mm_crew_packet(struct mm_crew *c, const struct mm_packet *pkt);
 /** One segment, as if decoded. */
 int mm_crew_segment(struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg);
 
-/** Other time-outs for flows from now on; not while mm_crew_run() runs. */
+/** Other time-outs for flows from now on; not while mm_crew_run() or mm_crew_watch() runs. */
 void mm_crew_retime(struct mm_crew *c, int64_t udp_timeout_ns, int64_t tcp_timeout_ns);
 
 /** End all flows and analyse all events. */

@@ -212,6 +212,7 @@ static void apply_live(struct mintmark *m)
 	mm_crew_retime(m->crew, c->flow_udp_timeout_s * NS_PER_S, c->flow_tcp_timeout_s * NS_PER_S);
 	m->ledger->config.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
 	m->ledger->config.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
+	m->detect.tell_band = (enum mm_band)c->output_min_band;
 }
 
 int mintmark_reload_config(struct mintmark *m, FILE *stream, const char *name)
@@ -946,7 +947,10 @@ static void choose_workers(struct mintmark *m)
 static int new_stages(struct mintmark *m)
 {
 	int r;
-	const struct mm_config *c = &m->config;
+	/* Limits as they are lowered here; a file that is read again is held against what was asked for. */
+	struct mm_config shared = m->config;
+	const struct mm_config *c = &shared;
+	share_memory(&shared);
 	struct mm_crew_config crew = { .ops = &crew_ops,
 		.arg = m,
 		.key = m->key,
@@ -991,7 +995,6 @@ int mintmark_start(struct mintmark *m)
 	if (m->live && m->n_sources != 0)
 		return fail(m, MM_ERR_USAGE, "interfaces are watched or captures read, not both");
 	mm_merge_on_error(m->merge, source_broke, m);
-	share_memory(&m->config);
 	choose_workers(m);
 	int r = new_stages(m);
 	if (r != MM_OK)

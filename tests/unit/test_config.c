@@ -263,6 +263,22 @@ static void test_engine(void **state)
 	mintmark_free(m);
 }
 
+/* What the engine lowers by itself did not change in the file. */
+static void test_reload_under_a_memory_limit(void **state)
+{
+	(void)state;
+	static const char text[] = "engine: { max_memory: 64M }\n";
+	struct mintmark *m = mintmark_new();
+	assert_non_null(m);
+	mintmark_on_complaint(m, take_line, lines);
+	assert_int_equal(through(mintmark_read_config, m, text), 0);
+	assert_int_equal(mintmark_set(m, "process.sandbox", "no"), 0);
+	assert_int_equal(mintmark_start(m), 0);
+	assert_int_equal(through(mintmark_reload_config, m, text), 0);
+	assert_int_equal(n_lines, 0);
+	mintmark_free(m);
+}
+
 static const char sample[] = "%YAML 1.1\n---\n"
                              "flow: { max: 100, 'buffer': \"2M\" } # words\n"
                              "capture:\n  filter: |\n    port 88 or\n    port 445\n"
@@ -308,6 +324,7 @@ int main(void)
 		CASE(test_unreadable),
 		CASE(test_dump_is_read_back),
 		CASE(test_engine),
+		CASE(test_reload_under_a_memory_limit),
 		CASE(test_table_is_bounded),
 		CASE(test_every_prefix),
 		CASE(test_every_bitflip),
