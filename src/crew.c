@@ -573,8 +573,10 @@ static void take_live(void *arg, struct mm_packet *pkt)
 	if (pkt->time_ns > w->now_ns)
 		w->now_ns = pkt->time_ns;
 	w->n_packets++;
-	if (mm_decode(w->decoder, pkt, &seg) == MM_DECODE_SEGMENT)
-		mm_flow_packet(w->flows, pkt, &seg);
+	if (mm_decode(w->decoder, pkt, &seg) != MM_DECODE_SEGMENT)
+		return;
+	w->n_segments++;
+	mm_flow_packet(w->flows, pkt, &seg);
 }
 
 /* Packets that the sensor lost are told to the ledger: what they held it cannot miss. */
@@ -813,9 +815,9 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
 		r = note_time(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
-			c->workers[a[i].hash % c->n_workers].n_segments++;
-			mm_flow_packet_hashed(c->workers[a[i].hash % c->n_workers].flows, &a[i].pkt,
-			        &a[i].seg, a[i].hash);
+			struct worker *w = &c->workers[a[i].hash % c->n_workers];
+			w->n_segments++;
+			mm_flow_packet_hashed(w->flows, &a[i].pkt, &a[i].seg, a[i].hash);
 			r = c->status;
 		}
 	}
