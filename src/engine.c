@@ -574,10 +574,41 @@ static int set_aside(struct mintmark *m, int err, const char *why)
 	return MM_OK;
 }
 
+/* Lower what takes memory to its share of what the process may take. */
+static void share_memory(struct mm_config *c)
+{
+	/* In hundredths of what is left beside program, libraries and reading. Bytes of each: a flow with its place in the
+	 * index; a track with its dissector's state; a credential with its names and habits; a finding. */
+	const uint64_t fixed_b = UINT64_C(32) << 20;
+	const struct {
+		uint64_t *limit;
+		uint64_t each_b, share, least;
+	} parts[] = {
+		{ &c->flow_max, 160, 15, 16 },
+		{ &c->flow_tracked, 1536, 15, 16 },
+		{ &c->flow_buffer_total_b, 1, 20, 65536 },
+		{ &c->event_memory_b, 1, 10, 65536 },
+		{ &c->ledger_rows_max, 320, 30, 16 },
+		{ &c->findings_max, 18 * 1024, 10, 16 },
+	};
+	if (c->max_memory_b == 0)
+		return;
+	uint64_t rest_b = c->max_memory_b > fixed_b ? c->max_memory_b - fixed_b : 0;
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		uint64_t most = rest_b / 100 * parts[i].share / parts[i].each_b;
+		if (most < parts[i].least)
+			most = parts[i].least;
+		if (*parts[i].limit > most)
+			*parts[i].limit = most;
+	}
+}
+
 static int new_ledger(struct mintmark *m)
 {
-	const struct mm_config *c = &m->config;
+	struct mm_config shared = m->config;
+	const struct mm_config *c = &shared;
 	struct mm_ledger_config ledger;
+	share_memory(&shared);
 	mm_ledger_config_default(&ledger);
 	ledger.key = m->key;
 	ledger.rows_max = c->ledger_rows_max;
@@ -899,35 +930,6 @@ static int64_t hold_ns(const struct mintmark *m)
 	int64_t least_ms = PATIENCES * m->config.flow_gap_patience_ms;
 	return (m->config.merge_hold_ms > least_ms ? m->config.merge_hold_ms : least_ms) *
 	       NS_PER_MS;
-}
-
-/* Lower what takes memory to its share of what the process may take. */
-static void share_memory(struct mm_config *c)
-{
-	/* In hundredths of what is left beside program, libraries and reading. Bytes of each: a flow with its place in the
-	 * index; a track with its dissector's state; a credential with its names and habits; a finding. */
-	const uint64_t fixed_b = UINT64_C(32) << 20;
-	const struct {
-		uint64_t *limit;
-		uint64_t each_b, share, least;
-	} parts[] = {
-		{ &c->flow_max, 160, 15, 16 },
-		{ &c->flow_tracked, 1536, 15, 16 },
-		{ &c->flow_buffer_total_b, 1, 20, 65536 },
-		{ &c->event_memory_b, 1, 10, 65536 },
-		{ &c->ledger_rows_max, 320, 30, 16 },
-		{ &c->findings_max, 18 * 1024, 10, 16 },
-	};
-	if (c->max_memory_b == 0)
-		return;
-	uint64_t rest_b = c->max_memory_b > fixed_b ? c->max_memory_b - fixed_b : 0;
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-		uint64_t most = rest_b / 100 * parts[i].share / parts[i].each_b;
-		if (most < parts[i].least)
-			most = parts[i].least;
-		if (*parts[i].limit > most)
-			*parts[i].limit = most;
-	}
 }
 
 /* One thread reads captures faster than most disks deliver them; an interface does not wait. */
