@@ -26,11 +26,17 @@ static bool is_tgt(enum mm_cred_kind kind)
 	return kind == MM_CRED_TGT || kind == MM_CRED_REFERRAL;
 }
 
+/* By who should hold its key. */
+static bool unreadable(uint32_t code)
+{
+	return code == KRB_AP_ERR_BAD_INTEGRITY || code == KRB_AP_ERR_MODIFIED ||
+	       code == KRB_AP_ERR_BADKEYVER;
+}
+
 static bool kdc_refusal(uint32_t code)
 {
 	return code == KDC_ERR_C_PRINCIPAL_UNKNOWN || code == KDC_ERR_TGT_REVOKED ||
-	       code == KRB_AP_ERR_BAD_INTEGRITY || code == KRB_AP_ERR_MODIFIED ||
-	       code == KRB_AP_ERR_BADKEYVER;
+	       unreadable(code);
 }
 
 /* Does the client hold a TGT from just before, and present this one instead? */
@@ -55,9 +61,13 @@ static void note(const struct mm_detect *d, struct mm_finding *f, const struct m
 {
 	const struct mm_event *ev = look->ev;
 	struct mm_facts *facts = &f->facts;
+	bool tgt = is_tgt(s->cred->kind);
 	facts->n_uses++;
 	facts->n_accepted += ev->outcome == MM_SUCCESS ? 1 : 0;
 	facts->n_refused += ev->outcome == MM_FAILURE ? 1 : 0;
+	if (!tgt && ev->stack == 0 && ev->status.domain == MM_STATUS_KRB5 &&
+	        unreadable(ev->status.code))
+		facts->service_error = ev->status.code;
 	if (s->cred->role != MM_ROLE_PRESENTED || ev->stack == 0)
 		return;
 	if (facts->stack == 0)
@@ -74,21 +84,6 @@ static void note(const struct mm_detect *d, struct mm_finding *f, const struct m
 	if (facts->user[0] == '\0' && own_name) {
 		mm_name_copy(facts->user, ev->user);
 		facts->latest_unused = latest_unused(d, f, s);
-	}
-}
-
-void mm_orphan_look(struct mm_detect *d, const struct mm_detector *detector,
-        const struct mm_look *look, bool tgt)
-{
-	for (size_t i = 0; i < look->n_seen; i++) {
-		const struct mm_sighting *s = &look->seen[i];
-		if (!s->orphan || is_tgt(s->cred->kind) != tgt)
-			continue;
-		struct mm_finding *f = mm_detect_open(d, detector, look, s);
-		if (f == NULL)
-			continue;
-		note(d, f, look, s);
-		mm_finding_use(f, look->ev, s->cred, mm_event_find_cred(look->ev, MM_ROLE_ISSUED));
 	}
 }
 
@@ -111,11 +106,16 @@ struct norm {
 	uint32_t issuer;    /* folded name */
 	uint32_t scopes[3]; /* the service, its machine, all of its kind */
 	uint32_t host;      /* what its client does otherwise */
+	const struct mm_names *names;
+	struct mm_str user;
 };
 
 static struct norm norm_of(const struct mm_detect *d, const struct mm_finding *f)
 {
-	struct norm n = { .baseline = &d->ledger->baseline, .cred = as_cred(&f->facts) };
+	struct norm n = { .baseline = &d->ledger->baseline,
+		.cred = as_cred(&f->facts),
+		.names = &d->ledger->names,
+		.user = { f->facts.user, strlen(f->facts.user) } };
 	n.issuer = mm_names_find_folded(&d->ledger->names, n.cred.issuer);
 	n.scopes[0] = mm_scope_service(d->ledger, &n.cred);
 	n.scopes[1] = mm_scope_machine(d->ledger, &n.cred);
@@ -136,9 +136,46 @@ static struct mm_share narrowest(
 	return share;
 }
 
-static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current, bool machine)
+static void note_version(const struct mm_detect *d, struct mm_finding *f)
 {
-	if (kvno >= 0 && current >= 0 && (current - kvno == 1 || kvno - current == 1))
+	struct norm n = norm_of(d, f);
+	f->facts.n_versions = narrowest(&n, MM_TRAIT_KVNO, f->facts.kvno, 0).n;
+}
+
+void mm_orphan_look(struct mm_detect *d, const struct mm_detector *detector,
+        const struct mm_look *look, bool tgt)
+{
+	for (size_t i = 0; i < look->n_seen; i++) {
+		const struct mm_sighting *s = &look->seen[i];
+		if (!s->orphan || is_tgt(s->cred->kind) != tgt)
+			continue;
+		struct mm_finding *f = mm_detect_open(d, detector, look, s);
+		if (f == NULL)
+			continue;
+		if (f->facts.n_uses == 0)
+			note_version(d, f);
+		note(d, f, look, s);
+		mm_finding_use(f, look->ev, s->cred, mm_event_find_cred(look->ev, MM_ROLE_ISSUED));
+	}
+}
+
+static enum mm_weight_id tgt_kvno_weight(int64_t kvno, bool neighbour)
+{
+	bool tools = kvno == KVNO_IMPACKET_MIMIKATZ || kvno == KVNO_RUBEUS;
+	if (neighbour)
+		return tools ? MM_W_KVNO_TGT_NEIGHBOUR : MM_W_KVNO_NEIGHBOUR;
+	if (!tools)
+		return MM_W_KVNO_OTHER;
+	return kvno == KVNO_RUBEUS ? MM_W_KVNO_TGT_3 : MM_W_KVNO_TGT_2;
+}
+
+static enum mm_weight_id kvno_weight(
+        enum mm_cred_kind kind, int64_t kvno, int64_t current, bool machine)
+{
+	bool neighbour = kvno >= 0 && current >= 0 && (current - kvno == 1 || kvno - current == 1);
+	if (kind == MM_CRED_TGT)
+		return tgt_kvno_weight(kvno, neighbour);
+	if (neighbour)
 		return kvno == KVNO_IMPACKET_MIMIKATZ ? MM_W_KVNO_NEIGHBOUR_2 : MM_W_KVNO_NEIGHBOUR;
 	if (machine)
 		return MM_W_KVNO_MACHINE;
@@ -147,12 +184,27 @@ static enum mm_weight_id kvno_weight(int64_t kvno, int64_t current, bool machine
 	return kvno == KVNO_RUBEUS ? MM_W_KVNO_3 : MM_W_KVNO_OTHER;
 }
 
+/* Its version is the next one, and tickets that were issued after it was shown still carry the one before. */
+static bool is_ahead(const struct mm_facts *facts, const struct mm_share *share)
+{
+	return facts->kvno > 0 && share->latest == facts->kvno - 1 && share->k == 0 &&
+	       facts->n_versions != 0 && share->n > facts->n_versions;
+}
+
 static const char *number_or_none(int64_t v, char out[24])
 {
 	if (v < 0)
 		return "none";
 	snprintf(out, 24, "%lld", (long long)v);
 	return out;
+}
+
+static const char *tool_words(enum mm_weight_id id, int64_t kvno)
+{
+	bool named = id != MM_W_KVNO_MACHINE && id != MM_W_KVNO_NEIGHBOUR;
+	if (named && kvno == KVNO_IMPACKET_MIMIKATZ)
+		return ", and 2 is what ticketer.py and mimikatz write";
+	return named && kvno == KVNO_RUBEUS ? ", and 3 is what Rubeus writes" : "";
 }
 
 /* Returns the weight; 0 when the version is one that this issuer uses. */
@@ -166,16 +218,15 @@ static double weigh_kvno(struct mm_finding *f, const struct norm *n)
 		share = narrowest(n, MM_TRAIT_KVNO, f->facts.kvno, 1);
 	if (share.n == 0 || share.k != 0)
 		return 0;
-	enum mm_weight_id id = kvno_weight(f->facts.kvno, share.latest, machine);
+	enum mm_weight_id id = kvno_weight(f->facts.kind, f->facts.kvno, share.latest, machine);
+	if (!machine && is_ahead(&f->facts, &share))
+		id = MM_W_KVNO_AHEAD;
 	double db = mm_weigh(id, 0, (double)share.n);
 	mm_finding_add(f, id, db,
-	        "its key version is %s; the %llu seen issued for this %s carry %s%s",
+	        "its key version is %s; the %llu seen issued for this %s carry %s%s%s",
 	        number_or_none(f->facts.kvno, shown), (unsigned long long)share.n,
 	        machine ? "machine" : "service", number_or_none(share.latest, usual),
-	        id == MM_W_KVNO_2 || id == MM_W_KVNO_NEIGHBOUR_2
-	                ? ", and 2 is what ticketer.py and mimikatz write"
-	        : id == MM_W_KVNO_3 ? ", and 3 is what Rubeus writes"
-	                            : "");
+	        id == MM_W_KVNO_AHEAD ? ", later ones too" : "", tool_words(id, f->facts.kvno));
 	return db;
 }
 
@@ -244,6 +295,71 @@ static bool weigh_length(struct mm_finding *f, const struct norm *n)
 	return true;
 }
 
+static bool has(const struct mm_finding *f, enum mm_weight_id id)
+{
+	for (size_t i = 0; i < f->n_evidence; i++)
+		if (f->evidence[i].weight_id == id)
+			return true;
+	return false;
+}
+
+/* How usual is such a difference in length? To a host that was shown forwarded TGTs all count; to another those that
+ * were not forwarded, and the chance that this is the first one forwarded to it. */
+static double chance_of_step(
+        const struct norm *n, int64_t step, bool *forwarded_here, struct mm_share *share)
+{
+	const struct mm_baseline *b = n->baseline;
+	struct mm_share all = mm_baseline_share(b, MM_TRAIT_TGT_STEP, n->issuer, 0, step);
+	struct mm_share own = mm_baseline_share(b, MM_TRAIT_TGT_STEP_OWN, n->issuer, 0, step);
+	struct mm_share here = { 0 };
+	if (n->host != 0)
+		here = mm_baseline_share(b, MM_TRAIT_FORWARDED_NTH, n->issuer, n->host, 0);
+	*forwarded_here = here.n != 0;
+	*share = *forwarded_here ? all : own;
+	double p = ((double)share->k + 0.5) / ((double)share->n + 1);
+	if (*forwarded_here || all.n <= own.n || all.k <= own.k)
+		return p;
+	struct mm_share first = mm_baseline_once(b, MM_TRAIT_FORWARDED_NTH, n->issuer, 0);
+	double is_first = ((double)first.k + 0.5) / ((double)first.n + 1);
+	return p + (double)(all.k - own.k) / (double)all.n * is_first;
+}
+
+/* Length against the same user's TGTs: what their requests ask for (renewable, forwarded, another session key) makes
+ * them differ by the same few steps for all users; groups and names do not change from one to the next. */
+static bool weigh_length_own(struct mm_finding *f, const struct norm *n)
+{
+	uint32_t user = mm_names_find_folded(n->names, n->user);
+	int64_t length = mm_plain_length(&n->cred);
+	if (f->facts.kind != MM_CRED_TGT || user == 0)
+		return false;
+	struct mm_share own =
+	        mm_baseline_share(n->baseline, MM_TRAIT_TGT_LENGTH, n->issuer, user, length);
+	struct mm_share step;
+	bool forwarded;
+	double p = chance_of_step(n, length - own.latest, &forwarded, &step);
+	if (own.n == 0 || step.n == 0)
+		return false;
+	double db = mm_weigh_p(MM_W_LENGTH_OWN, p);
+	bool odd = own.k == 0 && db >= MM_NOTABLE_DB;
+	if (!odd && has(f, MM_W_LATEST_TGT))
+		return false; /* sealed anew it is as long as it was */
+	if (!odd && ((own.k == 0 && (double)step.k < 0.3 * (double)step.n) || f->facts.miss.a > 0))
+		return false;
+	if (own.k != 0)
+		mm_finding_add(f, MM_W_LENGTH_USUAL, mm_weigh(MM_W_LENGTH_USUAL, 0, 0),
+		        "it holds %lld bytes, as do %llu of %s's TGTs seen issued",
+		        (long long)length, (unsigned long long)own.k, f->facts.user);
+	else
+		mm_finding_add(f, odd ? MM_W_LENGTH_OWN : MM_W_LENGTH_USUAL,
+		        odd ? db : mm_weigh(MM_W_LENGTH_USUAL, 0, 0),
+		        "it holds %lld bytes, %s's last TGT seen issued %lld; %llu of %llu TGTs%s "
+		        "differ so from their user's last",
+		        (long long)length, f->facts.user, (long long)own.latest,
+		        (unsigned long long)step.k, (unsigned long long)step.n,
+		        forwarded ? " here" : " that were not forwarded (none was to this host)");
+	return odd;
+}
+
 static bool weigh_name_type(struct mm_finding *f, const struct norm *n)
 {
 	enum mm_weight_id id =
@@ -260,21 +376,33 @@ static bool weigh_name_type(struct mm_finding *f, const struct norm *n)
 	return true;
 }
 
+/* The name of the realm is typed once by a forger and stands twice: counted once. */
 static bool weigh_realm_form(const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
 {
-	uint32_t spelled = mm_names_find(&d->ledger->names, n->cred.issuer);
-	struct mm_share share =
-	        mm_baseline_share(n->baseline, MM_TRAIT_REALM_FORM, n->issuer, 0, spelled);
-	if (share.n == 0 || share.k != 0)
-		return false;
-	double db = mm_weigh(MM_W_REALM_FORM, 0, (double)share.n);
-	struct mm_str usual = mm_names_text(&d->ledger->names, (uint32_t)share.latest);
-	char text[MM_NAME_TEXT];
-	mm_name_copy(text, usual);
-	mm_finding_add(f, MM_W_REALM_FORM, db,
-	        "its realm is spelled %s; the %llu seen issued spell it %s", f->facts.issuer,
-	        (unsigned long long)share.n, text);
-	return true;
+	static const struct {
+		enum mm_weight_id id;
+		enum mm_trait trait;
+		const char *what;
+	} forms[] = { { MM_W_REALM_FORM, MM_TRAIT_REALM_FORM, "realm" },
+		{ MM_W_TGT_FORM, MM_TRAIT_TGT_FORM, "service" } };
+	const struct mm_names *names = &d->ledger->names;
+	size_t n_forms = f->facts.kind == MM_CRED_TGT ? 2 : 1;
+	for (size_t i = 0; i < n_forms; i++) {
+		struct mm_str form = i == 0 ? n->cred.issuer : n->cred.service;
+		uint32_t spelled = mm_names_find(names, form);
+		struct mm_share share =
+		        mm_baseline_share(n->baseline, forms[i].trait, n->issuer, 0, spelled);
+		if (share.n == 0 || share.k != 0)
+			continue;
+		char text[MM_NAME_TEXT], shown[MM_NAME_TEXT];
+		mm_name_copy(text, mm_names_text(names, (uint32_t)share.latest));
+		mm_name_copy(shown, form);
+		mm_finding_add(f, forms[i].id, mm_weigh(forms[i].id, 0, (double)share.n),
+		        "its %s is spelled %s; the %llu seen issued spell it %s", forms[i].what,
+		        shown, (unsigned long long)share.n, text);
+		return true;
+	}
+	return false;
 }
 
 static bool weigh_service_form(struct mm_finding *f, const struct norm *n)
@@ -349,6 +477,77 @@ static bool weigh_refusal(struct mm_finding *f, const struct norm *n, double kvn
 	return true;
 }
 
+/* A rekeyed service refuses honest old tickets: it counts where none but this version was ever issued for it. */
+static bool weigh_service_refusal(struct mm_finding *f, const struct norm *n)
+{
+	struct mm_share share = narrowest(n, MM_TRAIT_KVNO, f->facts.kvno, 0);
+	if (f->facts.service_error == 0 || share.n == 0 || share.k != share.n)
+		return false;
+	mm_finding_add(f, MM_W_SERVICE_REFUSED, mm_weigh(MM_W_SERVICE_REFUSED, 0, 0),
+	        "the service had no key for it or could not read it (error %u), though all %llu "
+	        "seen "
+	        "issued for it carry its key version",
+	        f->facts.service_error, (unsigned long long)share.n);
+	return true;
+}
+
+/* The KDC writes the name as it knows it or as it was asked; a forger types it. */
+static bool weigh_user_form(struct mm_finding *f, const struct norm *n)
+{
+	uint32_t user = mm_names_find_folded(n->names, n->user);
+	uint32_t spelled = mm_names_find(n->names, n->user);
+	if (f->facts.kind != MM_CRED_TGT || user == 0)
+		return false;
+	struct mm_share own =
+	        mm_baseline_share(n->baseline, MM_TRAIT_USER_SPELLED, n->issuer, user, spelled);
+	struct mm_share all = mm_baseline_share(n->baseline, MM_TRAIT_USER_FORM, n->issuer, 0, 1);
+	double db = mm_weigh(MM_W_USER_FORM, (double)all.k, (double)all.n);
+	if (own.n == 0 || own.k != 0 || db < MM_NOTABLE_DB)
+		return false;
+	char text[MM_NAME_TEXT];
+	mm_name_copy(text, mm_names_text(n->names, (uint32_t)own.latest));
+	mm_finding_add(f, MM_W_USER_FORM, db,
+	        "its user is spelled %s, in the %llu TGTs of the same seen issued %s; %llu of %llu "
+	        "TGTs here spell their user otherwise than before",
+	        f->facts.user, (unsigned long long)own.n, text, (unsigned long long)all.k,
+	        (unsigned long long)all.n);
+	return true;
+}
+
+/* Where its user obtains TGTs in view. A TGT sealed anew is its user's, on the host where that was obtained. */
+static void weigh_user(const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
+{
+	uint32_t user = mm_names_find_folded(n->names, n->user);
+	uint32_t here = mm_scope_here(d->ledger, n->user, &f->facts.client);
+	char addr[MM_ADDR_TEXT];
+	if (f->facts.kind != MM_CRED_TGT || n->user.len == 0 || has(f, MM_W_LATEST_TGT))
+		return;
+	struct mm_share had =
+	        mm_baseline_share(n->baseline, MM_TRAIT_TGT_LENGTH, n->issuer, user, 0);
+	struct mm_share had_here =
+	        mm_baseline_share(n->baseline, MM_TRAIT_TGT_HERE, n->issuer, here, 0);
+	(void)mm_addr_text(&f->facts.client, addr);
+	if (here != 0 && had_here.n != 0) {
+		mm_finding_add(f, MM_W_USER_KNOWN_HERE, mm_weigh(MM_W_USER_KNOWN_HERE, 0, 0),
+		        "%s was seen to obtain %llu TGTs on %s", f->facts.user,
+		        (unsigned long long)had_here.n, addr);
+		return;
+	}
+	bool known = user != 0 && had.n != 0;
+	enum mm_weight_id id = known ? MM_W_USER_NEW_HERE : MM_W_USER_NEW;
+	struct mm_share once = mm_baseline_once(
+	        n->baseline, known ? MM_TRAIT_HERE_NTH : MM_TRAIT_USER_NTH, n->issuer, 0);
+	double db = mm_weigh(id, (double)once.k, (double)once.n);
+	/* A forwarded TGT is longer and shown where its user obtains none: one cause, counted once. */
+	if (has(f, MM_W_LENGTH_OWN) || once.n == 0 || db < MM_NOTABLE_DB)
+		return;
+	mm_finding_add(f, id, db,
+	        "%s was never seen to obtain a TGT%s%s; %llu of %llu TGTs here are the only one of "
+	        "their user%s",
+	        f->facts.user, known ? " on " : "", known ? addr : "", (unsigned long long)once.k,
+	        (unsigned long long)once.n, known ? " on a host" : "");
+}
+
 /* Only past the warm-up: before, a host may have obtained everything before the sensor began. */
 static void weigh_host(const struct mm_detect *d, struct mm_finding *f, const struct norm *n)
 {
@@ -359,7 +558,10 @@ static void weigh_host(const struct mm_detect *d, struct mm_finding *f, const st
 	        mm_baseline_share(n->baseline, MM_TRAIT_HOST_OBTAINS, n->issuer, 0, obtains);
 	if (f->facts.miss.a > 0 || f->facts.role == MM_ROLE_EVIDENCE)
 		return;
+	if (f->facts.latest_unused && obtains && host->n_obtained == 1)
+		return; /* what was not used is all it obtained: neither a stranger nor at home */
 	if (obtains) {
+		weigh_user(d, f, n);
 		mm_finding_add(f, MM_W_HOST_OBTAINS,
 		        mm_weigh(MM_W_HOST_OBTAINS, (double)share.k, (double)share.n),
 		        "%s obtains tickets from %s in the ordinary way, too",
@@ -414,11 +616,12 @@ static void weigh_orphan(struct mm_finding *f)
 	        f->facts.issuer, hours, m->a, (unsigned long long)m->n_hits, m->c, m->b, m->m);
 }
 
-/* Name-type, request and session-key etype are all the client software's: one odd program shows in each. */
+/* Name-type, request, session-key etype, and how the user's TGT was asked for, are all the client software's: one odd
+ * program shows in each. */
 static bool is_habit(enum mm_weight_id id)
 {
 	return id == MM_W_NAME_TYPE_SERVICE || id == MM_W_STACK || id == MM_W_STACK_WARM_UP ||
-	       id == MM_W_REPLY_ETYPE;
+	       id == MM_W_REPLY_ETYPE || id == MM_W_LENGTH_OWN;
 }
 
 static void keep_strongest_habit(struct mm_finding *f)
@@ -446,7 +649,8 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 		f->facts.blind = MM_SEEING; /* it came into view since */
 	/* When it was first seen stays; what is known of coverage grows. */
 	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
-	f->facts.miss = mm_ledger_miss(d->ledger, n.issuer, &f->facts.client,
+	bool logon = f->facts.kind == MM_CRED_TGT && n.user.len != 0;
+	f->facts.miss = mm_ledger_miss(d->ledger, n.issuer, &f->facts.client, logon,
 	        f->facts.miss.watched_ns, row != NULL ? (double)row->missed : 0);
 	weigh_orphan(f);
 	if (f->facts.blind == MM_BLIND_ISSUER) {
@@ -457,16 +661,21 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 	bool odd = kvno_db > 0;
 	bool etype = weigh_etype(f, &n);
 	odd |= etype;
-	odd |= weigh_length(f, &n);
+	weigh_latest(f, &n);
+	bool length = weigh_length(f, &n);
+	odd |= length;
+	if (!length && !etype) /* a short one is short against its user's own, too */
+		odd |= weigh_length_own(f, &n);
 	odd |= weigh_name_type(f, &n);
 	odd |= weigh_realm_form(d, f, &n);
 	odd |= weigh_service_form(f, &n);
+	odd |= weigh_user_form(f, &n);
 	odd |= weigh_refusal(f, &n, kvno_db);
+	odd |= weigh_service_refusal(f, &n);
 	odd |= weigh_stack(f, &n);
 	if (!etype) /* a ticket forged with the NT hash brings its session key with it */
 		odd |= weigh_reply_etype(f, &n);
 	keep_strongest_habit(f);
-	weigh_latest(f, &n);
 	weigh_host(d, f, &n);
 	mm_finding_sum(f);
 	f->bare = !odd && f->score < 0;

@@ -73,6 +73,15 @@ struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait tra
 	return share;
 }
 
+struct mm_share mm_baseline_once(
+        const struct mm_baseline *b, enum mm_trait trait, uint32_t issuer, uint32_t scope)
+{
+	struct mm_share first = mm_baseline_share(b, trait, issuer, scope, 1);
+	struct mm_share second = mm_baseline_share(b, trait, issuer, scope, 2);
+	first.k -= second.k < first.k ? second.k : first.k;
+	return first;
+}
+
 void mm_baseline_length(struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length)
 {
 	uint32_t key[2] = { issuer, scope };

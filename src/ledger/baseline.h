@@ -18,6 +18,16 @@ enum mm_trait {
 	MM_TRAIT_TGS_ERROR,    /* code of a KDC's error to a TGS-REQ; 0: none */
 	MM_TRAIT_HOST_OBTAINS, /* of credentials presented: 1 those whose host obtains in view, 0 the others */
 	MM_TRAIT_LATEST_TGT, /* of TGTs presented: 1 those their client obtained last, 0 the others */
+	MM_TRAIT_TGT_FORM,   /* the service of TGTs as spelled */
+	MM_TRAIT_TGT_LENGTH,   /* of one user's TGTs: lengths of what is encrypted */
+	MM_TRAIT_TGT_STEP,     /* how much longer a TGT is than the one its user obtained before */
+	MM_TRAIT_TGT_STEP_OWN, /* the same, without those that were forwarded to another host */
+	MM_TRAIT_USER_SPELLED, /* of one user's TGTs: the user's name as spelled */
+	MM_TRAIT_USER_FORM, /* of TGTs issued: 1 those whose user's name was spelled otherwise before, 0 the others */
+	MM_TRAIT_FORWARDED_NTH, /* of forwarded TGTs shown: which of its host it is, 1, 2, or 3 for more */
+	MM_TRAIT_TGT_HERE, /* TGTs of one user obtained by one host */
+	MM_TRAIT_USER_NTH, /* of TGTs issued: which of its user it is, 1, 2 or 3 for all later ones */
+	MM_TRAIT_HERE_NTH, /* the same, of its user on that host */
 };
 
 struct mm_baseline {
@@ -50,6 +60,11 @@ void mm_baseline_done(struct mm_baseline *b);
 /** Count one more value. issuer: number of its name; scope: what the trait belongs to (a name's number, a class). */
 void mm_baseline_count(
         struct mm_baseline *b, enum mm_trait trait, uint32_t issuer, uint32_t scope, int64_t value);
+/** The chance that the next one is of a kind not seen before, where value 1 counts the first of each kind and value
+ * 2 the second: those seen once, among all (Good-Turing). k: seen once, n: all. */
+struct mm_share mm_baseline_once(
+        const struct mm_baseline *b, enum mm_trait trait, uint32_t issuer, uint32_t scope);
+
 struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait trait, uint32_t issuer,
         uint32_t scope, int64_t value);
 

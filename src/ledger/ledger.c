@@ -237,6 +237,24 @@ uint32_t mm_scope_host(const struct mm_ledger *l, const struct mm_addr *host)
 	return mm_names_find(&l->names, (struct mm_str){ text, strlen(text) });
 }
 
+/* An address, a space, a name: no service and no other host is called so. */
+static struct mm_str here_text(
+        struct mm_str principal, const struct mm_addr *host, char out[MM_ADDR_TEXT + MM_STR_MAX])
+{
+	size_t n = strlen(mm_addr_text(host, out));
+	out[n++] = ' ';
+	for (size_t i = 0; i < principal.len && i < MM_STR_MAX - 1; i++)
+		out[n++] = principal.p[i];
+	return (struct mm_str){ out, n };
+}
+
+uint32_t mm_scope_here(
+        const struct mm_ledger *l, struct mm_str principal, const struct mm_addr *host)
+{
+	char text[MM_ADDR_TEXT + MM_STR_MAX];
+	return mm_names_find_folded(&l->names, here_text(principal, host, text));
+}
+
 uint32_t mm_scope_owner(const struct mm_cred *cred, struct mm_str principal)
 {
 	bool machine = principal.len > 1 && principal.p[principal.len - 1] == '$';
@@ -310,24 +328,34 @@ bool mm_ledger_issued(const struct mm_ledger *l, const struct mm_row *row)
 
 /* The chance that a credential was issued out of sight, after so many matched and so many held to be. A sensor
  * is placed so that it sees all that an issuer sends, or it is not: half of the prior says the former (almost
- * nothing is missed), half knows nothing (Jeffreys). One miss moves it from the one to the other. */
+ * nothing is missed), half that any share may be missed, each as likely (Bayes; Jeffreys' prior would hold another
+ * sensor that sees all in this half as well). Misses move it from the one to the other. */
 static double chance_unseen(double hits, double misses)
 {
-	const double all_seen = 1e-4, jeffreys = 0.5;
-	double unknown = (misses + jeffreys) / (misses + hits + 2 * jeffreys);
+	const double all_seen = 1e-4;
+	double unknown = (misses + 1) / (misses + hits + 2);
 	double ln_all_seen = misses * log(all_seen) + hits * log1p(-all_seen);
-	double ln_unknown = lgamma(misses + jeffreys) + lgamma(hits + jeffreys) -
-	                    lgamma(misses + hits + 2 * jeffreys) - 2 * lgamma(jeffreys) +
-	                    lgamma(2 * jeffreys);
+	double ln_unknown = lgamma(misses + 1) + lgamma(hits + 1) - lgamma(misses + hits + 2);
 	double p_unknown = 1 / (1 + exp(ln_all_seen - ln_unknown));
 	return p_unknown * unknown + (1 - p_unknown) * all_seen;
 }
 
-/* As the client's network shows it. A network from which nothing came yet lies, in decibans, halfway between the
- * issuer as a whole and not knowing. A host that missed more than its network is judged by itself. */
-static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *issuer,
-        const struct mm_addr *client, double own)
+/* Do users, and not its machine alone, obtain TGTs on this host in view? */
+static bool is_desk(const struct mm_ledger *l, uint32_t issuer, const struct mm_addr *host)
 {
+	uint32_t scope = mm_scope_host(l, host);
+	return scope != 0 &&
+	       mm_baseline_share(&l->baseline, MM_TRAIT_TGT_HERE, issuer, scope, 0).n != 0;
+}
+
+/* As the client's network shows it. A network from which nothing came yet lies, in decibans, halfway between the
+ * issuer as a whole and not knowing. A host that missed more than its network is judged by itself; one
+ * whose users log on in view is better covered than others (SCORING), as to their TGTs: most of what is issued out of
+ * sight goes to hosts on which nobody does (assumed: four in five). */
+static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *issuer,
+        const struct mm_addr *client, bool logon, double own)
+{
+	const double draws_in_view = 0.2;
 	const struct mm_cell *net = find_network(l, issuer->name, client);
 	const struct mm_cell *host = mm_ledger_host(l, issuer->name, client);
 	double c = chance_unseen((double)issuer->hits, fmax(0, issuer->misses - own));
@@ -337,6 +365,8 @@ static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *is
 		c = chance_unseen((double)net->hits, fmax(0, net->misses - own));
 	if (host != NULL && host->misses - own > 0.5)
 		c = fmax(c, chance_unseen((double)host->hits, host->misses - own));
+	else if (host != NULL && host->hits != 0 && logon && is_desk(l, issuer->name, client))
+		c *= draws_in_view;
 	return c;
 }
 
@@ -364,7 +394,7 @@ static double lost(
 }
 
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
-        const struct mm_addr *client, int64_t watched_ns, double own)
+        const struct mm_addr *client, bool logon, int64_t watched_ns, double own)
 {
 	const double floor = 1e-5; /* SCORING: no tap is better than this */
 	const struct mm_issuer *issuer = mm_ledger_issuer(l, issuer_folded);
@@ -374,7 +404,7 @@ struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
 	miss.watched_ns = watched_ns > 0 ? watched_ns : 0;
 	miss.a = fmax(0, 1.0 - (double)miss.watched_ns / (double)l->config.lifetime_ns);
 	miss.b = lost(l, issuer, client);
-	miss.c = out_of_sight(l, issuer, client, own);
+	miss.c = out_of_sight(l, issuer, client, logon, own);
 	miss.m = fmax(floor, 1.0 - (1.0 - miss.a) * (1.0 - miss.b) * (1.0 - miss.c));
 	miss.n_hits = issuer->hits;
 	miss.misses = fmax(0, issuer->misses - own);
@@ -436,7 +466,7 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	}
 	if (s->orphan) {
 		s->blind = blindness(issuer, &ev->src.addr);
-		s->miss = mm_ledger_miss(l, issuer_name, &ev->src.addr,
+		s->miss = mm_ledger_miss(l, issuer_name, &ev->src.addr, false,
 		        issuer != NULL ? at - issuer->first_ns : 0, (double)row->missed);
 	}
 }
@@ -508,6 +538,37 @@ static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look
 	return issuer;
 }
 
+static int64_t nth(uint64_t before)
+{
+	return before < 2 ? (int64_t)before + 1 : 3;
+}
+
+/* Renewed and forwarded TGTs hold more than those of the AS exchange. Many are issued and never shown: they count when
+ * they are, as it is of what is shown that an orphan's length is judged. */
+static void learn_step(struct mm_ledger *l, uint32_t issuer, const struct mm_row *row,
+        const struct mm_addr *client)
+{
+	struct mm_baseline *b = &l->baseline;
+	const struct mm_cred cred = { .alg = row->alg, .length = row->length };
+	struct mm_str principal = mm_names_text(&l->names, row->principal);
+	uint32_t user = mm_names_find_folded(&l->names, principal);
+	int64_t length = mm_plain_length(&cred);
+	struct mm_share had = mm_baseline_share(b, MM_TRAIT_TGT_LENGTH, issuer, user, length);
+	char addr[MM_ADDR_TEXT];
+	if (!mm_fp_is_set(&row->parent) || had.n == 0)
+		return;
+	mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, length - had.latest);
+	if (!(row->flags & MM_ROW_FORWARDED)) {
+		mm_baseline_count(b, MM_TRAIT_TGT_STEP_OWN, issuer, 0, length - had.latest);
+		return;
+	}
+	(void)mm_addr_text(client, addr);
+	uint32_t host = mm_names_put(&l->names, (struct mm_str){ addr, strlen(addr) });
+	had = mm_baseline_share(b, MM_TRAIT_FORWARDED_NTH, issuer, host, 0);
+	mm_baseline_count(b, MM_TRAIT_FORWARDED_NTH, issuer, 0, nth(had.n));
+	mm_baseline_count(b, MM_TRAIT_FORWARDED_NTH, issuer, host, 0);
+}
+
 /* A first presentation tells how well this issuer is covered. A miss counts by the chance that it was issued
  * out of sight, given the other reasons for which it can be missing. */
 static void learn_coverage(
@@ -533,6 +594,8 @@ static void learn_coverage(
 		cells[i]->hits += s->orphan ? 0 : 1;
 		cells[i]->misses += miss;
 	}
+	if (!s->orphan && s->cred->kind == MM_CRED_TGT)
+		learn_step(l, name, s->row, client);
 	if (!s->orphan && s->cred->kind == MM_CRED_TGT && s->cred->role == MM_ROLE_PRESENTED &&
 	        !(s->row->flags & MM_ROW_FORWARDED)) {
 		const struct mm_latest *latest = mm_ledger_latest(l, name,
@@ -547,6 +610,49 @@ static void learn_coverage(
 	if (host != NULL && (host->n_obtained != 0 || !s->orphan || s->miss.a <= 0))
 		mm_baseline_count(
 		        &l->baseline, MM_TRAIT_HOST_OBTAINS, name, 0, host->n_obtained != 0);
+}
+
+/* Whose TGTs are how long, and who obtains them where. A forwarded one will be used where its user obtains none. */
+static void learn_user(struct mm_ledger *l, const struct mm_look *look, const struct mm_cred *cred,
+        uint32_t issuer)
+{
+	struct mm_baseline *b = &l->baseline;
+	char text[MM_ADDR_TEXT + MM_STR_MAX];
+	const struct mm_addr *host = &look->ev->src.addr;
+	bool bought = look->proof != NULL &&
+	              (look->proof->orphan || mm_fp_is_set(&look->proof->row->root));
+	if (cred->kind != MM_CRED_TGT || cred->principal.len == 0 || bought)
+		return;
+	uint32_t user = mm_names_put_folded(&l->names, cred->principal);
+	int64_t length = mm_plain_length(cred);
+	struct mm_share had = mm_baseline_share(b, MM_TRAIT_TGT_LENGTH, issuer, user, length);
+	mm_baseline_count(b, MM_TRAIT_USER_NTH, issuer, 0, nth(had.n));
+	uint32_t spelled = mm_names_put(&l->names, cred->principal);
+	struct mm_share form = mm_baseline_share(b, MM_TRAIT_USER_SPELLED, issuer, user, spelled);
+	if (form.n != 0)
+		mm_baseline_count(b, MM_TRAIT_USER_FORM, issuer, 0, form.k == 0);
+	mm_baseline_count(b, MM_TRAIT_USER_SPELLED, issuer, user, spelled);
+	if (had.n != 0 && look->proof == NULL) {
+		mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, length - had.latest);
+		mm_baseline_count(b, MM_TRAIT_TGT_STEP_OWN, issuer, 0, length - had.latest);
+	}
+	if (look->proof == NULL) /* of the AS exchange: the others are measured against it */
+		mm_baseline_count(b, MM_TRAIT_TGT_LENGTH, issuer, user, length);
+	if (look->ev->flags & MM_EVF_FORWARDED) {
+		mm_baseline_count(b, MM_TRAIT_HERE_NTH, issuer, 0, 1);
+		return;
+	}
+	uint32_t here = mm_names_put_folded(&l->names, here_text(cred->principal, host, text));
+	/* Is it a desk, where users and not the machine alone log on? */
+	bool machine = cred->principal.p[cred->principal.len - 1] == '$';
+	if (look->proof == NULL && !machine) {
+		uint32_t desk = mm_names_put(
+		        &l->names, (struct mm_str){ text, strlen(mm_addr_text(host, text)) });
+		mm_baseline_count(b, MM_TRAIT_TGT_HERE, issuer, desk, 0);
+	}
+	had = mm_baseline_share(b, MM_TRAIT_TGT_HERE, issuer, here, 0);
+	mm_baseline_count(b, MM_TRAIT_HERE_NTH, issuer, 0, nth(had.n));
+	mm_baseline_count(b, MM_TRAIT_TGT_HERE, issuer, here, 0);
 }
 
 static void learn_traits(
@@ -572,6 +678,10 @@ static void learn_traits(
 	if (owner != scopes[2])
 		mm_baseline_length(b, issuer, owner, mm_plain_length(cred));
 	mm_baseline_count(b, MM_TRAIT_REALM_FORM, issuer, 0, mm_names_put(&l->names, cred->issuer));
+	if (cred->kind == MM_CRED_TGT)
+		mm_baseline_count(
+		        b, MM_TRAIT_TGT_FORM, issuer, 0, mm_names_put(&l->names, cred->service));
+	learn_user(l, look, cred, issuer);
 	if (scopes[1] != 0)
 		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1],
 		        mm_names_put_folded(&l->names, cred->service));

@@ -197,9 +197,11 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
 /** Coverage towards this client by all that is known now, as of watched_ns after the issuer was first seen.
- * client: family 0 for the issuer as a whole. own: what the credential in question itself added to the misses, taken out again. */
+ * client: family 0 for the issuer as a whole. logon: of a TGT whose
+ * user is known, of which hosts that draw theirs in view seldom draw elsewhere.
+ * own: what the credential in question itself added to the misses, taken out again. */
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
-        const struct mm_addr *client, int64_t watched_ns, double own);
+        const struct mm_addr *client, bool logon, int64_t watched_ns, double own);
 
 /** The TGT last obtained by this principal on this host; NULL when none was seen. */
 const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t issuer_folded,
@@ -247,6 +249,10 @@ uint32_t mm_scope_owner(const struct mm_cred *cred, struct mm_str principal);
 
 /** The scope of what one host does. */
 uint32_t mm_scope_host(const struct mm_ledger *l, const struct mm_addr *host);
+
+/** The scope of what one user does on one host: 0 when it was never learnt. */
+uint32_t mm_scope_here(
+        const struct mm_ledger *l, struct mm_str principal, const struct mm_addr *host);
 
 /** Length of what is encrypted: cipher less the overhead of its etype (RFC 3961, 3962, 4757, 8009). */
 uint32_t mm_plain_length(const struct mm_cred *cred);

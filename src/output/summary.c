@@ -1,5 +1,6 @@
 /* The closing summary: what was read, what was found, how well the issuers were seen, what could not be judged and
  * what could not be seen. A count that is zero and of no news is left out. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -192,8 +193,8 @@ static void issuer_line(struct mm_page *page, const struct issuer_row *row)
 {
 	const struct mm_summary *s = page->summary;
 	const struct mm_addr nobody = { 0 }; /* coverage of the issuer as a whole */
-	struct mm_miss miss = mm_ledger_miss(
-	        s->ledger, row->issuer->name, &nobody, s->last_ns - row->issuer->first_ns, 0);
+	struct mm_miss miss = mm_ledger_miss(s->ledger, row->issuer->name, &nobody, false,
+	        s->last_ns - row->issuer->first_ns, 0);
 	size_t len = strlen(row->name);
 	mm_buf_str(page->out, "    ");
 	mm_words_name(page->out, row->name);
@@ -257,6 +258,7 @@ static void coverage(struct mm_page *page)
 static const struct {
 	const char *reason, *words;
 } reasons[] = {
+	{ "low", "low findings: what else is odd about it weighs too little" },
 	{ "no-odd-feature",
 	        "nothing is odd but the missing issuance, which weighs too little here" },
 	{ "warm-up",
@@ -275,9 +277,21 @@ static size_t reason_rank(const char *reason)
 	return i;
 }
 
+/* An orphan that is a finding, but one too low to be shown: it is listed with the bare ones. */
+static bool is_low(const struct mm_summary *s, const struct mm_finding *f)
+{
+	bool orphan = f->detector == &mm_orphan_tgt || f->detector == &mm_orphan_service_ticket;
+	return orphan && !f->bare && f->band == MM_BAND_LOW && f->band < s->text_band;
+}
+
+static const char *reason_of(const struct mm_finding *f)
+{
+	return f->bare ? f->unscored : reasons[0].reason;
+}
+
 static int group_cmp(const struct mm_finding *x, const struct mm_finding *y)
 {
-	size_t i = reason_rank(x->unscored), j = reason_rank(y->unscored);
+	size_t i = reason_rank(reason_of(x)), j = reason_rank(reason_of(y));
 	if (i != j)
 		return i < j ? -1 : 1;
 	return strcasecmp(x->facts.issuer, y->facts.issuer);
@@ -295,6 +309,20 @@ static int bare_cmp(const void *a, const void *b)
 	return memcmp(&x->key, &y->key, sizeof x->key);
 }
 
+static void low_score(struct mm_buf *b, const struct mm_finding *f)
+{
+	char text[64];
+	snprintf(text, sizeof text, "; score %.1f", f->score);
+	mm_buf_str(b, text);
+	for (size_t i = 0; i < f->n_evidence; i++) {
+		const struct mm_evidence *e = &f->evidence[i];
+		if (e->weight <= 0)
+			continue;
+		snprintf(text, sizeof text, ", %s %.1f", mm_weight(e->weight_id)->id, e->weight);
+		mm_buf_str(b, text);
+	}
+}
+
 static void bare_line(struct mm_page *page, const struct mm_finding *f)
 {
 	struct mm_buf *b = mm_page_begin(page);
@@ -310,6 +338,8 @@ static void bare_line(struct mm_page *page, const struct mm_finding *f)
 		mm_words_pkts(b, page->summary->files, f->pkts, 1, 0);
 		mm_buf_put(b, "]", 1);
 	}
+	if (!f->bare)
+		low_score(b, f);
 	mm_page_end(page, "      - ", 8);
 }
 
@@ -320,7 +350,7 @@ static void group(struct mm_page *page, const struct mm_finding **list, size_t n
 	mm_buf_str(b, " of ");
 	mm_words_name(b, list[0]->facts.issuer);
 	mm_buf_str(b, ": ");
-	size_t rank = reason_rank(list[0]->unscored);
+	size_t rank = reason_rank(reason_of(list[0]));
 	mm_buf_str(b, rank < N_REASONS ? reasons[rank].words : "no odd feature");
 	mm_page_end(page, "", 4);
 	for (size_t i = 0; i < n && i < BARE_SHOWN; i++)
@@ -336,7 +366,8 @@ static void bare_orphans(struct mm_page *page, const struct mm_finding **list, s
 	size_t n_groups = 0, n_left = 0;
 	if (n == 0)
 		return;
-	mm_page_heading(page, "Bare orphans: tickets never seen issued, left unscored");
+	mm_page_heading(
+	        page, "Bare orphans: tickets never seen issued, with little or nothing else odd");
 	for (size_t i = 0, end; i < n; i = end) {
 		for (end = i + 1; end < n && group_cmp(list[i], list[end]) == 0;)
 			end++;
@@ -512,14 +543,17 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	blind_count(page, &any, s->n_findings_evicted, "finding", " dropped to make room");
 }
 
-/** All bare findings, grouped by reason and issuer; NULL when memory is out. */
-static const struct mm_finding **bare_list(const struct mm_summary *s, size_t *n)
+/** All bare findings and, among orphans, low ones, grouped by reason and issuer; NULL when memory is out. */
+static const struct mm_finding **bare_list(const struct mm_summary *s, size_t *n, size_t *n_bare)
 {
+	*n_bare = 0;
 	const struct mm_finding **list = calloc(s->n_findings + 1, sizeof *list);
 	*n = 0;
 	for (size_t i = 0; list != NULL && i < s->n_findings; i++)
-		if (s->findings[i]->bare)
+		if (s->findings[i]->bare || is_low(s, s->findings[i])) {
+			*n_bare += s->findings[i]->bare ? 1 : 0;
 			list[(*n)++] = s->findings[i];
+		}
 	if (list != NULL)
 		qsort(list, *n, sizeof *list, bare_cmp);
 	return list;
@@ -527,8 +561,8 @@ static const struct mm_finding **bare_list(const struct mm_summary *s, size_t *n
 
 void mm_page_summary(struct mm_page *page)
 {
-	size_t n_bare;
-	const struct mm_finding **bare = bare_list(page->summary, &n_bare);
+	size_t n, n_bare;
+	const struct mm_finding **bare = bare_list(page->summary, &n, &n_bare);
 	if (bare == NULL) {
 		page->out->failed = true;
 		return;
@@ -544,7 +578,7 @@ void mm_page_summary(struct mm_page *page)
 	messages(page);
 	findings(page, n_bare);
 	coverage(page);
-	bare_orphans(page, bare, n_bare);
-	blindness(page, bare, n_bare);
+	bare_orphans(page, bare, n);
+	blindness(page, bare, n);
 	free(bare);
 }

@@ -35,6 +35,7 @@ void mm_finding_sum(struct mm_finding *f)
 	f->score = f->prior;
 	for (size_t i = 0; i < f->n_evidence; i++)
 		f->score += f->evidence[i].weight;
+	f->score = round(f->score * 10) / 10; /* weights are tenths: 0 is 0, not just below */
 	f->probability = mm_probability(f->score);
 	f->band = mm_band_of(f->score);
 }

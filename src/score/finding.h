@@ -61,12 +61,14 @@ struct mm_facts {
 	int64_t first_ns, last_ns;
 	struct mm_miss miss; /* at first sight */
 	enum mm_blind blind;
-	uint64_t stack;     /* of the request that carried it; 0: none */
-	int32_t reply_alg;  /* etype of the first reply to it; 0: none */
-	uint32_t kdc_error; /* first error the KDC gave to it; 0: none */
-	uint32_t flags;     /* of the first event */
-	bool latest_unused; /* its client had a TGT on that host, not used until then */
-	bool claimed;       /* some host issued it that only its own client uses as a KDC */
+	uint64_t stack;         /* of the request that carried it; 0: none */
+	int32_t reply_alg;      /* etype of the first reply to it; 0: none */
+	uint64_t n_versions;    /* tickets whose version was known when it was first shown */
+	uint32_t kdc_error;     /* first error the KDC gave to it; 0: none */
+	uint32_t service_error; /* the service could not read it: its error; 0: none */
+	uint32_t flags;         /* of the first event */
+	bool latest_unused;     /* its client had a TGT on that host, not used until then */
+	bool claimed;           /* some host issued it that only its own client uses as a KDC */
 	uint64_t n_uses, n_accepted, n_refused;
 };
 

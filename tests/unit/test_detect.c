@@ -137,12 +137,137 @@ static void test_golden(void **state)
 	assert_true(mm_fp_eq(&f->facts.fp, &fingerprint));
 	assert_string_equal(f->facts.user, "administrator");
 	assert_true(weight_of(f, MM_W_ORPHAN) > 0);
-	assert_true(weight_of(f, MM_W_KVNO_2) > 0);
+	assert_true(weight_of(f, MM_W_KVNO_TGT_2) > 0);
 	assert_true(weight_of(f, MM_W_NAME_TYPE_TGT) > 0);
 	double sum = f->prior;
 	for (size_t i = 0; i < f->n_evidence; i++)
 		sum += f->evidence[i].weight;
 	assert_true(fabs(sum - f->score) < 1e-9); /* it prints its arithmetic */
+}
+
+/* A ticket without any odd feature, shown where people work: by whom they are it is told from an honest one whose
+ * issuance was missed. */
+static struct mm_finding *careful(const char *user)
+{
+	struct made forged = { .id = 200 };
+	make_tgs(&room.ev, 1, EVENING, forged, cifs(201));
+	room.ev.user = text(user);
+	pass();
+	return finding(&mm_orphan_tgt);
+}
+
+static void test_missed_logon(void **state)
+{
+	(void)state;
+	struct mm_finding *f = careful("alice");
+	assert_non_null(f);
+	assert_true(f->bare && f->score < -10);
+	assert_true(weight_of(f, MM_W_USER_KNOWN_HERE) < 0);
+	assert_true(weight_of(f, MM_W_LENGTH_USUAL) < 0);
+}
+
+static void test_careful_golden(void **state)
+{
+	(void)state;
+	struct mm_finding *f = careful("administrator");
+	assert_non_null(f);
+	assert_false(f->bare);
+	assert_true(f->band >= MM_BAND_HIGH);
+	/* no user of 48 TGTs was seen once: 0.4 / (0.5 / 49) is more than the cap */
+	assert_true(fabs(weight_of(f, MM_W_USER_NEW) - 13) < 1e-9);
+	assert_true(fabs(weight_of(f, MM_W_HOST_OBTAINS)) > 0);
+}
+
+/* The same user's TGTs are as long as each other; and the name is spelled as it was. */
+static void test_user_own(void **state)
+{
+	(void)state;
+	struct made forged = { .id = 200, .length = 1019 };
+	make_tgs(&room.ev, FORGER, EVENING, forged, cifs(201));
+	room.ev.user = text("Alice");
+	pass();
+	struct mm_finding *f = finding(&mm_orphan_tgt);
+	assert_non_null(f);
+	assert_true(f->band >= MM_BAND_HIGH);
+	assert_true(weight_of(f, MM_W_LENGTH_OWN) > 10);
+	/* 0 of 47 repeated TGTs: 0.2 / (0.5 / 48) */
+	assert_true(fabs(weight_of(f, MM_W_USER_FORM) - 10) < 1e-9);
+	assert_true(weight_of(f, MM_W_NEVER_OBTAINED) > 0);
+}
+
+/* The next key version: a rekey, unless others are issued with the old one afterwards. */
+static void test_version_to_come(void **state)
+{
+	(void)state;
+	struct made next = { .id = 200, .kvno = 6 };
+	make_tgs(&room.ev, FORGER, EVENING, next, cifs(201));
+	pass();
+	assert_true(weight_of(finding(&mm_orphan_tgt), MM_W_KVNO_NEIGHBOUR) > 10);
+	honest_round(EVENING + HOUR, 120);
+	/* 0.2 / 1e-4 */
+	struct mm_finding *f = finding(&mm_orphan_tgt);
+	assert_true(fabs(weight_of(f, MM_W_KVNO_AHEAD) - 33) < 0.05);
+	assert_true(weight_of(f, MM_W_KVNO_NEIGHBOUR) == 0);
+}
+
+/* krbtgt/ in other letters than the KDC writes. */
+static void test_krbtgt_form(void **state)
+{
+	(void)state;
+	struct made forged = { .id = 200, .service = "krbtgt/lab.test" };
+	make_tgs(&room.ev, FORGER, EVENING, forged, cifs(201));
+	pass();
+	struct mm_finding *f = finding(&mm_orphan_tgt);
+	assert_non_null(f);
+	/* 0 of 48: 0.15 / (0.5 / 49) */
+	assert_true(fabs(weight_of(f, MM_W_TGT_FORM) - 11.7) < 1e-9);
+	assert_true(weight_of(f, MM_W_REALM_FORM) == 0);
+}
+
+/* What is obtained and never used does not make a host one that obtains in the ordinary way: diamond. */
+static void test_diamond_elsewhere(void **state)
+{
+	(void)state;
+	make_as(&room.ev, FORGER, EVENING, tgt(200));
+	pass();
+	make_tgs(&room.ev, FORGER, EVENING + SECOND, tgt(201), cifs(202));
+	pass();
+	struct mm_finding *f = finding(&mm_orphan_tgt);
+	assert_non_null(f);
+	assert_true(f->band >= MM_BAND_HIGH);
+	assert_true(weight_of(f, MM_W_LATEST_TGT) > 10);
+	assert_true(
+	        weight_of(f, MM_W_HOST_OBTAINS) == 0 && weight_of(f, MM_W_USER_KNOWN_HERE) == 0);
+}
+
+/* The service has no key for a ticket of the very version that is issued for it. */
+static void test_service_refuses(void **state)
+{
+	(void)state;
+	for (uint8_t i = 0; i < 2; i++) {
+		struct made forged = cifs((uint8_t)(200 + i));
+		forged.kvno -= i; /* the second shows its age in its version: told once */
+		make_ap(&room.ev, FORGER, SERVER, EVENING, forged, MM_FAILURE);
+		room.ev.status = (struct mm_status){ .domain = MM_STATUS_KRB5, .code = 44 };
+		pass();
+		struct mm_finding *f = finding(&mm_orphan_service_ticket);
+		assert_non_null(f);
+		assert_true((weight_of(f, MM_W_SERVICE_REFUSED) > 10) == (i == 0));
+		mm_table_remove(&d.findings, f);
+	}
+}
+
+/* 11.8 + 21.4 + 6.8 - 40 is nothing below 0. */
+static void test_sum_in_tenths(void **state)
+{
+	(void)state;
+	struct mm_finding f = { 0 };
+	mm_finding_reset(&f, MM_W_PRIOR_FORGED);
+	mm_finding_add(&f, MM_W_KVNO_NEIGHBOUR, 11.8, "a");
+	mm_finding_add(&f, MM_W_LENGTH, 21.4, "b");
+	mm_finding_add(&f, MM_W_NAME_TYPE_SERVICE, 6.8, "c");
+	mm_finding_sum(&f);
+	assert_int_equal(f.band, MM_BAND_MEDIUM);
 }
 
 /* A host of the forger's own, answering on port 88, cannot make the forged ticket an issued one, nor teach that its
@@ -163,7 +288,7 @@ static void test_staged_kdc(void **state)
 	struct mm_finding *f = finding(&mm_orphan_tgt);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_HIGH);
-	assert_true(weight_of(f, MM_W_KVNO_2) > 20);
+	assert_true(weight_of(f, MM_W_KVNO_TGT_2) > 20);
 	assert_true(weight_of(f, MM_W_CLAIMED) <= 10);
 }
 
@@ -510,6 +635,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_honest_day),
 		CASE(test_golden),
+		CASE(test_careful_golden),
+		CASE(test_version_to_come),
+		CASE(test_missed_logon),
+		CASE(test_user_own),
+		CASE(test_krbtgt_form),
+		CASE(test_diamond_elsewhere),
+		CASE(test_service_refuses),
+		CASE(test_sum_in_tenths),
 		CASE(test_staged_kdc),
 		CASE(test_issued_too_late),
 		CASE(test_second_kdc),

@@ -336,6 +336,8 @@ static void test_out_of_sight(void **state)
 	}
 	double covered = miss_at(1, 21 * HOUR).c;
 	assert_true(covered < before && covered > 0);
+	/* 28 found issued, none missed: by exact fractions from the prior in chance_unseen() */
+	assert_near(covered, 0.0012107802343364936);
 	for (uint8_t i = 150; i < 160; i++)
 		ap(1, 22 * HOUR, i); /* accepted, never seen issued */
 	assert_true(miss_at(1, 23 * HOUR).c > covered);

@@ -809,6 +809,32 @@ static void test_text_bare(void **state)
 		free(list[i]);
 }
 
+/* A finding too low to be shown is an orphan still: it is listed, and why. */
+static void test_text_low(void **state)
+{
+	(void)state;
+	struct mm_finding *f = golden();
+	f->detector = &mm_orphan_tgt;
+	f->score = -5.2;
+	f->band = MM_BAND_LOW;
+	struct report r;
+	report_init(&r, &f, 1);
+	r.summary.text_band = MM_BAND_MEDIUM;
+	const char *text = report_text(&r, false);
+	assert_int_equal(count(text, "Why it matters"), 0);
+	assert_has(
+	        text, "1 ticket of CORP.TEST: low findings: what else is odd about it weighs too");
+	assert_has(text, "score -5.2, never-issued ");
+	report_done(&r);
+	report_init(&r, &f, 1);
+	r.summary.text_band = MM_BAND_LOW; /* told in full: not listed again */
+	text = report_text(&r, false);
+	assert_int_equal(count(text, "Why it matters"), 1);
+	assert_lacks(text, "low findings");
+	report_done(&r);
+	free(f);
+}
+
 static void test_text_coverage(void **state)
 {
 	(void)state;
@@ -908,6 +934,7 @@ int main(void)
 		cmocka_unit_test(test_text_bands),
 		cmocka_unit_test(test_text_lineage),
 		cmocka_unit_test(test_text_bare),
+		cmocka_unit_test(test_text_low),
 		cmocka_unit_test(test_text_coverage),
 		cmocka_unit_test(test_text_blind),
 		cmocka_unit_test(test_text_hostile),
