@@ -549,13 +549,13 @@ static void learn_step(struct mm_ledger *l, uint32_t issuer, const struct mm_row
         const struct mm_addr *client)
 {
 	struct mm_baseline *b = &l->baseline;
-	const struct mm_cred cred = { .alg = row->alg, .length = row->length };
-	struct mm_str principal = mm_names_text(&l->names, row->principal);
+	const struct mm_cred cred = { .alg = mm_ledger_mint(l, row)->alg, .length = row->length };
+	struct mm_str principal = mm_names_text(&l->names, mm_ledger_party(l, row)->principal);
 	uint32_t user = mm_names_find_folded(&l->names, principal);
 	int64_t length = mm_plain_length(&cred);
 	struct mm_share had = mm_baseline_share(b, MM_TRAIT_TGT_LENGTH, issuer, user, length);
 	char addr[MM_ADDR_TEXT];
-	if (!mm_fp_is_set(&row->parent) || had.n == 0)
+	if (!mm_fp_is_set(&mm_ledger_lineage(l, row)->parent) || had.n == 0)
 		return;
 	mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, length - had.latest);
 	if (!(row->flags & MM_ROW_FORWARDED)) {
@@ -620,7 +620,8 @@ static void learn_user(struct mm_ledger *l, const struct mm_look *look, const st
 	char text[MM_ADDR_TEXT + MM_STR_MAX];
 	const struct mm_addr *host = &look->ev->src.addr;
 	bool bought = look->proof != NULL &&
-	              (look->proof->orphan || mm_fp_is_set(&look->proof->row->root));
+	              (look->proof->orphan ||
+	                      mm_fp_is_set(&mm_ledger_lineage(l, look->proof->row)->root));
 	if (cred->kind != MM_CRED_TGT || cred->principal.len == 0 || bought)
 		return;
 	uint32_t user = mm_names_put_folded(&l->names, cred->principal);

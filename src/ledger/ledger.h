@@ -197,8 +197,8 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
 /** Coverage towards this client by all that is known now, as of watched_ns after the issuer was first seen.
- * client: family 0 for the issuer as a whole. logon: of a TGT whose
- * user is known, of which hosts that draw theirs in view seldom draw elsewhere.
+ * client: family 0 for the issuer as a whole. logon: of a TGT whose user is known, of which hosts where users log on in view
+ * seldom obtain any elsewhere.
  * own: what the credential in question itself added to the misses, taken out again. */
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
         const struct mm_addr *client, bool logon, int64_t watched_ns, double own);
