@@ -135,7 +135,7 @@ static void load_total(void *arg, struct mm_cursor *in, void *elem)
 {
 	struct total *total = elem;
 	(void)arg;
-	total->key.trait = mm_load_u32(in, MM_TRAIT_LATEST_TGT);
+	total->key.trait = mm_load_u32(in, MM_TRAIT_N - 1);
 	total->key.issuer = mm_le32(in);
 	total->key.scope = mm_le32(in);
 	total->n = mm_le64(in);
@@ -157,7 +157,7 @@ static void load_count(void *arg, struct mm_cursor *in, void *elem)
 {
 	struct count *count = elem;
 	(void)arg;
-	count->key.trait = mm_load_u32(in, MM_TRAIT_LATEST_TGT);
+	count->key.trait = mm_load_u32(in, MM_TRAIT_N - 1);
 	count->key.issuer = mm_le32(in);
 	count->key.scope = mm_le32(in);
 	count->key.value = (int64_t)mm_le64(in);

@@ -28,6 +28,7 @@ enum mm_trait {
 	MM_TRAIT_TGT_HERE, /* TGTs of one user obtained by one host */
 	MM_TRAIT_USER_NTH, /* of TGTs issued: which of its user it is, 1, 2 or 3 for all later ones */
 	MM_TRAIT_HERE_NTH, /* the same, of its user on that host */
+	MM_TRAIT_N,
 };
 
 struct mm_baseline {

@@ -116,7 +116,9 @@ static void save_facts(struct mm_store *out, const struct mm_facts *f)
 	mm_store_u8(out, (uint8_t)f->blind);
 	mm_store_u64(out, f->stack);
 	mm_store_u32(out, (uint32_t)f->reply_alg);
+	mm_store_u64(out, f->n_versions);
 	mm_store_u32(out, f->kdc_error);
+	mm_store_u32(out, f->service_error);
 	mm_store_u32(out, f->flags);
 	mm_store_u8(out, f->latest_unused);
 	mm_store_u8(out, f->claimed);
@@ -147,7 +149,9 @@ static void load_facts(struct mm_facts *f, struct mm_cursor *in)
 	f->blind = mm_load_u8(in, MM_BLIND_LOCAL);
 	f->stack = mm_le64(in);
 	f->reply_alg = (int32_t)mm_le32(in);
+	f->n_versions = mm_le64(in);
 	f->kdc_error = mm_le32(in);
+	f->service_error = mm_le32(in);
 	f->flags = mm_le32(in);
 	f->latest_unused = mm_load_u8(in, 1);
 	f->claimed = mm_load_u8(in, 1);
