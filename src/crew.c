@@ -596,24 +596,30 @@ static void tell_drops(struct worker *w, const struct mm_live_stats *now)
 	take_event(w, ev);
 }
 
+/* The kernel's counts of one handle. */
+static void look_at_live(struct worker *w, size_t i)
+{
+	struct mm_live_stats each;
+	mm_live_stats(w->lives[i], &each);
+	/* The same number for all members of a group. */
+	if (w != &w->crew->workers[0])
+		each.n_interface = 0;
+	pthread_mutex_lock(&w->crew->lock);
+	w->per_live[i] = each;
+	pthread_mutex_unlock(&w->crew->lock);
+}
+
+/* Those of all handles; one that ended counts with what it had then. */
 static void look_at_counts(struct worker *w, int64_t now_ns)
 {
 	struct mm_live_stats sum = { 0 };
-	if (now_ns - w->looked_ns < COUNTS_NS && now_ns >= w->looked_ns)
-		return;
 	w->looked_ns = now_ns;
 	for (size_t i = 0; i < w->crew->config.n_lives; i++) {
-		struct mm_live_stats each;
-		if (w->lives[i] == NULL)
-			continue;
-		mm_live_stats(w->lives[i], &each);
-		pthread_mutex_lock(&w->crew->lock);
-		w->per_live[i] = each;
-		pthread_mutex_unlock(&w->crew->lock);
-		sum.n_received += each.n_received;
-		sum.n_dropped += each.n_dropped;
-		/* The same number for all members of a group. */
-		sum.n_interface += w == &w->crew->workers[0] ? each.n_interface : 0;
+		if (w->lives[i] != NULL)
+			look_at_live(w, i);
+		sum.n_received += w->per_live[i].n_received;
+		sum.n_dropped += w->per_live[i].n_dropped;
+		sum.n_interface += w->per_live[i].n_interface;
 	}
 	tell_drops(w, &sum);
 	pthread_mutex_lock(&w->crew->lock);
@@ -623,6 +629,7 @@ static void look_at_counts(struct worker *w, int64_t now_ns)
 
 static void close_live(struct worker *w, size_t i)
 {
+	look_at_live(w, i);
 	pthread_mutex_lock(&w->crew->lock);
 	w->crew->config.ops->ended(w->crew->config.arg, mm_live_why(w->lives[i]));
 	pthread_mutex_unlock(&w->crew->lock);
@@ -668,7 +675,8 @@ static int watch_once(struct worker *w)
 		shed_if_late(w, now_ns);
 	else if (now_ns - DELAY_NS > w->now_ns)
 		w->now_ns = now_ns - DELAY_NS; /* nothing earlier is to come */
-	look_at_counts(w, now_ns);
+	if (n < 0 || now_ns - w->looked_ns >= COUNTS_NS || now_ns < w->looked_ns)
+		look_at_counts(w, now_ns);
 	mm_flow_advance(w->flows, w->now_ns);
 	settle_up(w, w->now_ns);
 	if (n == 0)
@@ -891,6 +899,8 @@ int mm_crew_finish(struct mm_crew *c)
 {
 	end_watching(c);
 	for (size_t i = 0; i < c->n_workers; i++) {
+		if (c->watched) /* what was lost until now counts, too */
+			look_at_counts(&c->workers[i], c->workers[i].looked_ns);
 		mm_flow_finish(c->workers[i].flows);
 		settle_up(&c->workers[i], INT64_MAX);
 	}
