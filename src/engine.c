@@ -1108,6 +1108,7 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 		.n_findings = n,
 		.n_events = m->n_events,
 		.n_events_refused = stats.n_events_refused,
+		.n_sensor_lost = stats.n_dropped + stats.n_interface,
 		.n_findings_evicted = m->detect.n_dropped,
 		.first_ns = stats.first_ns,
 		.last_ns = stats.now_ns,

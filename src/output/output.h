@@ -43,6 +43,7 @@ struct mm_summary {
 	size_t n_findings;
 	uint64_t n_events;
 	uint64_t n_events_refused; /* not made: the pool's limit was hit */
+	uint64_t n_sensor_lost;    /* packets that the kernel or an interface dropped */
 	uint64_t n_findings_evicted;
 	int64_t first_ns, last_ns; /* times of the first and the last packet; 0: no packet */
 	enum mm_band text_band;    /* text shows findings from this band up */

@@ -518,6 +518,8 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	claimed_kdcs(page, &any);
 	blind_count(page, &any, local, "ticket",
 	        " shown by a KDC's own host: what a KDC issues to itself is not on the wire");
+	blind_count(page, &any, s->n_sensor_lost, "packet",
+	        " lost by this sensor: it did not keep up (option capture.ring)");
 	unread(page, &any);
 	blind_count(page, &any, f->n_one_way, "flow", " of which only one direction was captured");
 	blind_count(
