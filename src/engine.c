@@ -391,13 +391,13 @@ static int deliver(struct mintmark *m, struct mintmark_record *record)
 		return fail(m, MM_ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < m->n_outputs; i++) {
 		FILE *stream = m->outputs[i].stream;
-		if (m->outputs[i].format == MINTMARK_NDJSON &&
-		        fwrite(m->json.p, 1, m->json.len, stream) != m->json.len)
+		if (m->outputs[i].format != MINTMARK_NDJSON)
+			continue;
+		/* Somebody watches what comes piped: it does not wait in a buffer. */
+		if (fwrite(m->json.p, 1, m->json.len, stream) != m->json.len ||
+		        (m->piped && fflush(stream) != 0))
 			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
 	}
-	for (size_t i = 0; m->piped && i < m->n_outputs; i++)
-		if (m->outputs[i].format == MINTMARK_NDJSON)
-			fflush(m->outputs[i].stream); /* somebody watches */
 	m->json.p[m->json.len - 1] = '\0';
 	record->json = m->json.p;
 	record->json_len = m->json.len - 1;
