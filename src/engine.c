@@ -82,6 +82,7 @@ struct mintmark {
 	struct mm_files files;
 	char *interfaces[MM_CREW_LIVES_MAX];
 	size_t n_interfaces;
+	uint64_t n_workers; /* of option engine.workers, or what auto stands for */
 	bool live;
 	int64_t weighed_ns;         /* wall time at which all findings were weighed last */
 	struct mm_source **sources; /* owned by merge */
@@ -873,7 +874,7 @@ static const struct mm_crew_ops crew_ops = { .read = read_packet,
 static int name_live(struct mintmark *m, const char *interface, size_t worker)
 {
 	char name[64];
-	if (m->config.workers <= 1)
+	if (m->n_workers <= 1)
 		return add_name(m, interface);
 	snprintf(name, sizeof name, "%s/%zu", interface, worker + 1);
 	return add_name(m, name);
@@ -933,17 +934,16 @@ static int64_t hold_ns(const struct mintmark *m)
 }
 
 /* One thread reads captures faster than most disks deliver them; an interface does not wait. */
-static void choose_workers(struct mintmark *m)
+static uint64_t choose_workers(const struct mintmark *m)
 {
 	enum { WORKERS_MOST = 8 };
 	cpu_set_t set;
 	if (m->config.workers != MM_THREADS_AUTO)
-		return;
-	m->config.workers = 0;
+		return m->config.workers;
 	if (!m->live || sched_getaffinity(0, sizeof set, &set) != 0)
-		return;
+		return 0;
 	int n = CPU_COUNT(&set);
-	m->config.workers = n > WORKERS_MOST ? WORKERS_MOST : (uint64_t)n;
+	return n > WORKERS_MOST ? WORKERS_MOST : (uint64_t)n;
 }
 
 static int new_stages(struct mintmark *m)
@@ -956,7 +956,7 @@ static int new_stages(struct mintmark *m)
 	struct mm_crew_config crew = { .ops = &crew_ops,
 		.arg = m,
 		.key = m->key,
-		.n_workers = c->workers,
+		.n_workers = m->n_workers,
 		.rooms_max = c->events_max,
 		.events_b = c->event_memory_b,
 		.hold_ns = hold_ns(m),
@@ -997,7 +997,7 @@ int mintmark_start(struct mintmark *m)
 	if (m->live && m->n_sources != 0)
 		return fail(m, MM_ERR_USAGE, "interfaces are watched or captures read, not both");
 	mm_merge_on_error(m->merge, source_broke, m);
-	choose_workers(m);
+	m->n_workers = choose_workers(m);
 	int r = new_stages(m);
 	if (r != MM_OK)
 		return r;
