@@ -629,12 +629,18 @@ static void look_at_counts(struct worker *w, int64_t now_ns)
 
 static void close_live(struct worker *w, size_t i)
 {
+	struct mm_crew *c = w->crew;
+	struct mm_live *live = w->lives[i];
+	bool told = false;
 	look_at_live(w, i);
-	pthread_mutex_lock(&w->crew->lock);
-	w->crew->config.ops->ended(w->crew->config.arg, mm_live_why(w->lives[i]));
-	pthread_mutex_unlock(&w->crew->lock);
-	mm_live_close(w->lives[i]);
+	pthread_mutex_lock(&c->lock);
+	for (size_t k = 0; k < c->n_workers; k++) /* one tells for all who watch this interface */
+		told |= c->workers[k].lives[i] == NULL;
+	if (!told)
+		c->config.ops->ended(c->config.arg, mm_live_why(live));
 	w->lives[i] = NULL;
+	pthread_mutex_unlock(&c->lock);
+	mm_live_close(live);
 }
 
 /* Take what is there. Returns how many packets that were; negative when no interface is left. */
