@@ -67,6 +67,7 @@ struct mintmark {
 	char error[512];
 	bool started, finished, running, tell_failed;
 	volatile sig_atomic_t stop, pause;
+	int output_errno; /* why an output broke; 0: none did */
 	char *paths[MINTMARK_FILES];
 
 	struct output outputs[OUTPUTS_MAX];
@@ -383,6 +384,22 @@ static void unsupported(void *arg, const struct mm_packet *pkt)
 	complain(m, line);
 }
 
+/* The reason is kept: much is called until the run has ended. */
+static int output_broke(struct mintmark *m)
+{
+	if (m->output_errno == 0)
+		m->output_errno = errno;
+	return fail(m, MM_ERR_IO, "output: %s", strerror(m->output_errno));
+}
+
+/* What r comes from, for the caller. */
+static int with_errno(const struct mintmark *m, int r)
+{
+	if (r == MM_ERR_IO && m->output_errno != 0)
+		errno = m->output_errno;
+	return r;
+}
+
 /* One record to every NDJSON output and to the callback. */
 static int deliver(struct mintmark *m, struct mintmark_record *record)
 {
@@ -397,7 +414,7 @@ static int deliver(struct mintmark *m, struct mintmark_record *record)
 		/* Somebody watches what comes piped: it does not wait in a buffer. */
 		if (fwrite(m->json.p, 1, m->json.len, stream) != m->json.len ||
 		        (m->piped && fflush(stream) != 0))
-			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+			r = output_broke(m);
 	}
 	m->json.p[m->json.len - 1] = '\0';
 	record->json = m->json.p;
@@ -471,8 +488,10 @@ static void tell(void *arg, const struct mm_finding *f)
 		mm_buf_reset(&m->json);
 		mm_text_finding(&m->json, &summary, f, o->format == MINTMARK_TEXT_COLOR);
 		if (m->json.failed || fwrite(m->json.p, 1, m->json.len, o->stream) != m->json.len ||
-		        fflush(o->stream) != 0)
+		        fflush(o->stream) != 0) {
+			(void)output_broke(m);
 			m->tell_failed = true;
+		}
 	}
 }
 
@@ -684,7 +703,7 @@ static int analyse(void *arg, struct mm_event *ev)
 	bool trusted = mm_detect_look(&m->detect, &look);
 	mm_ledger_settle(m->ledger, &look, trusted);
 	if (m->tell_failed)
-		return fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+		return output_broke(m);
 	if (ev->kind == MM_EV_LOSS)
 		return MM_OK;
 	m->n_events++;
@@ -1018,7 +1037,7 @@ int mintmark_run(struct mintmark *m)
 		m->pause = 0;
 		return MINTMARK_PAUSED;
 	}
-	return r != MM_OK ? r : m->broken ? MM_ERR_TRUNCATED : MM_OK;
+	return r != MM_OK ? with_errno(m, r) : m->broken ? MM_ERR_TRUNCATED : MM_OK;
 }
 
 void mintmark_pause(struct mintmark *m)
@@ -1122,7 +1141,7 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 		if (m->json.failed)
 			r = fail(m, MM_ERR_NOMEM, "out of memory");
 		else if (fwrite(m->json.p, 1, m->json.len, o->stream) != m->json.len)
-			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+			r = output_broke(m);
 	}
 	return r;
 }
@@ -1149,9 +1168,9 @@ int mintmark_finish(struct mintmark *m)
 	free(findings);
 	for (size_t i = 0; i < m->n_outputs; i++)
 		if (fflush(m->outputs[i].stream) != 0)
-			r = fail(m, MM_ERR_IO, "output: %s", strerror(errno));
+			r = output_broke(m);
 	r = r != MM_OK ? r : text;
-	return r != MM_OK ? r : saved;
+	return with_errno(m, r != MM_OK ? r : saved);
 }
 
 /* The counters of all captures, and their names; false when memory is out. */
