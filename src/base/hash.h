@@ -13,6 +13,15 @@ struct mm_hash_key {
 /** SipHash-1-3 (Aumasson and Bernstein, 2012) of len bytes at p. */
 uint64_t mm_siphash(const struct mm_hash_key *key, const void *p, size_t len);
 
+/** Which bytes these were, among all that were seen under one key: for what never leaves the program. All zero: none. */
+struct mm_id {
+	uint64_t h[2];
+};
+
+/** SipHash-1-3 with 128 bits of output: whoever does not know the key can make no two with the same. */
+struct mm_id mm_id_of(const struct mm_hash_key *key, struct mm_slice bytes);
+bool mm_id_eq(const struct mm_id *a, const struct mm_id *b);
+
 /** A credential's fingerprint: the first 16 bytes of SHA-256 over its opaque bytes. All zero: none. */
 struct mm_fp {
 	uint8_t b[16];

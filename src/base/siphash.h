@@ -44,12 +44,17 @@ static inline void mm_sip_word(struct mm_sip *s, uint64_t m)
 	s->v[0] ^= m;
 }
 
-static inline uint64_t mm_sip_end(struct mm_sip *s)
+static inline uint64_t mm_sip_finish(struct mm_sip *s)
 {
-	s->v[2] ^= 0xff;
 	for (int i = 0; i < 3; i++)
 		mm_sip_round(s);
 	return s->v[0] ^ s->v[1] ^ s->v[2] ^ s->v[3];
+}
+
+static inline uint64_t mm_sip_end(struct mm_sip *s)
+{
+	s->v[2] ^= 0xff;
+	return mm_sip_finish(s);
 }
 
 #endif

@@ -65,6 +65,7 @@ struct mm_dissect {
 	int64_t now_ns;            /* packet time at which it was known; not before time_ns */
 	struct mm_pkt first, last; /* packets with its first and last byte */
 	bool lossy;                /* bytes of this flow were lost earlier */
+	struct mm_hash_key key;    /* of this run: for mm_id_of() */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event */
 	void *sink;

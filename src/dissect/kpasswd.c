@@ -23,7 +23,7 @@ enum {
 
 struct kpasswd_state {
 	struct mm_event *ev;  /* the request without an answer */
-	struct mm_fp request; /* of its bytes, to know it when it is sent again */
+	struct mm_id request; /* of its bytes, to know it when it is sent again */
 	bool seen_reply;
 };
 
@@ -117,9 +117,9 @@ static void release(struct mm_dissect *d)
 static void request(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
 {
 	struct kpasswd_state *st = d->state;
-	struct mm_fp fp = mm_fp_of(msg);
+	struct mm_id id = mm_id_of(&d->key, msg);
 	struct mm_slice ap_req;
-	if (st->ev != NULL && mm_fp_eq(&fp, &st->request)) {
+	if (st->ev != NULL && mm_id_eq(&id, &st->request)) {
 		mm_event_add_pkts(st->ev, d->first, d->last);
 		return;
 	}
@@ -127,7 +127,7 @@ static void request(struct mm_dissect *d, const struct header *h, struct mm_slic
 	st->ev = mm_dissect_event(d, MM_EV_PRESENT, "kpasswd");
 	if (st->ev == NULL)
 		return;
-	st->request = fp;
+	st->request = id;
 	mm_event_put_int(st->ev, &attrs[ATTR_VERSION], h->version);
 	if (h->length != msg.len)
 		st->ev->flags |= MM_EVF_MALFORMED;

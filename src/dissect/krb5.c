@@ -151,8 +151,8 @@ static const struct mm_attr attrs[N_ATTRS] = {
 /* A request whose answer is outstanding, or one that was answered and may be repeated. */
 struct pending {
 	struct mm_event *ev;  /* NULL: free, or answered */
-	struct mm_fp request; /* of its bytes; nobody can make another with the same */
-	struct mm_fp reply;   /* of its answer's bytes; zero: none yet */
+	struct mm_id request; /* of its bytes; nobody can make another with the same */
+	struct mm_id reply;   /* of its answer's bytes; zero: none yet */
 	uint64_t order;
 	uint8_t msg_type;
 	bool repeated; /* the same request was answered before */
@@ -811,12 +811,12 @@ static void request(
         struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq)
 {
 	struct state *st = d->state;
-	struct mm_fp fp = mm_fp_of(msg);
+	struct mm_id id = mm_id_of(&d->key, msg);
 	struct pending *slot = &st->pending[0];
 	bool repeated = false;
 	for (size_t i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &st->pending[i];
-		if (mm_fp_eq(&p->request, &fp)) {
+		if (mm_id_eq(&p->request, &id)) {
 			if (p->ev != NULL)
 				return; /* repeated while its answer is outstanding */
 			repeated = true;
@@ -830,8 +830,8 @@ static void request(
 	struct mm_event *ev = mm_dissect_event(d, request_kind(msg_type), action(msg_type));
 	if (ev == NULL)
 		return;
-	struct mm_fp reply = repeated ? slot->reply : (struct mm_fp){ 0 };
-	*slot = (struct pending){ ev, fp, reply, ++st->n_requests, msg_type, repeated };
+	struct mm_id reply = repeated ? slot->reply : (struct mm_id){ 0 };
+	*slot = (struct pending){ ev, id, reply, ++st->n_requests, msg_type, repeated };
 	kdc_req(ev, msg_type, seq);
 }
 
@@ -902,18 +902,18 @@ static struct pending *find_request(struct mm_dissect *d, uint8_t reply_type, st
 	return best;
 }
 
-static bool answered_before(const struct state *st, const struct mm_fp *reply)
+static bool answered_before(const struct state *st, const struct mm_id *reply)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (mm_fp_eq(&st->pending[i].reply, reply))
+		if (mm_id_eq(&st->pending[i].reply, reply))
 			return true;
 	return false;
 }
 
 static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq)
 {
-	struct mm_fp fp = mm_fp_of(msg);
-	if (answered_before(d->state, &fp))
+	struct mm_id id = mm_id_of(&d->key, msg);
+	if (answered_before(d->state, &id))
 		return;
 	char service[MM_STR_MAX];
 	struct pending *p =
@@ -933,10 +933,10 @@ static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, s
 			if (st->pending[i].order < slot->order)
 				slot = &st->pending[i];
 		finish(d, slot);
-		*slot = (struct pending){ .reply = fp, .order = ++st->n_requests };
+		*slot = (struct pending){ .reply = id, .order = ++st->n_requests };
 	} else {
 		p->ev = NULL;
-		p->reply = fp;
+		p->reply = id;
 	}
 	mm_dissect_response(d, ev);
 	if (msg_type == KRB_ERROR)

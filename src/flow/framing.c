@@ -21,6 +21,7 @@ void mm_frame_context(
 		.flow = &tr->info,
 		.dir = mm_flow_dir(f, side),
 		.lossy = tr->lossy,
+		.key = t->conf.key,
 		.pool = t->conf.pool,
 		.emit = emit,
 		.sink = t,

@@ -4,6 +4,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 
 #include "base/hash.h"
@@ -53,6 +55,44 @@ static void test_siphash(void **state)
 	}
 }
 
+/* OpenSSL's, told to take one and three rounds. */
+static void other_id(const uint8_t key[16], const uint8_t *p, size_t len, uint8_t out[16])
+{
+	size_t size = 16, n = 0;
+	unsigned c = 1, d = 3;
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+		OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &c),
+		OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &d),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
+	assert_int_equal(EVP_MAC_init(ctx, key, 16, params), 1);
+	assert_int_equal(EVP_MAC_update(ctx, p, len), 1);
+	assert_int_equal(EVP_MAC_final(ctx, out, &n, 16), 1);
+	assert_int_equal(n, 16);
+	EVP_MAC_CTX_free(ctx);
+	EVP_MAC_free(mac);
+}
+
+static void test_id(void **state)
+{
+	(void)state;
+	uint8_t message[1500], expected[16];
+	for (size_t i = 0; i < sizeof message; i++)
+		message[i] = (uint8_t)(i * 7);
+	const struct mm_hash_key key = { UINT64_C(0x0706050403020100),
+		UINT64_C(0x0f0e0d0c0b0a0908) };
+	const uint8_t key_bytes[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	for (size_t len = 0; len <= sizeof message; len += len < 70 ? 1 : 143) {
+		struct mm_id id = mm_id_of(&key, mm_slice(message, len));
+		other_id(key_bytes, message, len, expected);
+		for (size_t i = 0; i < 16; i++)
+			assert_int_equal(id.h[i / 8] >> 8 * (i % 8) & 0xff, expected[i]);
+	}
+}
+
 static void test_siphash_key_matters(void **state)
 {
 	(void)state;
@@ -83,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash),
+		cmocka_unit_test(test_id),
 		cmocka_unit_test(test_siphash_key_matters),
 		cmocka_unit_test(test_fingerprint),
 	};
