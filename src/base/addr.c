@@ -4,10 +4,28 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+/* As inet_ntop() does, which goes through printf(). */
+static char *ipv4_text(const uint8_t *b, char *out)
+{
+	char *p = out;
+	for (size_t i = 0; i < 4; i++) {
+		if (i != 0)
+			*p++ = '.';
+		if (b[i] >= 100)
+			*p++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*p++ = (char)('0' + b[i] / 10 % 10);
+		*p++ = (char)('0' + b[i] % 10);
+	}
+	*p = '\0';
+	return out;
+}
+
 const char *mm_addr_text(const struct mm_addr *a, char out[MM_ADDR_TEXT])
 {
-	if (a->family == 0 ||
-	        !inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->b, out, MM_ADDR_TEXT))
+	if (a->family == 4)
+		return ipv4_text(a->b, out);
+	if (a->family == 0 || !inet_ntop(AF_INET6, a->b, out, MM_ADDR_TEXT))
 		memcpy(out, "-", 2);
 	return out;
 }
