@@ -141,9 +141,11 @@ void *mm_table_find(const struct mm_table *t, const void *key)
 	return t->slots[slot] == 0 ? NULL : elem_of(node_at(t, number_in(t, slot)));
 }
 
+/* Its neighbour in the order of use knows it. */
 uint32_t mm_table_number(const struct mm_table *t, const void *elem)
 {
-	return number_in(t, slot_of(t, elem));
+	const struct mm_table_node *node = (const struct mm_table_node *)elem - 1;
+	return node->prev != 0 ? node_at(t, node->prev)->next : t->lru_head;
 }
 
 void *mm_table_at(const struct mm_table *t, uint32_t number)
@@ -173,6 +175,14 @@ static void lru_append(struct mm_table *t, uint32_t number)
 	else
 		t->lru_head = number;
 	t->lru_tail = number;
+}
+
+static void lru_touch(struct mm_table *t, uint32_t number)
+{
+	if (number == t->lru_tail)
+		return;
+	lru_unlink(t, node_at(t, number));
+	lru_append(t, number);
 }
 
 /* How far slot i lies behind slot from, around the end. */
@@ -286,33 +296,59 @@ static uint32_t new_number(struct mm_table *t)
 	return (uint32_t)++t->n_made;
 }
 
-void *mm_table_put(struct mm_table *t, const void *key, bool *fresh)
+/* A new element for a key that is not there. */
+static void *put_fresh(struct mm_table *t, const void *key, uint32_t hash, struct place p)
 {
-	uint32_t hash = hash_of(t, key), number;
-	bool ignored;
-	fresh = fresh != NULL ? fresh : &ignored;
-	*fresh = false;
-	if (t->n_slots != 0 && (number = number_in(t, place_of(t, key, hash).slot)) != 0) {
-		lru_unlink(t, node_at(t, number));
-		lru_append(t, number);
-		return elem_of(node_at(t, number));
-	}
-	if (t->n >= t->max)
+	bool moved = t->n_slots == 0;
+	if (t->n >= t->max) {
 		evict_oldest(t);
-	if ((t->n + 1) * 4 > t->n_slots * 3 && !grow_slots(t))
-		return NULL;
-	number = new_number(t);
+		moved = true;
+	}
+	if ((t->n + 1) * 4 > t->n_slots * 3) {
+		if (!grow_slots(t))
+			return NULL;
+		moved = true;
+	}
+	uint32_t number = new_number(t);
 	if (number == 0)
 		return NULL;
 	void *elem = elem_of(node_at(t, number));
 	memset(elem, 0, t->elem_size);
 	memcpy(elem, key, t->key_size);
-	struct place p = place_of(t, key, hash);
+	if (moved)
+		p = place_of(t, key, hash);
 	t->slots[p.slot] = slot_with(t, number, p.distance, tag_of(t, hash));
 	lru_append(t, number);
 	t->n++;
-	*fresh = true;
 	return elem;
+}
+
+void *mm_table_put(struct mm_table *t, const void *key, bool *fresh)
+{
+	uint32_t hash = hash_of(t, key), number;
+	struct place p = { 0, 0 };
+	if (fresh != NULL)
+		*fresh = false;
+	if (t->n_slots != 0) {
+		p = place_of(t, key, hash);
+		number = number_in(t, p.slot);
+		if (number != 0) {
+			lru_touch(t, number);
+			return elem_of(node_at(t, number));
+		}
+	}
+	void *elem = put_fresh(t, key, hash, p);
+	if (fresh != NULL)
+		*fresh = elem != NULL;
+	return elem;
+}
+
+void *mm_table_put_at(struct mm_table *t, uint32_t number, const void *key)
+{
+	if (!mm_table_has(t, number) || memcmp(elem_of(node_at(t, number)), key, t->key_size) != 0)
+		return NULL;
+	lru_touch(t, number);
+	return elem_of(node_at(t, number));
 }
 
 size_t mm_table_bytes(const struct mm_table *t)

@@ -46,6 +46,10 @@ void *mm_table_find(const struct mm_table *t, const void *key);
  * NULL when memory is out. fresh may be NULL. */
 void *mm_table_put(struct mm_table *t, const void *key, bool *fresh);
 
+/** The same as mm_table_put() where the element that had this number before still has this key: without a search. NULL
+ * when it has not; any number may be tried. */
+void *mm_table_put_at(struct mm_table *t, uint32_t number, const void *key);
+
 /** Take an element out; evict() is not told. */
 void mm_table_remove(struct mm_table *t, void *elem);
 

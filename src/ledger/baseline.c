@@ -31,6 +31,7 @@ struct lengths {
 
 void mm_baseline_init(struct mm_baseline *b, const struct mm_hash_key *key, size_t max)
 {
+	memset(b, 0, sizeof *b);
 	mm_table_init(&b->counts, key, sizeof(struct count_key), sizeof(struct count), max);
 	mm_table_init(&b->totals, key, sizeof(struct total_key), sizeof(struct total), max);
 	mm_table_init(&b->lengths, key, sizeof(uint32_t[2]), sizeof(struct lengths), max);
@@ -43,13 +44,32 @@ void mm_baseline_done(struct mm_baseline *b)
 	mm_table_done(&b->lengths);
 }
 
+/* Need not be hard to guess: whoever makes two share a place makes them be searched for. */
+static uint32_t near_of(uint32_t trait, uint32_t issuer, uint32_t scope)
+{
+	/* an odd constant with no pattern: 2^64 divided by the golden ratio */
+	uint64_t h = ((uint64_t)issuer << 32 | scope) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(h >> 40) + trait;
+}
+
+static void *put(struct mm_table *t, uint32_t *near, const void *key)
+{
+	void *elem = mm_table_put_at(t, *near, key);
+	if (elem != NULL)
+		return elem;
+	elem = mm_table_put(t, key, NULL);
+	*near = elem != NULL ? mm_table_number(t, elem) : 0;
+	return elem;
+}
+
 void mm_baseline_count(
         struct mm_baseline *b, enum mm_trait trait, uint32_t issuer, uint32_t scope, int64_t value)
 {
 	struct total_key total_key = { trait, issuer, scope };
 	struct count_key count_key = { trait, issuer, scope, 0, value };
-	struct total *total = mm_table_put(&b->totals, &total_key, NULL);
-	struct count *count = mm_table_put(&b->counts, &count_key, NULL);
+	struct mm_baseline_near *near = &b->near[near_of(trait, issuer, scope) % MM_BASELINE_NEAR];
+	struct total *total = put(&b->totals, &near->total, &total_key);
+	struct count *count = put(&b->counts, &near->count, &count_key);
 	if (total == NULL || count == NULL)
 		return;
 	total->n++;
@@ -85,7 +105,8 @@ struct mm_share mm_baseline_once(
 void mm_baseline_length(struct mm_baseline *b, uint32_t issuer, uint32_t scope, uint32_t length)
 {
 	uint32_t key[2] = { issuer, scope };
-	struct lengths *l = mm_table_put(&b->lengths, key, NULL);
+	uint32_t near = near_of(0, issuer, scope) % MM_BASELINE_NEAR_LENGTHS;
+	struct lengths *l = put(&b->lengths, &b->near_lengths[near], key);
 	if (l == NULL)
 		return;
 	if (l->n == 0 || length < l->min)

@@ -31,10 +31,23 @@ enum mm_trait {
 	MM_TRAIT_N,
 };
 
+/** Where in the tables what was counted lately is. */
+struct mm_baseline_near {
+	uint32_t total, count; /* numbers; 0: not known */
+};
+
+enum {
+	MM_BASELINE_NEAR = 4096, /* powers of two */
+	MM_BASELINE_NEAR_LENGTHS = 1024,
+};
+
 struct mm_baseline {
 	struct mm_table counts;  /* (trait, issuer, scope, value) */
 	struct mm_table totals;  /* (trait, issuer, scope) */
 	struct mm_table lengths; /* (issuer, scope) */
+	/* One ticket is counted some twenty times, and the next one much like it: found without a search. */
+	struct mm_baseline_near near[MM_BASELINE_NEAR];
+	uint32_t near_lengths[MM_BASELINE_NEAR_LENGTHS];
 };
 
 /** How often a value was seen, out of how many. */
