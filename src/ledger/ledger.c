@@ -663,10 +663,9 @@ static void learn_traits(
 	const struct mm_event *ev = look->ev;
 	char machine[MM_STR_MAX];
 	uint32_t issuer = mm_names_put_folded(&l->names, cred->issuer);
-	(void)mm_names_put_folded(&l->names, cred->service);
-	(void)mm_names_put_folded(&l->names, machine_text(cred, machine));
-	uint32_t scopes[3] = { mm_scope_service(l, cred), mm_scope_machine(l, cred),
-		mm_scope_kind(cred) };
+	uint32_t service = mm_names_put_folded(&l->names, cred->service);
+	uint32_t scopes[3] = { cred->kind == MM_CRED_TGT ? mm_scope_kind(cred) : service,
+		mm_names_put_folded(&l->names, machine_text(cred, machine)), mm_scope_kind(cred) };
 	for (size_t i = 0; i < 3; i++) {
 		if (scopes[i] == 0 || (i == 2 && scopes[0] == scopes[2]))
 			continue;
@@ -684,8 +683,7 @@ static void learn_traits(
 		        b, MM_TRAIT_TGT_FORM, issuer, 0, mm_names_put(&l->names, cred->service));
 	learn_user(l, look, cred, issuer);
 	if (scopes[1] != 0)
-		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1],
-		        mm_names_put_folded(&l->names, cred->service));
+		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1], service);
 	if (look->proof != NULL) {
 		char addr[MM_ADDR_TEXT];
 		(void)mm_addr_text(&ev->src.addr, addr);

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 
 struct entry {
-	uint64_t key[2]; /* two keyed hashes of the text stand for it */
+	struct mm_id key; /* stands for the text */
 	uint32_t number;
+};
+
+enum {
+	NEAR = 4096, /* a power of two */
 };
 
 void mm_names_init(struct mm_names *names, const struct mm_hash_key *key, size_t max)
 {
 	*names = (struct mm_names){ .max = max };
-	mm_table_init(&names->index, key, sizeof(uint64_t[2]), sizeof(struct entry), max + 1);
+	mm_table_init(&names->index, key, sizeof(struct mm_id), sizeof(struct entry), max + 1);
 }
 
 void mm_names_done(struct mm_names *names)
@@ -20,6 +24,7 @@ void mm_names_done(struct mm_names *names)
 		free(names->texts[i]);
 	free(names->texts);
 	free(names->lengths);
+	free(names->near);
 	mm_table_done(&names->index);
 }
 
@@ -37,6 +42,8 @@ static bool make_room(struct mm_names *names)
 		return false;
 	names->lengths = lengths;
 	names->room = room;
+	if (names->near == NULL)
+		names->near = calloc(NEAR, sizeof *names->near);
 	if (names->n == 0) {
 		texts[0] = NULL;
 		lengths[names->n++] = 0;
@@ -44,32 +51,53 @@ static bool make_room(struct mm_names *names)
 	return true;
 }
 
-struct text_key {
-	uint64_t h[2];
-};
-
-static struct text_key text_key(const struct mm_names *names, struct mm_str text)
+/* Need not be hard to guess: whoever makes two names share a place makes them be searched for. */
+static size_t near_of(struct mm_str text)
 {
-	struct mm_hash_key second = { names->index.hash_key.k1, ~names->index.hash_key.k0 };
-	return (struct text_key){ { mm_siphash(&names->index.hash_key, text.p, text.len),
-		mm_siphash(&second, text.p, text.len) } };
+	/* odd, with no pattern: 2^64 divided by the golden ratio */
+	const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t word, h = text.len * factor;
+	size_t at = 0;
+	for (; text.len - at >= sizeof word; at += sizeof word) {
+		memcpy(&word, text.p + at, sizeof word);
+		h = (h ^ h >> 32 ^ word) * factor;
+	}
+	for (; at < text.len; at++)
+		h = (h ^ (uint8_t)text.p[at]) * factor;
+	return (size_t)(h >> 40) % NEAR;
+}
+
+/* The number of this name if it is where it was lately. near: where it goes. */
+static uint32_t find_near(const struct mm_names *names, struct mm_str text, uint32_t **near)
+{
+	*near = NULL;
+	if (names->near == NULL)
+		return 0;
+	*near = &names->near[near_of(text)];
+	uint32_t number = **near;
+	bool same = number != 0 && names->lengths[number] == text.len &&
+	            memcmp(names->texts[number], text.p, text.len) == 0;
+	return same ? number : 0;
 }
 
 uint32_t mm_names_find(const struct mm_names *names, struct mm_str text)
 {
+	uint32_t *near, number;
 	if (text.len == 0)
 		return 0;
-	struct text_key key = text_key(names, text);
+	if ((number = find_near(names, text, &near)) != 0)
+		return number;
+	struct mm_id key = mm_id_of(&names->index.hash_key, mm_str_slice(text));
 	const struct entry *known = mm_table_find(&names->index, &key);
+	if (known != NULL && near != NULL)
+		*near = known->number;
 	return known != NULL ? known->number : 0;
 }
 
-uint32_t mm_names_put(struct mm_names *names, struct mm_str text)
+/* A name that is not there yet. */
+static uint32_t put_fresh(struct mm_names *names, struct mm_str text)
 {
-	uint32_t number = mm_names_find(names, text);
-	if (text.len == 0 || number != 0)
-		return number;
-	struct text_key key = text_key(names, text);
+	struct mm_id key = mm_id_of(&names->index.hash_key, mm_str_slice(text));
 	char *copy = NULL;
 	struct entry *fresh = NULL;
 	if (names->n > names->max || !make_room(names) || (copy = malloc(text.len)) == NULL ||
@@ -85,10 +113,32 @@ uint32_t mm_names_put(struct mm_names *names, struct mm_str text)
 	return fresh->number;
 }
 
+uint32_t mm_names_put(struct mm_names *names, struct mm_str text)
+{
+	uint32_t number = mm_names_find(names, text);
+	return text.len == 0 || number != 0 ? number : put_fresh(names, text);
+}
+
+/* Eight letters at once, in whatever order: no sum carries from one byte into the next. */
+static uint64_t fold_word(uint64_t w)
+{
+	const uint64_t ones = UINT64_MAX / UINT8_MAX, tops = ones << 7;
+	uint64_t low = w & ~tops;
+	uint64_t from_a = low + ones * (0x80 - 'A'), after_z = low + ones * (0x80 - 'Z' - 1);
+	uint64_t upper = from_a & ~after_z & ~w & tops;
+	return w | upper >> 2; /* 0x80 to 0x20: the bit that makes it small */
+}
+
 struct mm_str mm_str_fold(struct mm_str text, char out[MM_STR_MAX])
 {
 	size_t len = text.len < MM_STR_MAX ? text.len : MM_STR_MAX;
-	for (size_t i = 0; i < len; i++) {
+	size_t i = 0;
+	for (uint64_t word; len - i >= sizeof word; i += sizeof word) {
+		memcpy(&word, text.p + i, sizeof word);
+		word = fold_word(word);
+		memcpy(out + i, &word, sizeof word);
+	}
+	for (; i < len; i++) {
 		char c = text.p[i];
 		out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 	}

@@ -10,6 +10,7 @@ struct mm_names {
 	char **texts;          /* by number; 0 is the empty name */
 	uint16_t *lengths;
 	size_t n, room, max;
+	uint32_t *near; /* numbers of names looked for lately, by a cheap hash; NULL: none yet */
 	uint64_t n_refused; /* names not stored because max were */
 };
 

@@ -521,6 +521,30 @@ static void test_shared(void **state)
 	assert_int_equal(l->parties.n, 16);
 }
 
+/* Each byte at each place, in texts of each length around a word's. */
+static void test_fold(void **state)
+{
+	(void)state;
+	static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char small[] = "abcdefghijklmnopqrstuvwxyz";
+	char in[20], out[MM_STR_MAX];
+	for (size_t len = 1; len <= sizeof in; len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int c = 1; c < 256; c++) {
+				memset(in, 'Z', sizeof in);
+				in[at] = (char)c;
+				const char *capital = strchr(capitals, c);
+				char expected =
+				        capital != NULL ? small[capital - capitals] : (char)c;
+				struct mm_str folded = mm_str_fold((struct mm_str){ in, len }, out);
+				assert_int_equal(folded.len, len);
+				for (size_t i = 0; i < len; i++)
+					assert_int_equal(folded.p[i], i == at ? expected : 'z');
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +569,7 @@ int main(void)
 		CASE(test_scopes),
 		CASE(test_eviction),
 		CASE(test_expired_goes_first),
+		CASE(test_fold),
 		CASE(test_outlived),
 		CASE(test_shared),
 	};

@@ -73,8 +73,10 @@ static void compare(const struct mm_table *t, const struct model *m)
 static void random_against_model(size_t max, uint64_t keys, size_t table_max)
 {
 	static struct model model;
+	static uint32_t numbers[2000]; /* that the keys had last */
 	struct mm_table t;
 	uint64_t seed = max;
+	memset(numbers, 0, sizeof numbers);
 	model = (struct model){ .max = max };
 	mm_table_init(&t, &hash_key, sizeof(uint64_t), sizeof(struct item), table_max);
 	for (uint64_t i = 1; i <= 20000; i++) {
@@ -89,9 +91,18 @@ static void random_against_model(size_t max, uint64_t keys, size_t table_max)
 			model_remove(&model, (size_t)(model_find(&model, key) - model.items));
 			continue;
 		}
-		struct item *item = mm_table_put(&t, &key, &fresh);
+		struct item *item = NULL;
+		if (choice == 3) {
+			item = mm_table_put_at(&t, numbers[key], &key);
+			assert_int_equal(item != NULL, known);
+			fresh = false;
+		}
+		if (item == NULL) {
+			item = mm_table_put(&t, &key, &fresh);
+			assert_int_equal(fresh, !known);
+		}
 		assert_non_null(item);
-		assert_int_equal(fresh, !known);
+		numbers[key] = mm_table_number(&t, item);
 		assert_true(item->key == key);
 		if (fresh)
 			assert_true(item->value == 0);
