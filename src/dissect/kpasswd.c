@@ -117,7 +117,7 @@ static void release(struct mm_dissect *d)
 static void request(struct mm_dissect *d, const struct header *h, struct mm_slice msg)
 {
 	struct kpasswd_state *st = d->state;
-	struct mm_id id = mm_id_of(&d->key, msg);
+	struct mm_id id = mm_dissect_id(d, msg);
 	struct mm_slice ap_req;
 	if (st->ev != NULL && mm_id_eq(&id, &st->request)) {
 		mm_event_add_pkts(st->ev, d->first, d->last);

@@ -811,7 +811,7 @@ static void request(
         struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq)
 {
 	struct state *st = d->state;
-	struct mm_id id = mm_id_of(&d->key, msg);
+	struct mm_id id = mm_dissect_id(d, msg);
 	struct pending *slot = &st->pending[0];
 	bool repeated = false;
 	for (size_t i = 0; i < PENDING_MAX; i++) {
@@ -912,7 +912,7 @@ static bool answered_before(const struct state *st, const struct mm_id *reply)
 
 static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, struct mm_cursor seq)
 {
-	struct mm_id id = mm_id_of(&d->key, msg);
+	struct mm_id id = mm_dissect_id(d, msg);
 	if (answered_before(d->state, &id))
 		return;
 	char service[MM_STR_MAX];

@@ -485,10 +485,9 @@ static uint64_t distance(int64_t a, int64_t b)
 /* A SPAN port that sees a datagram come and go shows it twice, and so do two sensors, perhaps with other tags, addresses
  * of the link layer and time to live; a client that asks again does so later. */
 static bool is_copy(const struct mm_flow_table *t, struct mm_track *tr, unsigned side,
-        const struct mm_packet *pkt, const struct mm_segment *seg)
+        const struct mm_packet *pkt, const struct mm_segment *seg, const struct mm_id *id)
 {
-	struct mm_recent now = { pkt->time_ns,
-		mm_siphash(&t->conf.key, seg->payload.p, seg->payload.len), seg->payload.len + 1 };
+	struct mm_recent now = { pkt->time_ns, id->h[0], seg->payload.len + 1 };
 	for (size_t i = 0; i < MM_FLOW_RECENT; i++) {
 		const struct mm_recent *r = &tr->recent[side][i];
 		if (r->len == now.len && r->hash == now.hash &&
@@ -558,11 +557,12 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 		}
 	}
 	struct mm_track *tr = f->track;
-	if (is_copy(t, tr, side, pkt, seg)) {
+	struct mm_id id = mm_id_of(&t->conf.key, seg->payload);
+	if (is_copy(t, tr, side, pkt, seg, &id)) {
 		t->stats.n_copies++;
 		return;
 	}
-	mm_frame_datagram(t, f, side, pkt, seg);
+	mm_frame_datagram(t, f, side, pkt, seg, &id);
 }
 
 static inline bool is_crowded(const struct mm_flow_table *t)

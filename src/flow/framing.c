@@ -296,7 +296,7 @@ void mm_frame_run(struct mm_flow_table *t, struct mm_flow *f, unsigned side, str
 }
 
 void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
-        const struct mm_packet *pkt, const struct mm_segment *seg)
+        const struct mm_packet *pkt, const struct mm_segment *seg, const struct mm_id *id)
 {
 	struct mm_track *tr = f->track;
 	if (seg->payload.len > tr->self->message_max) {
@@ -306,6 +306,7 @@ void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 	}
 	struct mm_dissect d;
 	mm_frame_context(t, f, side, &d);
+	d.id = *id;
 	set_time(&d, tr, pkt->time_ns);
 	d.first = seg->first.number != 0 ? seg->first : pkt->id;
 	d.last = pkt->id;

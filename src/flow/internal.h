@@ -208,7 +208,7 @@ void mm_frame_report_loss(struct mm_flow_table *t, struct mm_flow *f, uint64_t n
 void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t time_ns);
 /** A whole datagram. */
 void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
-        const struct mm_packet *pkt, const struct mm_segment *seg);
+        const struct mm_packet *pkt, const struct mm_segment *seg, const struct mm_id *id);
 /** Call end(). */
 void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
 
