@@ -10,7 +10,6 @@
 
 enum {
 	FIRST_ROOM = 4096,
-	DIGITS_MAX = 20, /* of a 64-bit number */
 	ASCII_MAX = 0x7f,
 };
 
@@ -66,20 +65,32 @@ static inline void two_digits(char *p, unsigned v)
 	p[1] = (char)('0' + v % 10);
 }
 
+static size_t count_digits(uint64_t v)
+{
+	size_t n = 1;
+	for (; v >= 10000; v /= 10000)
+		n += 4;
+	return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
 /** At least width digits. */
 static void put_digits(struct mm_buf *b, uint64_t v, size_t width)
 {
-	char out[DIGITS_MAX];
-	size_t i = DIGITS_MAX;
+	size_t n = count_digits(v);
+	n = n < width ? width : n;
+	if (!mm_buf_reserve(b, n))
+		return;
+	char *p = b->p + b->len, *end = p + n;
+	b->len += n;
+	*end = '\0';
 	for (; v >= 100; v /= 100)
-		two_digits(out + (i -= 2), (unsigned)(v % 100));
+		two_digits(end -= 2, (unsigned)(v % 100));
 	if (v >= 10)
-		two_digits(out + (i -= 2), (unsigned)v);
+		two_digits(end -= 2, (unsigned)v);
 	else
-		out[--i] = (char)('0' + v);
-	while (DIGITS_MAX - i < width && i > 0)
-		out[--i] = '0';
-	mm_buf_put(b, out + i, DIGITS_MAX - i);
+		*--end = (char)('0' + v);
+	while (end > p)
+		*--end = '0';
 }
 
 void mm_buf_u64(struct mm_buf *b, uint64_t v)
@@ -200,9 +211,40 @@ static size_t plain_run(const unsigned char *p, size_t len)
 	return n;
 }
 
+static bool is_all_plain(const unsigned char *p, size_t len)
+{
+	uint64_t w;
+	if (len < sizeof w)
+		return plain_run(p, len) == len;
+	for (size_t n = 0; len - n >= sizeof w; n += sizeof w) {
+		memcpy(&w, p + n, sizeof w);
+		if (not_plain(w) != 0)
+			return false;
+	}
+	memcpy(&w, p + len - sizeof w, sizeof w);
+	return not_plain(w) == 0;
+}
+
+/** As they are, in quotes. */
+static void put_quoted(struct mm_buf *b, const char *text, size_t len)
+{
+	if (!mm_buf_reserve(b, len + 2))
+		return;
+	char *p = b->p + b->len;
+	*p = '"';
+	if (len != 0)
+		memcpy(p + 1, text, len);
+	memcpy(p + 1 + len, "\"", 2);
+	b->len += len + 2;
+}
+
 void mm_buf_json(struct mm_buf *b, const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text;
+	if (is_all_plain(p, len)) {
+		put_quoted(b, text, len);
+		return;
+	}
 	mm_buf_put(b, "\"", 1);
 	for (size_t i = 0; i < len;) {
 		size_t n = plain_run(p + i, len - i);

@@ -119,34 +119,48 @@ INLINE void put_addr(struct mm_buf *out, const char *name, const struct mm_addr 
 	}
 }
 
+/* Where in the buffer the name of the file of the packet before is: as a rule that of the next one, too. */
+struct named {
+	uint32_t file;
+	size_t at, len; /* from the quote to the '#'; len 0: nowhere yet */
+};
+
 /* "FILE#N" */
-static void pkt(struct mm_buf *out, const struct mm_pkt *p, const struct mm_files *files)
+static void pkt(struct mm_buf *out, const struct mm_pkt *p, const struct mm_files *files,
+        struct named *named)
 {
-	const char *name = mm_files_name(files, p->file);
-	mm_buf_json(out, name, strlen(name));
-	if (!out->failed)
-		out->len--; /* the quote goes behind the number */
-	mm_buf_put(out, "#", 1);
+	if (named->len != 0 && named->file == p->file) {
+		if (mm_buf_reserve(out, named->len))
+			memcpy(out->p + out->len, out->p + named->at, named->len);
+		out->len += out->failed ? 0 : named->len;
+	} else {
+		const char *name = mm_files_name(files, p->file);
+		size_t at = out->len;
+		mm_buf_json(out, name, strlen(name));
+		if (!out->failed)
+			out->p[out->len - 1] = '#'; /* the quote goes behind the number */
+		*named = (struct named){ p->file, at, out->len - at };
+	}
 	mm_buf_u64(out, p->number);
 	mm_buf_put(out, "\"", 1);
 }
 
-INLINE void put_pkt(
-        struct mm_buf *out, const char *name, const struct mm_pkt *p, const struct mm_files *files)
+INLINE void put_pkt(struct mm_buf *out, const char *name, const struct mm_pkt *p,
+        const struct mm_files *files, struct named *named)
 {
 	if (p->number == 0)
 		return;
 	key(out, name);
-	pkt(out, p, files);
+	pkt(out, p, files, named);
 }
 
 static void put_pkts(struct mm_buf *out, const char *name, const struct mm_pkt *p, size_t n,
-        const struct mm_files *files)
+        const struct mm_files *files, struct named *named)
 {
 	key(out, name);
 	for (size_t i = 0; i < n; i++) {
 		mm_buf_put(out, i == 0 ? "[" : ",", 1);
-		pkt(out, &p[i], files);
+		pkt(out, &p[i], files, named);
 	}
 	mm_buf_str(out, n == 0 ? "[]" : "]");
 }
@@ -322,9 +336,10 @@ void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct m
 		put_time(out, "mintmark.response.time", ev->response_ns);
 	put_event_id(out, start);
 	put_path(out, &ev->path); /* behind the id: another sensor sees other tags */
-	put_pkt(out, "mintmark.request.packet", &ev->request_pkt, files);
-	put_pkt(out, "mintmark.response.packet", &ev->response_pkt, files);
-	put_pkts(out, "mintmark.packets", ev->pkts, ev->n_pkts, files);
+	struct named named = { 0 };
+	put_pkt(out, "mintmark.request.packet", &ev->request_pkt, files, &named);
+	put_pkt(out, "mintmark.response.packet", &ev->response_pkt, files, &named);
+	put_pkts(out, "mintmark.packets", ev->pkts, ev->n_pkts, files, &named);
 	mm_buf_put(out, "}", 1);
 }
 
@@ -370,6 +385,7 @@ static void put_fact(struct mm_buf *out, const struct mm_facts *facts)
 static void put_evidence(
         struct mm_buf *out, const struct mm_finding *f, const struct mm_files *files)
 {
+	struct named named = { 0 };
 	key(out, "mintmark.evidence");
 	mm_buf_put(out, "[", 1);
 	for (size_t i = 0; i < f->n_evidence; i++) {
@@ -380,7 +396,7 @@ static void put_evidence(
 		put_word(out, "id", mm_weight(e->weight_id)->id);
 		put_fixed(out, "weight", e->weight, WEIGHT_DECIMALS);
 		put_text(out, "what", e->what);
-		put_pkts(out, "packets", e->pkts, e->n_pkts, files);
+		put_pkts(out, "packets", e->pkts, e->n_pkts, files, &named);
 		mm_buf_put(out, "}", 1);
 	}
 	mm_buf_put(out, "]", 1);
@@ -404,7 +420,7 @@ static void use(struct mm_buf *out, const struct mm_use *u, const struct mm_file
 		put_word(out, "status_domain", mm_status_domain_name(u->status.domain));
 		put_int(out, "status_code", u->status.code);
 	}
-	put_pkt(out, "packet", &u->pkt, files);
+	put_pkt(out, "packet", &u->pkt, files, &(struct named){ 0 });
 	put_count(out, "times", u->n);
 	mm_buf_put(out, "}", 1);
 }
@@ -480,7 +496,7 @@ void mm_json_finding(struct mm_buf *out, const struct mm_finding *f, const struc
 	if (f->facts.miss.m > 0)
 		put_coverage(out, &f->facts.miss);
 	put_word(out, "event.id", f->event_id);
-	put_pkts(out, "mintmark.packets", f->pkts, f->n_pkts, files);
+	put_pkts(out, "mintmark.packets", f->pkts, f->n_pkts, files, &(struct named){ 0 });
 	if (f->n_pkts_more != 0)
 		put_count(out, "mintmark.packets_more", f->n_pkts_more);
 	mm_buf_put(out, "}", 1);
