@@ -37,8 +37,8 @@ struct mm_baseline_near {
 };
 
 enum {
-	MM_BASELINE_NEAR = 4096, /* powers of two */
-	MM_BASELINE_NEAR_LENGTHS = 1024,
+	MM_BASELINE_NEAR = 32768, /* powers of two */
+	MM_BASELINE_NEAR_LENGTHS = 4096,
 };
 
 struct mm_baseline {

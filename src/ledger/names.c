@@ -9,7 +9,7 @@ struct entry {
 };
 
 enum {
-	NEAR = 4096, /* a power of two */
+	NEAR = 16384, /* a power of two */
 };
 
 void mm_names_init(struct mm_names *names, const struct mm_hash_key *key, size_t max)
