@@ -45,10 +45,36 @@ static inline bool element(struct mm_cursor *c, uint8_t *tag, struct mm_slice *b
 	return true;
 }
 
+/* Where the contents begin and how long they are, if the element has this tag, the length one of the forms that hold
+ * nearly all of them, and all of it is there: 0 otherwise, which says no more than that somebody has to look closely. */
+static inline size_t plain_header(const struct mm_cursor *c, uint8_t tag, size_t *len)
+{
+	enum { SHORT = 2, LONG1 = 3, LONG2 = 4 }; /* bytes of tag and length */
+	const uint8_t *p = c->p;
+	size_t header = SHORT;
+	if (c->len < SHORT || p[0] != tag)
+		return 0;
+	*len = p[1];
+	if (p[1] & LENGTH_LONG) {
+		if (c->len < LONG2 || p[1] > (LENGTH_LONG | 2) || p[1] == LENGTH_LONG)
+			return 0;
+		header = p[1] == (LENGTH_LONG | 1) ? LONG1 : LONG2;
+		*len = header == LONG1 ? p[2] : (size_t)p[2] << 8 | p[3];
+	}
+	return *len <= c->len - header ? header : 0;
+}
+
 static inline struct mm_cursor get(struct mm_cursor *c, uint8_t tag)
 {
 	uint8_t t;
 	struct mm_slice body;
+	size_t len, header = plain_header(c, tag, &len);
+	if (header != 0 && (tag & TAG_NUMBER_MASK) != TAG_NUMBER_MASK) {
+		struct mm_cursor contents = { c->p + header, len, false };
+		c->p += header + len;
+		c->len -= header + len;
+		return contents;
+	}
 	if (mm_peek8(c) != tag || !element(c, &t, &body)) {
 		mm_fail(c);
 		return (struct mm_cursor){ c->p, 0, true };
@@ -87,8 +113,8 @@ static int64_t integer(struct mm_slice body, bool *ok)
 	}
 	struct mm_cursor c = mm_cursor(body);
 	uint64_t v = (mm_peek8(&c) & 0x80) ? UINT64_MAX : 0;
-	while (c.len != 0)
-		v = v << 8 | mm_u8(&c);
+	for (size_t i = 0; i < body.len; i++)
+		v = v << 8 | body.p[i];
 	return (int64_t)v;
 }
 
