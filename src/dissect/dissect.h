@@ -60,13 +60,13 @@ struct mm_dissect {
 	const struct mm_dissector *self;
 	void *state; /* state_size bytes of this flow */
 	const struct mm_flow_info *flow;
-	enum mm_dir dir;           /* of this message */
-	int64_t time_ns;           /* of the packet with the message's last byte */
-	int64_t now_ns;            /* packet time at which it was known; not before time_ns */
-	struct mm_pkt first, last; /* packets with its first and last byte */
-	bool lossy;                /* bytes of this flow were lost earlier */
-	struct mm_hash_key key;    /* of this run: for mm_dissect_id() */
-	struct mm_id id;           /* of a datagram's bytes; all zero where nobody asked for it */
+	enum mm_dir dir;               /* of this message */
+	int64_t time_ns;               /* of the packet with the message's last byte */
+	int64_t now_ns;                /* packet time at which it was known; not before time_ns */
+	struct mm_pkt first, last;     /* packets with its first and last byte */
+	bool lossy;                    /* bytes of this flow were lost earlier */
+	const struct mm_bulk_key *key; /* of this run: for mm_dissect_id() */
+	struct mm_id id; /* of a datagram's bytes; all zero where nobody asked for it */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event */
 	void *sink;
@@ -126,7 +126,7 @@ void mm_dissect_response(struct mm_dissect *d, struct mm_event *ev);
 /** Which bytes this message is, among the messages of its flow. */
 static inline struct mm_id mm_dissect_id(const struct mm_dissect *d, struct mm_slice msg)
 {
-	return d->id.h[0] != 0 ? d->id : mm_id_of(&d->key, msg);
+	return d->id.h[0] != 0 ? d->id : mm_bulk_id_of(d->key, msg);
 }
 
 /** Give the event away. */

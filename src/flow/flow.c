@@ -557,7 +557,7 @@ static void take_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned s
 		}
 	}
 	struct mm_track *tr = f->track;
-	struct mm_id id = mm_id_of(&t->conf.key, seg->payload);
+	struct mm_id id = mm_bulk_id_of(&t->bulk_key, seg->payload);
 	if (is_copy(t, tr, side, pkt, seg, &id)) {
 		t->stats.n_copies++;
 		return;
@@ -761,6 +761,7 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 	if (t == NULL)
 		return MM_ERR_NOMEM;
 	t->conf = *config;
+	mm_bulk_key_init(&t->bulk_key, &config->key);
 	t->free_flow = MM_NONE;
 	t->now_ns = INT64_MIN;
 	t->retimed_ns = INT64_MIN;

@@ -21,7 +21,7 @@ void mm_frame_context(
 		.flow = &tr->info,
 		.dir = mm_flow_dir(f, side),
 		.lossy = tr->lossy,
-		.key = t->conf.key,
+		.key = &t->bulk_key,
 		.pool = t->conf.pool,
 		.emit = emit,
 		.sink = t,

@@ -134,6 +134,7 @@ struct mm_class {
 
 struct mm_flow_table {
 	struct mm_flow_config conf;
+	struct mm_bulk_key bulk_key; /* from conf.key */
 	struct mm_flow_stats stats;
 	struct mm_flow_proto_stats *proto;
 	struct mm_class class;

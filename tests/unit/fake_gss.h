@@ -214,7 +214,10 @@ static inline const struct fake_call *fake_nth(enum fake_what what, size_t i)
 static inline struct mm_dissect fake_dissect(const struct mm_dissector *self)
 {
 	static const struct mm_flow_info flow = { .transport = MM_TCP };
-	struct mm_dissect d = { .self = self, .flow = &flow, .time_ns = 1, .now_ns = 1 };
+	static const struct mm_bulk_key key;
+	struct mm_dissect d = {
+		.self = self, .flow = &flow, .key = &key, .time_ns = 1, .now_ns = 1
+	};
 	d.state = calloc(1, self->state_size == 0 ? 1 : self->state_size);
 	assert(d.state != NULL);
 	return d;

@@ -16,6 +16,7 @@ enum { EVENTS_MAX = 16 };
 static struct mm_flow_info flow = { .transport = MM_TCP };
 static struct mm_event_pool pool;
 static struct mm_presentation p;
+static const struct mm_bulk_key key;
 static struct mm_dissect d;
 static struct mm_event *events[EVENTS_MAX];
 static size_t n_events;
@@ -32,9 +33,12 @@ static int set_up(void **state)
 	(void)state;
 	der_reset();
 	mm_event_pool_init(&pool, EVENTS_MAX);
-	d = (struct mm_dissect){
-		.self = &mm_kerberos, .flow = &flow, .pool = &pool, .emit = take, .time_ns = 5
-	};
+	d = (struct mm_dissect){ .self = &mm_kerberos,
+		.key = &key,
+		.flow = &flow,
+		.pool = &pool,
+		.emit = take,
+		.time_ns = 5 };
 	p.ev = NULL;
 	return 0;
 }

@@ -93,6 +93,60 @@ static void test_id(void **state)
 	}
 }
 
+/* Of a program in another language, after the words in hash.h and the papers. */
+static void test_bulk_id_vectors(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t len;
+		struct mm_id id;
+	} rows[] = {
+		{ 0, { UINT64_C(0xbb68a2746f2be59a), UINT64_C(0x7dad9215f1864edc) } },
+		{ 64, { UINT64_C(0x3066ebca241c06db), UINT64_C(0x3a30e029378ecb95) } },
+		{ 65, { UINT64_C(0xc79ee48ee2fc1203), UINT64_C(0x15d756408356d587) } },
+		{ 1100, { UINT64_C(0xbc2f6f8d401341ba), UINT64_C(0xcaec91aa4819011b) } },
+		{ 1500, { UINT64_C(0x0b175dd31c061ff7), UINT64_C(0xb10890cb1d8ebf63) } },
+	};
+	struct mm_bulk_key k;
+	uint8_t message[1500];
+	for (size_t i = 0; i < sizeof message; i++)
+		message[i] = (uint8_t)(i * 7);
+	mm_bulk_key_init(&k, &(struct mm_hash_key){
+	                             UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908) });
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct mm_id id = mm_bulk_id_of(&k, mm_slice(message, rows[i].len));
+		assert_true(mm_id_eq(&id, &rows[i].id));
+	}
+}
+
+/* Every bit counts, at every length around a block's and a tail's end; so does the length, and the key. */
+static void test_bulk_id(void **state)
+{
+	(void)state;
+	static const size_t lengths[] = { 0, 1, 15, 16, 63, 64, 65, 79, 80, 81, 1023, 1024, 1025,
+		1087, 1088, 1089, 1104, 2048, 2500 };
+	static struct mm_bulk_key k, other;
+	uint8_t message[2501] = { 0 };
+	mm_bulk_key_init(&k, &(struct mm_hash_key){ 1, 2 });
+	mm_bulk_key_init(&other, &(struct mm_hash_key){ 1, 3 });
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		size_t len = lengths[i];
+		struct mm_id id = mm_bulk_id_of(&k, mm_slice(message, len)), changed;
+		changed = mm_bulk_id_of(&k, mm_slice(message, len));
+		assert_true(mm_id_eq(&id, &changed));
+		changed = mm_bulk_id_of(&k, mm_slice(message, len + 1));
+		assert_false(mm_id_eq(&id, &changed));
+		changed = mm_bulk_id_of(&other, mm_slice(message, len));
+		assert_false(mm_id_eq(&id, &changed));
+		for (size_t bit = 0; bit < 8 * len; bit++) {
+			message[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			changed = mm_bulk_id_of(&k, mm_slice(message, len));
+			message[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_false(mm_id_eq(&id, &changed));
+		}
+	}
+}
+
 static void test_siphash_key_matters(void **state)
 {
 	(void)state;
@@ -124,6 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash),
 		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_bulk_id),
+		cmocka_unit_test(test_bulk_id_vectors),
 		cmocka_unit_test(test_siphash_key_matters),
 		cmocka_unit_test(test_fingerprint),
 	};
