@@ -101,11 +101,11 @@ static void test_bulk_id_vectors(void **state)
 		size_t len;
 		struct mm_id id;
 	} rows[] = {
-		{ 0, { UINT64_C(0xbb68a2746f2be59a), UINT64_C(0x7dad9215f1864edc) } },
-		{ 64, { UINT64_C(0x3066ebca241c06db), UINT64_C(0x3a30e029378ecb95) } },
-		{ 65, { UINT64_C(0xc79ee48ee2fc1203), UINT64_C(0x15d756408356d587) } },
-		{ 1100, { UINT64_C(0xbc2f6f8d401341ba), UINT64_C(0xcaec91aa4819011b) } },
-		{ 1500, { UINT64_C(0x0b175dd31c061ff7), UINT64_C(0xb10890cb1d8ebf63) } },
+		{ 0, { { UINT64_C(0xbb68a2746f2be59a), UINT64_C(0x7dad9215f1864edc) } } },
+		{ 64, { { UINT64_C(0x3066ebca241c06db), UINT64_C(0x3a30e029378ecb95) } } },
+		{ 65, { { UINT64_C(0xc79ee48ee2fc1203), UINT64_C(0x15d756408356d587) } } },
+		{ 1100, { { UINT64_C(0xbc2f6f8d401341ba), UINT64_C(0xcaec91aa4819011b) } } },
+		{ 1500, { { UINT64_C(0x0b175dd31c061ff7), UINT64_C(0xb10890cb1d8ebf63) } } },
 	};
 	struct mm_bulk_key k;
 	uint8_t message[1500];

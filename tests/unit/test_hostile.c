@@ -165,7 +165,9 @@ static void dissect(
         struct run *r, const struct mm_dissector *self, const struct seed *s, size_t cut)
 {
 	r->flow.transport = s->udp ? MM_UDP : MM_TCP;
+	static const struct mm_bulk_key key;
 	r->d = (struct mm_dissect){ .self = self,
+		.key = &key,
 		.flow = &r->flow,
 		.now_ns = 1,
 		.pool = &r->pool,

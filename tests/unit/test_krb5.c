@@ -21,6 +21,7 @@ enum {
 
 static struct mm_flow_info flow;
 static struct mm_event_pool pool;
+static struct mm_bulk_key key;
 static struct mm_dissect d;
 static struct mm_event *events[EVENTS_MAX];
 static size_t n_events;
@@ -37,7 +38,10 @@ static void begin(enum mm_transport transport)
 	flow = (struct mm_flow_info){ .client = { { 4, { 192, 0, 2, 1 } }, 50000 },
 		.server = { { 4, { 192, 0, 2, 2 } }, 88 },
 		.transport = transport };
-	d = (struct mm_dissect){ .self = &mm_kerberos, .flow = &flow, .pool = &pool, .emit = take };
+	mm_bulk_key_init(&key, &(struct mm_hash_key){ 1, 2 });
+	d = (struct mm_dissect){
+		.self = &mm_kerberos, .key = &key, .flow = &flow, .pool = &pool, .emit = take
+	};
 	d.state = calloc(1, mm_kerberos.state_size);
 	assert_non_null(d.state);
 }
