@@ -61,8 +61,11 @@ void mm_buf_printf(struct mm_buf *b, const char *fmt, ...)
 /** Two digits at p. */
 static inline void two_digits(char *p, unsigned v)
 {
-	p[0] = (char)('0' + v / 10);
-	p[1] = (char)('0' + v % 10);
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+	                            "25262728293031323334353637383940414243444546474849"
+	                            "50515253545556575859606162636465666768697071727374"
+	                            "75767778798081828384858687888990919293949596979899";
+	memcpy(p, pairs + 2 * v, 2);
 }
 
 static size_t count_digits(uint64_t v)
