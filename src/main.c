@@ -547,6 +547,18 @@ static bool is_capture(const struct args *args, const char *path)
 	return false;
 }
 
+/* Records of a replay that nobody watches leave in large pieces: stdio's own are of a block of the file, two or three
+ * events. Must come before anything is written. */
+static void widen(const struct run *run, FILE *f)
+{
+	enum { OUTPUT_BUFFER = 256 * 1024 };
+	/* Kept until the end of the process: the stream may be flushed as late as that. When memory is out, stdio's stays. */
+	char *buffer =
+	        run->args->n_interfaces == 0 && !isatty(fileno(f)) ? malloc(OUTPUT_BUFFER) : NULL;
+	if (buffer != NULL)
+		(void)setvbuf(f, buffer, _IOFBF, OUTPUT_BUFFER);
+}
+
 static bool open_outputs(struct run *run)
 {
 	const struct args *args = run->args;
@@ -566,6 +578,7 @@ static bool open_outputs(struct run *run)
 			run->failed = true;
 			return false;
 		}
+		widen(run, run->file);
 		if (mintmark_add_output_file(
 		            run->m, MINTMARK_NDJSON, run->file, args->write_path) != 0)
 			return complain(run);
@@ -574,6 +587,7 @@ static bool open_outputs(struct run *run)
 	enum mintmark_format format = args->json ? MINTMARK_NDJSON
 	                              : color    ? MINTMARK_TEXT_COLOR
 	                                         : MINTMARK_TEXT;
+	widen(run, stdout);
 	if (mintmark_add_output(run->m, format, stdout) != 0)
 		return complain(run);
 	return true;
