@@ -83,7 +83,8 @@ struct mintmark {
 	struct mm_files files;
 	char *interfaces[MM_CREW_LIVES_MAX];
 	size_t n_interfaces;
-	uint64_t n_workers; /* of option engine.workers, or what auto stands for */
+	uint64_t events_max; /* of option engine.events, or its share of engine.max_memory */
+	uint64_t n_workers;  /* of option engine.workers, or what auto stands for */
 	bool live;
 	int64_t weighed_ns;         /* wall time at which all findings were weighed last */
 	struct mm_source **sources; /* owned by merge */
@@ -604,9 +605,10 @@ static void share_memory(struct mm_config *c)
 		uint64_t *limit;
 		uint64_t each_b, share, least;
 	} parts[] = {
-		{ &c->flow_max, 160, 15, 16 },
+		{ &c->flow_max, 160, 10, 16 },
 		{ &c->flow_tracked, 1536, 15, 16 },
-		{ &c->flow_buffer_total_b, 1, 20, 65536 },
+		{ &c->flow_buffer_total_b, 1, 15, 65536 },
+		{ &c->events_max, sizeof(struct mm_event_room), 10, 64 },
 		{ &c->event_memory_b, 1, 10, 65536 },
 		{ &c->ledger_rows_max, 320, 30, 16 },
 		{ &c->findings_max, 18 * 1024, 10, 16 },
@@ -972,6 +974,7 @@ static int new_stages(struct mintmark *m)
 	struct mm_config shared = m->config;
 	const struct mm_config *c = &shared;
 	share_memory(&shared);
+	m->events_max = c->events_max;
 	struct mm_crew_config crew = { .ops = &crew_ops,
 		.arg = m,
 		.key = m->key,
@@ -1224,7 +1227,7 @@ static void event_stats(
 		.n_refused = crew->n_events_refused,
 		.n_early = crew->n_events_early,
 		.n_making = crew->n_rooms,
-		.making_max = m->config.events_max,
+		.making_max = m->events_max,
 		.n_waiting = crew->n_waiting,
 		.waiting_b = crew->waiting_b,
 		.waiting_max_b = crew->waiting_max_b };
