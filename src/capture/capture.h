@@ -2,7 +2,7 @@
 #ifndef MM_CAPTURE_CAPTURE_H
 #define MM_CAPTURE_CAPTURE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "base/addr.h"
 #include "base/cursor.h"
@@ -79,7 +79,7 @@ enum {
  * compressed by gzip, zstd or xz, told by magic; "-" reads standard input.
  * filter: a pcap-filter(7) expression compiled for each link type met, or NULL. It must compile
  * for the first link type; packets of a later one for which it does not are turned away.
- * stop: once set, a read that a signal interrupts is the end of the input; borrowed, may be NULL.
+ * stop: once set, an input that has no bytes yet has ended; borrowed, may be NULL.
  * *out: owned by the caller, to be closed with mm_source_close().
  * The first 64 KiB are read here; later reads are of 256 KiB, in next(). At its end a source gives
  * its buffers and file descriptor back, also before it is closed.
@@ -89,8 +89,7 @@ enum {
  * (errno), MM_ERR_NOMEM, or MM_ERR_UNSUPPORTED (compressed data that need too much memory; too
  * many link types to filter); all packets before the fault have then been given. */
 int mm_source_open_file(const char *path, uint32_t file, const char *filter,
-        const volatile sig_atomic_t *stop, struct mm_source **out, char *why,
-        size_t why_len) MM_MUST_CHECK;
+        const atomic_bool *stop, struct mm_source **out, char *why, size_t why_len) MM_MUST_CHECK;
 
 void mm_source_close(struct mm_source *s); /* accepts NULL */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lzma.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ static const uint8_t xz_magic[] = { 0xfd, '7', 'z', 'X', 'Z', 0x00 }; /* .xz for
 enum {
 	GZIP_WINDOW_BITS = 15 + 16, /* zlib.h, inflateInit2: largest window, a gzip header */
 	ZSTD_FRAME_START = 5,       /* RFC 8878 section 3.1.1: magic and frame header descriptor */
+	WAIT_MS = 100,              /* between two looks at stop */
 };
 
 /* One decoder of whichever kind, and the stored bytes it has not used. */
@@ -93,18 +95,32 @@ static void close_fd(struct mm_input *in)
 	in->fd = -1;
 }
 
+/** Wait until read() would not. False when told to stop before that. A signal interrupts one thread, seldom the one that
+ * reads, or comes before it waits: so stop is looked at again and again. */
+static bool wait_for_bytes(const struct mm_input *in)
+{
+	if (!in->waits || in->stop == NULL)
+		return true;
+	struct pollfd fd = { .fd = in->fd, .events = POLLIN };
+	while (!atomic_load_explicit(in->stop, memory_order_relaxed)) {
+		int n = poll(&fd, 1, WAIT_MS);
+		if (n > 0 || (n < 0 && errno != EINTR))
+			return true;
+	}
+	return false;
+}
+
 /** Up to room stored bytes: how many in *got; 0 at the end of the file. */
 static int read_stored(struct mm_input *in, uint8_t *to, size_t room, size_t *got)
 {
 	*got = 0;
 	if (in->fd < 0)
 		return MM_OK;
-	ssize_t n;
-	do
-		n = read(in->fd, to, room);
-	while (n < 0 && errno == EINTR && (in->stop == NULL || !*in->stop));
-	if (n < 0 && errno == EINTR)
-		n = 0; /* told to stop: what was read is all there is */
+	ssize_t n = 0; /* told to stop: what was read is all there is */
+	if (wait_for_bytes(in))
+		do
+			n = read(in->fd, to, room);
+		while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return end_with(in, MM_ERR_IO, strerror(errno));
 	if (n == 0)
@@ -305,6 +321,7 @@ static int open_fd(struct mm_input *in, const char *path)
 	        strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (in->fd < 0 || fstat(in->fd, &st) != 0)
 		return end_with(in, MM_ERR_IO, strerror(errno));
+	in->waits = !S_ISREG(st.st_mode);
 	if (S_ISREG(st.st_mode) && st.st_size > 0) {
 		in->size = (uint64_t)st.st_size;
 		/* Advice only: what it answers changes nothing. */
@@ -313,7 +330,7 @@ static int open_fd(struct mm_input *in, const char *path)
 	return MM_OK;
 }
 
-int mm_input_open(struct mm_input *in, const char *path, const volatile sig_atomic_t *stop)
+int mm_input_open(struct mm_input *in, const char *path, const atomic_bool *stop)
 {
 	struct mm_slice magic;
 	*in = (struct mm_input){ .fd = -1, .stop = stop };

@@ -6,7 +6,7 @@
 #ifndef MM_CAPTURE_INPUT_H
 #define MM_CAPTURE_INPUT_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "base/cursor.h"
 #include "base/err.h"
@@ -36,8 +36,9 @@ enum {
 struct mm_unpacker;
 
 struct mm_input {
-	int fd;                            /* -1 once the stored file has ended */
-	const volatile sig_atomic_t *stop; /* set: an interrupted read is the end; may be NULL */
+	int fd;                  /* -1 once the stored file has ended */
+	const atomic_bool *stop; /* set: waiting is over, as if at the end; may be NULL */
+	bool waits;              /* no file: bytes come when they come */
 	enum mm_codec codec;
 	bool ended;      /* nothing comes after the bytes in the buffer; status tells why */
 	int status;      /* MM_OK: a clean end */
@@ -58,8 +59,7 @@ enum mm_codec mm_input_codec(struct mm_slice magic);
 /** Open path, "-" for standard input, and read its first bytes. stop: see above, borrowed.
  * Errors: MM_ERR_IO (errno), MM_ERR_NOMEM; in->why then holds the reason and in needs no
  * mm_input_done(). */
-int mm_input_open(
-        struct mm_input *in, const char *path, const volatile sig_atomic_t *stop) MM_MUST_CHECK;
+int mm_input_open(struct mm_input *in, const char *path, const atomic_bool *stop) MM_MUST_CHECK;
 
 /** Give the file descriptor and all memory back; harmless on one that is done, or is all zero but
  * fd -1. */

@@ -165,7 +165,7 @@ static int file_start(struct mm_file *f)
 }
 
 int mm_source_open_file(const char *path, uint32_t file, const char *filter,
-        const volatile sig_atomic_t *stop, struct mm_source **out, char *why, size_t why_len)
+        const atomic_bool *stop, struct mm_source **out, char *why, size_t why_len)
 {
 	struct mm_file *f = calloc(1, sizeof *f);
 	if (f == NULL) {
