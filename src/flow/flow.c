@@ -604,10 +604,11 @@ void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns)
 	if (now_ns <= t->now_ns)
 		return;
 	t->now_ns = now_ns;
-	if (now_ns >= t->next_expiry_ns)
-		expire(t);
+	/* What was waited for first: it was over before the flow ran out, though time may come in leaps past both. */
 	if (now_ns >= t->next_look_ns)
 		mm_tcp_look(t);
+	if (now_ns >= t->next_expiry_ns)
+		expire(t);
 }
 
 void mm_flow_shed(struct mm_flow_table *t, unsigned level)
