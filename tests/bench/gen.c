@@ -1,7 +1,7 @@
 /*
  * gen - makes the captures that tests/bench measures with.
  *
- *	gen --kind mix|auth|small|flood [--seed N] [--size BYTES | --packets N] OUT.pcap
+ *	gen --kind mix|auth|small|flood [--seed N] [--size BYTES | --packets N | --seconds N] [--loop N] OUT.pcap
  *
  * The same kind, seed and limit give the same bytes on every machine. OUT is a classic pcap
  * (Ethernet, microseconds); "-" is standard output. What was made is told on standard error.
@@ -13,6 +13,8 @@
  *		second of packet time, each with its answer; every ticket is another
  *	small	60-byte frames (64 with the FCS): UDP datagrams and TCP ACKs of 100,000 flows
  *	flood	TCP SYNs, each from a random address
+ *
+ * --seconds is packet time. With --loop the same N packets come again and again, while time goes on.
  *
  * How it works: a fixed number of slots each play a script (a TLS session, a logon, ...) one packet
  * at a time, and each packet comes from a slot chosen at random, so the flows interleave. A script
@@ -2072,12 +2074,14 @@ static void slot_step(struct gen *g, struct slot *s)
 struct limit {
 	uint64_t n_packets;
 	uint64_t n_bytes;
+	uint64_t seconds; /* of packet time */
+	uint64_t loop;    /* packets after which the same come again */
 };
 
 static bool limit_reached(const struct gen *g, const struct limit *limit)
 {
 	return g->out.n_packets >= limit->n_packets || g->out.n_bytes >= limit->n_bytes ||
-	       g->out.err != 0;
+	       (g->now_us - EPOCH_US) / 1000000 >= limit->seconds || g->out.err != 0;
 }
 
 /** mix and auth. Returns 0, or -1 when there is no memory. */
@@ -2293,10 +2297,27 @@ static bool parse_number(const char *text, uint64_t *v)
 
 static int usage(void)
 {
-	fputs("usage: gen --kind mix|auth|small|flood [--seed N] [--size BYTES | --packets N] "
-	      "OUT.pcap\n",
+	fputs("usage: gen --kind mix|auth|small|flood [--seed N] [--size BYTES | --packets N | "
+	      "--seconds N] [--loop N] OUT.pcap\n",
 	        stderr);
 	return 2;
+}
+
+/* Returns 0, or -1 when there is no memory. */
+static int run_loop(struct gen *g, const struct kind *kind, const struct limit *limit)
+{
+	const struct rng first = g->rng;
+	int r;
+
+	do {
+		struct limit once = *limit;
+		if (limit->n_packets - g->out.n_packets > limit->loop)
+			once.n_packets = g->out.n_packets + limit->loop;
+		g->rng = first;
+		memset(g->next_port, 0, sizeof g->next_port);
+		r = kind->run(g, &once);
+	} while (r == 0 && !limit_reached(g, limit));
+	return r;
 }
 
 static int generate(
@@ -2312,7 +2333,7 @@ static int generate(
 		free(g);
 		return 1;
 	}
-	if (g == NULL || gen_init(g, seed, fd) != 0 || kind->run(g, limit) != 0) {
+	if (g == NULL || gen_init(g, seed, fd) != 0 || run_loop(g, kind, limit) != 0) {
 		fprintf(stderr, "gen: out of memory\n");
 		goto out;
 	}
@@ -2338,9 +2359,11 @@ int main(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "size", required_argument, NULL, 'b' },
 		{ "packets", required_argument, NULL, 'n' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "loop", required_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct limit limit = { UINT64_MAX, UINT64_MAX };
+	struct limit limit = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
 	const struct kind *kind = &kinds[0];
 	uint64_t seed = 1;
 	bool valid = true;
@@ -2359,13 +2382,18 @@ int main(int argc, char **argv)
 			valid = parse_number(optarg, &limit.n_bytes);
 		} else if (opt == 'n') {
 			valid = parse_number(optarg, &limit.n_packets);
+		} else if (opt == 't') {
+			valid = parse_number(optarg, &limit.seconds);
+		} else if (opt == 'l') {
+			valid = parse_number(optarg, &limit.loop) && limit.loop != 0;
 		} else {
 			valid = false;
 		}
 	}
 	if (!valid || optind != argc - 1)
 		return usage();
-	if (limit.n_packets == UINT64_MAX && limit.n_bytes == UINT64_MAX)
+	if (limit.n_packets == UINT64_MAX && limit.n_bytes == UINT64_MAX &&
+	        limit.seconds == UINT64_MAX)
 		limit.n_packets = kind->n_packets;
 	return generate(kind, seed, &limit, argv[optind]);
 }
