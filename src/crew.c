@@ -18,6 +18,7 @@ enum {
 	LOAD_BLOCKS = 8,         /* blocks of captures that they lie in */
 	LOAD_SPILL = 256 * 1024, /* bytes of segments that lie in no block */
 	ROUND_PACKETS = 2048,    /* read at once, until somebody else may */
+	ROUND_BYTES = 4 << 20,   /* so many bytes at most: they stay in memory while a load waits */
 	QUEUE_LOADS = 16,        /* that wait for a worker before reading stops */
 	ANALYSE_BATCHES = 16,    /* that wait before analysing goes first */
 	BATCHES_LEAST = 4,       /* of each worker */
@@ -100,6 +101,7 @@ struct mm_crew {
 	unsigned n_retimed; /* how often those who watch were given other ones: */
 	int64_t udp_timeout_ns, tcp_timeout_ns; /* taken by each worker between two rounds */
 	bool quit, ended, reading, analysing, stop, watched;
+	bool held;        /* analysing: by the caller, between two mm_crew_watch() */
 	size_t n_running; /* threads in work() */
 	struct mm_batch *filled, *filled_last, *free_batches;
 	size_t n_filled, n_batches, batches_max;
@@ -308,13 +310,19 @@ static int take_segment(
 	return c->status;
 }
 
-static int note_time(struct mm_crew *c, int64_t time_ns)
+static void note_time(struct mm_crew *c, int64_t time_ns)
 {
 	if (c->n_packets++ == 0)
 		c->first_ns = c->now_ns = c->settled_ns = time_ns;
 	if (time_ns > c->now_ns)
 		c->now_ns = time_ns;
-	if (c->n_threads != 0 || c->now_ns - c->settled_ns < SETTLE_NS)
+}
+
+/* The same, while all threads rest but the caller's. */
+static int note_time_alone(struct mm_crew *c, int64_t time_ns)
+{
+	note_time(c, time_ns);
+	if (c->now_ns - c->settled_ns < SETTLE_NS)
 		return c->status;
 	c->settled_ns = c->now_ns;
 	for (size_t i = 0; i < c->n_workers; i++) {
@@ -343,7 +351,7 @@ static enum mm_decode_verdict decode(
 
 int mm_crew_segment(struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
-	int r = note_time(c, pkt->time_ns);
+	int r = note_time_alone(c, pkt->time_ns);
 	return r != MM_OK ? r : take_segment(c, pkt, seg);
 }
 
@@ -352,7 +360,7 @@ int mm_crew_packet(struct mm_crew *c, const struct mm_packet *packet)
 	struct mm_packet pkt = *packet;
 	struct mm_segment seg;
 	enum mm_decode_verdict verdict = decode(c, &pkt, &seg);
-	int r = note_time(c, pkt.time_ns);
+	int r = note_time_alone(c, pkt.time_ns);
 	return r == MM_OK && verdict == MM_DECODE_SEGMENT ? take_segment(c, &pkt, &seg) : r;
 }
 
@@ -452,12 +460,14 @@ static bool read_round(struct mm_crew *c)
 	struct mm_packet pkt;
 	struct mm_segment seg;
 	bool more = true;
-	for (int n = 0; n < ROUND_PACKETS && more && c->status == MM_OK; n++) {
+	size_t n_bytes = 0;
+	for (int n = 0; n < ROUND_PACKETS && n_bytes < ROUND_BYTES && c->status == MM_OK; n++) {
 		more = c->config.ops->read(c->config.arg, &pkt) > 0;
 		if (!more)
 			break;
 		enum mm_decode_verdict verdict = decode(c, &pkt, &seg);
-		(void)note_time(c, pkt.time_ns);
+		note_time(c, pkt.time_ns);
+		n_bytes += pkt.data.len;
 		if (verdict == MM_DECODE_SEGMENT)
 			dispatch(c, &pkt, &seg);
 	}
@@ -717,14 +727,29 @@ static bool somebody_watches(struct mm_crew *c)
 	return yes;
 }
 
+/* Whoever calls mm_crew_watch() analyses until it returns, and nobody does before it is called again: what analysing uses
+ * may be looked at in between. Workers that lack room meanwhile wait, and the kernel's rings fill. */
+static void hold(struct mm_crew *c, bool yes)
+{
+	pthread_mutex_lock(&c->lock);
+	while (yes && c->analysing)
+		pthread_cond_wait(&c->changed, &c->lock);
+	if (yes || c->held)
+		c->analysing = yes;
+	c->held = yes;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* What the caller's thread does meanwhile. */
 static bool attend(struct mm_crew *c, bool alone)
 {
-	int64_t until_ns = mm_clock_wall_ns() + ATTEND_NS;
-	struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t until_ns = until.tv_nsec + ATTEND_NS;
+	until.tv_sec += until_ns / NS_PER_S;
+	until.tv_nsec = until_ns % NS_PER_S;
 	pthread_mutex_lock(&c->lock);
-	while (c->analysing)
-		pthread_cond_wait(&c->changed, &c->lock);
 	if (!alone)
 		(void)pthread_cond_timedwait(&c->changed, &c->lock, &until);
 	while (c->analysing)
@@ -762,6 +787,7 @@ static void begin_to_watch(struct mm_crew *c)
 
 static void end_watching(struct mm_crew *c)
 {
+	hold(c, false);
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
 	while (c->n_running != 0) {
@@ -776,11 +802,13 @@ int mm_crew_watch(struct mm_crew *c)
 	bool alone = c->n_threads == 0, go_on = true;
 	if (!c->watched)
 		begin_to_watch(c);
+	hold(c, false);
 	while (go_on && somebody_watches(c)) {
 		if (alone && watch_once(&c->workers[0]) < 0)
 			c->workers[0].watching = false;
 		go_on = attend(c, alone);
 	}
+	hold(c, true);
 	return c->status;
 }
 
@@ -827,7 +855,7 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
 			mm_flow_fetch_track(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
-		r = note_time(c, a[i].pkt.time_ns);
+		r = note_time_alone(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
 			struct worker *w = &c->workers[a[i].hash % c->n_workers];
 			w->n_segments++;
@@ -963,8 +991,12 @@ int mm_crew_new(const struct mm_crew_config *config, struct mm_crew **out)
 	c->batches_max = config->events_b / MM_BATCH_BYTES;
 	if (c->batches_max < BATCHES_LEAST * c->n_workers)
 		c->batches_max = BATCHES_LEAST * c->n_workers;
+	pthread_condattr_t steady; /* the time of day may be set */
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->changed, NULL);
+	pthread_cond_init(&c->changed, &steady);
+	pthread_condattr_destroy(&steady);
 	c->workers = calloc(c->n_workers, sizeof *c->workers);
 	c->open = calloc(c->n_workers, sizeof(struct load *));
 	int r = c->workers != NULL && c->open != NULL ? MM_OK : MM_ERR_NOMEM;
@@ -1006,6 +1038,7 @@ void mm_crew_free(struct mm_crew *c)
 {
 	if (c == NULL)
 		return;
+	hold(c, false);
 	pthread_mutex_lock(&c->lock);
 	c->quit = true;
 	pthread_cond_broadcast(&c->changed);
@@ -1055,6 +1088,9 @@ static struct counts counts_of(struct mm_crew *c, size_t worker)
 
 void mm_crew_stats(struct mm_crew *c, struct mm_crew_stats *out)
 {
+	pthread_mutex_lock(&c->lock);
+	uint64_t n_batches = c->n_batches;
+	pthread_mutex_unlock(&c->lock);
 	*out = (struct mm_crew_stats){ .decode = *mm_decoder_stats(c->decoder),
 		.n_packets = c->n_packets,
 		.first_ns = c->first_ns,
@@ -1062,7 +1098,7 @@ void mm_crew_stats(struct mm_crew *c, struct mm_crew_stats *out)
 		.n_events_refused = c->n_unread,
 		.n_events_early = c->n_early,
 		.n_waiting = c->waiting.n,
-		.waiting_b = (uint64_t)c->n_batches * MM_BATCH_BYTES,
+		.waiting_b = n_batches * MM_BATCH_BYTES,
 		.waiting_max_b = (uint64_t)c->batches_max * MM_BATCH_BYTES };
 	for (size_t i = 0; i < c->n_workers; i++) {
 		struct counts w = counts_of(c, i);

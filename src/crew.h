@@ -76,10 +76,11 @@ void mm_crew_free(struct mm_crew *c); /* accepts NULL */
 /** Read until the end of the input, with all threads. Returns what analyse() returned when it failed. */
 int mm_crew_run(struct mm_crew *c);
 
-/** Watch until housekeeping() says no or no interface is left. Returns what analyse() returned when it failed. */
+/** Watch until housekeeping() says no or no interface is left. Returns what analyse() returned when it failed. Packets are
+ * taken on until mm_crew_finish(), but nothing is analysed before this is called again. */
 int mm_crew_watch(struct mm_crew *c);
 
-/** One packet, on the caller's thread; not while mm_crew_run() runs. */
+/** One packet, on the caller's thread, which analyses as well; not while mm_crew_run() runs, and not live. */
 int mm_crew_packet(struct mm_crew *c, const struct mm_packet *pkt);
 /** One segment, as if decoded. */
 int mm_crew_segment(struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg);

@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -66,7 +67,9 @@ struct mintmark {
 	struct mm_config config;
 	char error[512];
 	bool started, finished, running, tell_failed;
-	volatile sig_atomic_t stop, pause;
+	atomic_bool stop, pause;
+	pthread_mutex_t
+	        words; /* error, broken; one callback at a time: reading and analysing are two threads */
 	int output_errno; /* why an output broke; 0: none did */
 	char *paths[MINTMARK_FILES];
 
@@ -124,7 +127,9 @@ static int fail(struct mintmark *m, int err, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
+	pthread_mutex_lock(&m->words);
 	vsnprintf(m->error, sizeof m->error, fmt, ap);
+	pthread_mutex_unlock(&m->words);
 	va_end(ap);
 	return err;
 }
@@ -134,6 +139,25 @@ const char *mintmark_error(const struct mintmark *m)
 	return m->error;
 }
 
+/* Recursive: a callback may well call something that fails. */
+static void init_words(struct mintmark *m)
+{
+	pthread_mutexattr_t recursive;
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&m->words, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+}
+
+/* Tell what is no error of a call. */
+static void pass_on(struct mintmark *m, const char *line)
+{
+	pthread_mutex_lock(&m->words);
+	if (m->on_complaint != NULL)
+		m->on_complaint(m->complaint_arg, line);
+	pthread_mutex_unlock(&m->words);
+}
+
 struct mintmark *mintmark_new(void)
 {
 	struct mintmark *m = calloc(1, sizeof *m);
@@ -141,6 +165,7 @@ struct mintmark *mintmark_new(void)
 		return NULL;
 	mm_config_init(&m->config);
 	m->state_dir = -1;
+	init_words(m);
 	/* Against floods of colliding keys only: no output depends on it. */
 	if (getrandom(&m->key, sizeof m->key, 0) != (ssize_t)sizeof m->key ||
 	        mm_merge_new(&m->merge) != MM_OK) {
@@ -155,12 +180,12 @@ void mintmark_free(struct mintmark *m)
 {
 	if (m == NULL)
 		return;
+	mm_crew_free(m->crew); /* first: its threads use all the others */
 	for (size_t i = 0; i < m->n_outputs; i++) {
 		fflush(m->outputs[i].stream);
 		free(m->outputs[i].path);
 	}
 	mm_monitor_stop(m->confinement.monitor);
-	mm_crew_free(m->crew);
 	mm_detect_done(&m->detect);
 	mm_ledger_free(m->ledger);
 	mm_merge_free(m->merge);
@@ -176,6 +201,7 @@ void mintmark_free(struct mintmark *m)
 	free(m->unsupported);
 	free(m->sources);
 	mm_config_done(&m->config);
+	pthread_mutex_destroy(&m->words);
 	free(m);
 }
 
@@ -193,8 +219,7 @@ static void told(void *arg, const char *line)
 	struct mintmark *m = arg;
 	if (m->error[0] == '\0')
 		(void)fail(m, MM_ERR_USAGE, "%s", line);
-	if (m->on_complaint != NULL)
-		m->on_complaint(m->complaint_arg, line);
+	pass_on(m, line);
 }
 
 int mintmark_read_config(struct mintmark *m, FILE *stream, const char *name)
@@ -356,10 +381,11 @@ void mintmark_on_progress(struct mintmark *m, mintmark_progress_fn *fn, void *ar
 
 static void complain(struct mintmark *m, const char *line)
 {
+	pthread_mutex_lock(&m->words);
 	m->broken = true;
 	(void)fail(m, MM_ERR_TRUNCATED, "%s", line);
-	if (m->on_complaint != NULL)
-		m->on_complaint(m->complaint_arg, line);
+	pass_on(m, line);
+	pthread_mutex_unlock(&m->words);
 }
 
 static void source_broke(void *arg, const struct mm_source *s)
@@ -420,8 +446,11 @@ static int deliver(struct mintmark *m, struct mintmark_record *record)
 	m->json.p[m->json.len - 1] = '\0';
 	record->json = m->json.p;
 	record->json_len = m->json.len - 1;
-	if (m->on_record != NULL)
+	if (m->on_record != NULL) {
+		pthread_mutex_lock(&m->words);
 		m->on_record(m->record_arg, record);
+		pthread_mutex_unlock(&m->words);
+	}
 	return r;
 }
 
@@ -506,8 +535,7 @@ static void say(struct mintmark *m, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
-	if (m->on_complaint != NULL)
-		m->on_complaint(m->complaint_arg, line);
+	pass_on(m, line);
 }
 
 static int write_snapshot(struct mintmark *m)
@@ -725,7 +753,9 @@ static void progress(struct mintmark *m, const struct mm_packet *pkt)
 		known = known && m->sources[i]->size != 0;
 	}
 	p.bytes_total = known ? p.bytes_total : 0;
+	pthread_mutex_lock(&m->words);
 	m->on_progress(m->progress_arg, &p);
+	pthread_mutex_unlock(&m->words);
 }
 
 /* What opens the outputs again, if there are any that are files. */
@@ -864,9 +894,7 @@ static void interface_ended(void *arg, const char *why)
 
 static void notice(void *arg, const char *line)
 {
-	struct mintmark *m = arg;
-	if (m->on_complaint != NULL)
-		m->on_complaint(m->complaint_arg, line);
+	pass_on(arg, line);
 }
 
 /* Once in a while, between events. */
@@ -880,7 +908,9 @@ static bool housekeeping(void *arg, int64_t wall_ns)
 	save_live(m, wall_ns);
 	if (m->on_progress != NULL) {
 		struct mintmark_progress p = { .time_ns = wall_ns };
+		pthread_mutex_lock(&m->words);
 		m->on_progress(m->progress_arg, &p);
+		pthread_mutex_unlock(&m->words);
 	}
 	return !m->stop && !m->pause;
 }
@@ -1030,33 +1060,44 @@ int mintmark_start(struct mintmark *m)
 
 int mintmark_run(struct mintmark *m)
 {
+	if (!m->started || m->finished || m->running)
+		return fail(m, MM_ERR_USAGE, "not started, or finished, or running");
 	m->error[0] = '\0';
-	if (!m->started || m->finished)
-		return fail(m, MM_ERR_USAGE, "not started, or finished");
 	m->running = true;
 	int r = m->live ? mm_crew_watch(m->crew) : mm_crew_run(m->crew);
 	m->running = false;
 	if (r == MM_OK && m->pause && !m->stop) {
-		m->pause = 0;
+		m->pause = false;
 		return MINTMARK_PAUSED;
 	}
-	return r != MM_OK ? with_errno(m, r) : m->broken ? MM_ERR_TRUNCATED : MM_OK;
+	if (r == MM_ERR_NOMEM)
+		return fail(m, r, "out of memory");
+	pthread_mutex_lock(&m->words);
+	bool broken = m->broken;
+	pthread_mutex_unlock(&m->words);
+	return r != MM_OK ? with_errno(m, r) : broken ? MM_ERR_TRUNCATED : MM_OK;
 }
 
 void mintmark_pause(struct mintmark *m)
 {
-	m->pause = 1;
+	m->pause = true;
 }
 
 void mintmark_stop(struct mintmark *m)
 {
-	m->stop = 1;
+	m->stop = true;
+}
+
+/* Workers that read or watch have the flows. */
+static bool may_feed(const struct mintmark *m)
+{
+	return m->started && !m->finished && !m->running && !m->live;
 }
 
 int mintmark_feed(struct mintmark *m, const struct mintmark_packet *p)
 {
-	if (!m->started || m->finished || p->source < 0 || (size_t)p->source >= m->files.n)
-		return fail(m, MM_ERR_USAGE, "not started, or no such source");
+	if (!may_feed(m) || p->source < 0 || (size_t)p->source >= m->files.n)
+		return fail(m, MM_ERR_USAGE, "not started, or watching, or no such source");
 	struct mm_packet pkt = { .time_ns = p->time_ns,
 		.id = { (uint32_t)p->source, p->number },
 		.linktype = p->linktype,
@@ -1077,7 +1118,7 @@ int mintmark_feed_stream(struct mintmark *m, const char *protocol, bool udp, boo
 	const uint16_t *ports = NULL;
 	if (dissector != NULL)
 		ports = udp ? dissector->udp_ports : dissector->tcp_ports;
-	if (!m->started || m->finished || ports == NULL || 2 * i + 1 >= STREAMS_MAX)
+	if (!may_feed(m) || ports == NULL || 2 * i + 1 >= STREAMS_MAX)
 		return fail(m, MM_ERR_USAGE, "not started, or no such protocol there");
 	struct stream *stream = &m->streams[2 * i + udp];
 	/* Documentation addresses, RFC 5737. */
@@ -1152,8 +1193,8 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 int mintmark_finish(struct mintmark *m)
 {
 	size_t n;
-	if (!m->started || m->finished)
-		return fail(m, MM_ERR_USAGE, "not started, or finished twice");
+	if (!m->started || m->finished || m->running)
+		return fail(m, MM_ERR_USAGE, "not started, or running, or finished twice");
 	m->finished = true;
 	int r = mm_crew_finish(m->crew);
 	/* Before the last weighing, which is of this run alone. */

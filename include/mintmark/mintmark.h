@@ -107,6 +107,9 @@ struct mintmark_record {
 typedef void mintmark_record_fn(void *arg, const struct mintmark_record *record);
 void mintmark_on_record(struct mintmark *m, mintmark_record_fn *fn, void *arg);
 
+/* Callbacks are called one at a time, but with engine.workers not always by the thread that called mintmark_run(). They may call
+ * mintmark_stop(), mintmark_pause() and mintmark_error(), and nothing else of this context. */
+
 /** Told of each input that broke off, and of what is wrong in a configuration file, one line: "FILE: truncated in packet 12, at byte 3400". */
 typedef void mintmark_complaint_fn(void *arg, const char *line);
 void mintmark_on_complaint(struct mintmark *m, mintmark_complaint_fn *fn, void *arg);
@@ -141,11 +144,11 @@ int mintmark_run(struct mintmark *m);
 
 enum { MINTMARK_PAUSED = 1 };
 
-/** Make mintmark_run() return soon. May be called from a signal handler. */
+/** Make mintmark_run() return soon. May be called from a signal handler and by other threads. */
 void mintmark_stop(struct mintmark *m);
 
-/** Make mintmark_run() return MINTMARK_PAUSED soon, before it reads another packet. May be called from a signal handler and
- * from the function that is told of progress. */
+/** Make mintmark_run() return MINTMARK_PAUSED soon, before it reads another packet. May be called from a signal handler, by
+ * other threads and from callbacks. */
 void mintmark_pause(struct mintmark *m);
 
 enum mintmark_metrics {
@@ -178,7 +181,7 @@ struct mintmark_packet {
 	size_t len;
 };
 
-/** Analyse one packet. Data are not kept. */
+/** Analyse one packet, on the caller's thread. Data are not kept. Fails when interfaces are watched. */
 int mintmark_feed(struct mintmark *m, const struct mintmark_packet *packet);
 
 /** Hand bytes to one dissector as the next bytes of a TCP stream, or as a datagram: for tests and fuzzing.
