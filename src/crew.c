@@ -744,11 +744,8 @@ static void hold(struct mm_crew *c, bool yes)
 /* What the caller's thread does meanwhile. */
 static bool attend(struct mm_crew *c, bool alone)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	int64_t until_ns = until.tv_nsec + ATTEND_NS;
-	until.tv_sec += until_ns / NS_PER_S;
-	until.tv_nsec = until_ns % NS_PER_S;
+	int64_t until_ns = mm_clock_steady_ns() + ATTEND_NS;
+	struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
 	pthread_mutex_lock(&c->lock);
 	if (!alone)
 		(void)pthread_cond_timedwait(&c->changed, &c->lock, &until);
