@@ -175,9 +175,9 @@ def on_signal(tap, capture, workers):
                              stderr=subprocess.PIPE)
     p.stdin.write(raw[:at])
     p.stdin.flush()
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + 2
     while os.path.getsize("events") == 0 and time.monotonic() < end:
-        time.sleep(0.05)  # until its first event is out, so that its handlers are set
+        time.sleep(0.05)  # until its first event is out, if there is one so early, or its handlers are surely set
     while at < len(raw) and not said:
         p.send_signal(signal.SIGUSR1)
         p.stdin.write(raw[at:at + 10000])
