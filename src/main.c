@@ -553,11 +553,10 @@ static bool is_capture(const struct args *args, const char *path)
 static void widen(const struct run *run, FILE *f)
 {
 	enum { OUTPUT_BUFFER = 256 * 1024 };
-	/* Kept until the end of the process: the stream may be flushed as late as that. When memory is out, stdio's stays. */
-	char *buffer =
-	        run->args->n_interfaces == 0 && !isatty(fileno(f)) ? malloc(OUTPUT_BUFFER) : NULL;
-	if (buffer != NULL)
-		(void)setvbuf(f, buffer, _IOFBF, OUTPUT_BUFFER);
+	/* Standard output, and the file of -w. They live as long as the streams, which exit() flushes. */
+	static char buffers[2][OUTPUT_BUFFER];
+	if (run->args->n_interfaces == 0 && !isatty(fileno(f)))
+		(void)setvbuf(f, buffers[f == stdout], _IOFBF, OUTPUT_BUFFER);
 }
 
 static bool open_outputs(struct run *run)

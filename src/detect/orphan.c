@@ -336,7 +336,7 @@ static bool weigh_length_own(struct mm_finding *f, const struct norm *n)
 	        mm_baseline_share(n->baseline, MM_TRAIT_TGT_LENGTH, n->issuer, user, length);
 	struct mm_share step;
 	bool forwarded;
-	double p = chance_of_step(n, length - own.latest, &forwarded, &step);
+	double p = chance_of_step(n, mm_step(own.latest, length), &forwarded, &step);
 	if (own.n == 0 || step.n == 0)
 		return false;
 	double db = mm_weigh_p(MM_W_LENGTH_OWN, p);

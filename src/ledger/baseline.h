@@ -90,4 +90,13 @@ struct mm_length_rank mm_baseline_length_rank(
 void mm_baseline_save(const struct mm_baseline *b, struct mm_store *out);
 int mm_baseline_load(struct mm_baseline *b, struct mm_cursor *in) MM_MUST_CHECK;
 
+/** From one value to another; what has no place in 64 bits, which a made-up snapshot can bring about, is the farthest there is. */
+static inline int64_t mm_step(int64_t from, int64_t to)
+{
+	int64_t step;
+	if (!__builtin_sub_overflow(to, from, &step))
+		return step;
+	return to > from ? INT64_MAX : INT64_MIN;
+}
+
 #endif

@@ -557,9 +557,9 @@ static void learn_step(struct mm_ledger *l, uint32_t issuer, const struct mm_row
 	char addr[MM_ADDR_TEXT];
 	if (!mm_fp_is_set(&mm_ledger_lineage(l, row)->parent) || had.n == 0)
 		return;
-	mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, length - had.latest);
+	mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, mm_step(had.latest, length));
 	if (!(row->flags & MM_ROW_FORWARDED)) {
-		mm_baseline_count(b, MM_TRAIT_TGT_STEP_OWN, issuer, 0, length - had.latest);
+		mm_baseline_count(b, MM_TRAIT_TGT_STEP_OWN, issuer, 0, mm_step(had.latest, length));
 		return;
 	}
 	(void)mm_addr_text(client, addr);
@@ -634,8 +634,8 @@ static void learn_user(struct mm_ledger *l, const struct mm_look *look, const st
 		mm_baseline_count(b, MM_TRAIT_USER_FORM, issuer, 0, form.k == 0);
 	mm_baseline_count(b, MM_TRAIT_USER_SPELLED, issuer, user, spelled);
 	if (had.n != 0 && look->proof == NULL) {
-		mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, length - had.latest);
-		mm_baseline_count(b, MM_TRAIT_TGT_STEP_OWN, issuer, 0, length - had.latest);
+		mm_baseline_count(b, MM_TRAIT_TGT_STEP, issuer, 0, mm_step(had.latest, length));
+		mm_baseline_count(b, MM_TRAIT_TGT_STEP_OWN, issuer, 0, mm_step(had.latest, length));
 	}
 	if (look->proof == NULL) /* of the AS exchange: the others are measured against it */
 		mm_baseline_count(b, MM_TRAIT_TGT_LENGTH, issuer, user, length);

@@ -15,6 +15,7 @@ static const struct mm_attr list = { "mintmark.test.list", MM_ATTR_INTS, "" };
 static const struct mm_attr number = { "mintmark.test.number", MM_ATTR_INT, "" };
 
 static struct mm_event_room room;
+static const char filling[MM_STR_MAX];
 
 static struct mm_event *make(unsigned n_texts)
 {
@@ -31,7 +32,7 @@ static struct mm_event *make(unsigned n_texts)
 	mm_event_put_ints(ev, &list, numbers, 3);
 	mm_event_put_int(ev, &number, -5);
 	for (unsigned i = 0; i < n_texts; i++)
-		(void)mm_event_str(ev, mm_slice(room.text, MM_STR_MAX));
+		(void)mm_event_str(ev, mm_slice(filling, sizeof filling));
 	return ev;
 }
 
