@@ -18,6 +18,7 @@
 #include "state/state.h"
 
 enum {
+	FINDINGS_MAX = 4096, /* kept, as by default */
 	ROWS = 1000000,
 	SERVICES_EACH = 15,
 	USERS = ROWS / (SERVICES_EACH + 1),
@@ -176,7 +177,7 @@ static void snapshot(struct mm_ledger *l, struct cost *cost)
 	struct mm_store out = { 0 };
 	struct mm_detect detect;
 	const char *why;
-	mm_detect_init(&detect, l, &key);
+	mm_detect_init(&detect, l, &key, FINDINGS_MAX);
 	struct mm_state state = { l, &detect, &files, 0 };
 	if (mm_files_add(&files, "bench") < 0)
 		exit(1);
