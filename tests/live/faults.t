@@ -260,12 +260,12 @@ def drops(tap, warm, golden):
     Capture("filler", [p for p in warm.packets if 88 in ports(p[1])]).write("filler")
     issuing.write("issuing")
     showing.write("showing")
-    small = ("-o", "capture.ring=256K", "-o", "engine.workers=1", "--state")
-    stopped = Watch("--counters", "--metrics-file", "m", *small, fresh())
+    stopped = Watch("--counters", "--metrics-file", "m", "-o", "capture.ring=256K", "-o", "engine.workers=1",
+                    "--state", fresh())
     stopped.tell(signal.SIGSTOP)
     send("filler", "--topspeed")
     send("issuing", "--topspeed")
-    blind = Watch("--counters", *small, fresh())  # saw nothing of it, and lost nothing
+    blind = Watch("--counters", "-o", "engine.workers=1", "--state", fresh())  # saw nothing of it, and lost nothing
     stopped.tell(signal.SIGCONT)
     time.sleep(0.3)
     send("showing", "--pps", "2000")
