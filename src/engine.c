@@ -636,7 +636,7 @@ static void share_memory(struct mm_config *c)
 		{ &c->flow_max, 160, 10, 16 },
 		{ &c->flow_tracked, 1536, 15, 16 },
 		{ &c->flow_buffer_total_b, 1, 15, 65536 },
-		{ &c->events_max, sizeof(struct mm_event_room), 10, 64 },
+		{ &c->events_max, offsetof(struct mm_event_room, raw), 10, 64 },
 		{ &c->event_memory_b, 1, 10, 65536 },
 		{ &c->ledger_rows_max, 320, 30, 16 },
 		{ &c->findings_max, 18 * 1024, 10, 16 },

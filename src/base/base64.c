@@ -1,4 +1,4 @@
-/* Base64 decoding. */
+/* Base64. */
 #include "base/base64.h"
 
 enum {
@@ -67,4 +67,51 @@ bool mm_base64_decode(struct mm_slice text, uint8_t *out, size_t room, size_t *n
 	}
 	*n = n_out;
 	return true;
+}
+
+bool mm_base64url_decode(struct mm_slice text, uint8_t *out, size_t room, size_t *n)
+{
+	struct mm_cursor c = mm_cursor(text);
+	size_t n_out = 0;
+	uint32_t bits = 0;
+	unsigned n_bits = 0;
+	bool good = text.len % QUANTUM != 1;
+	while (c.len != 0 && good) {
+		uint8_t b = mm_u8(&c);
+		/* The two characters in which the alphabets differ (RFC 4648 table 2). */
+		int v = b == '-' ? 62 : b == '_' ? 63 : b == '+' || b == '/' ? BAD : sextet(b);
+		good = v != BAD && (n_out < room || n_bits + BITS < 8);
+		if (!good)
+			break;
+		bits = (bits << BITS | (uint32_t)v) & 0xfff;
+		n_bits += BITS;
+		if (n_bits < 8)
+			continue;
+		n_bits -= 8;
+		out[n_out++] = (uint8_t)(bits >> n_bits);
+	}
+	if (!good || (bits & ((1u << n_bits) - 1)) != 0) {
+		explicit_bzero(out, n_out);
+		return false;
+	}
+	*n = n_out;
+	return true;
+}
+
+const char *mm_base64url_encode(struct mm_slice bytes, char *out)
+{
+	static const char alphabet[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	struct mm_cursor c = mm_cursor(bytes);
+	size_t at = 0;
+	while (c.len != 0) {
+		size_t n = c.len < 3 ? c.len : 3;
+		uint32_t v = 0;
+		for (size_t i = 0; i < 3; i++)
+			v = v << 8 | (i < n ? mm_u8(&c) : 0);
+		for (size_t i = 0; i <= n; i++)
+			out[at++] = alphabet[v >> (18 - BITS * i) & 63];
+	}
+	out[at] = '\0';
+	return out;
 }

@@ -19,7 +19,7 @@ struct mm_event *mm_event_init(struct mm_event_room *room)
 	/* The arrays behind the counts are written before they are read: not worth clearing. */
 	room->ev =
 	        (struct mm_event){ .reply_kvno = -1, .creds = room->creds, .attrs = room->attrs };
-	room->n_text = room->n_numbers = 0;
+	room->n_text = room->n_numbers = room->n_raw = 0;
 	return &room->ev;
 }
 
@@ -36,6 +36,20 @@ struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s)
 	if (len != 0)
 		memcpy(room->text + room->n_text, s.p, len);
 	room->n_text += len;
+	return str;
+}
+
+struct mm_str mm_event_raw(struct mm_event *ev, struct mm_slice s, size_t max)
+{
+	struct mm_event_room *room = room_of(ev);
+	if (s.len > max || s.len > sizeof room->raw - room->n_raw) {
+		ev->flags |= MM_EVF_TRUNCATED;
+		return (struct mm_str){ NULL, 0 };
+	}
+	struct mm_str str = { room->raw + room->n_raw, s.len };
+	if (s.len != 0)
+		memcpy(room->raw + room->n_raw, s.p, s.len);
+	room->n_raw += s.len;
 	return str;
 }
 
@@ -227,12 +241,13 @@ size_t mm_event_packed_size(const struct mm_event *ev)
 	const struct mm_event_room *room = (const struct mm_event_room *)ev;
 	return rounded(sizeof *ev) + rounded(ev->n_creds * sizeof *ev->creds) +
 	       rounded(ev->n_attrs * sizeof *ev->attrs) +
-	       rounded(room->n_numbers * sizeof room->numbers[0]) + rounded(room->n_text);
+	       rounded(room->n_numbers * sizeof room->numbers[0]) + rounded(room->n_text) +
+	       rounded(room->n_raw);
 }
 
 struct packer {
 	const struct mm_event_room *from;
-	const char *text; /* of the copy */
+	const char *text, *raw; /* of the copy */
 	const int64_t *numbers;
 };
 
@@ -242,6 +257,14 @@ static void move_str(const struct packer *p, struct mm_str *s)
 		return;
 	assert(s->p >= p->from->text && s->p + s->len <= p->from->text + p->from->n_text);
 	s->p = p->text + (s->p - p->from->text);
+}
+
+static void move_raw(const struct packer *p, struct mm_str *s)
+{
+	if (s->len == 0)
+		return;
+	assert(s->p >= p->from->raw && s->p + s->len <= p->from->raw + p->from->n_raw);
+	s->p = p->raw + (s->p - p->from->raw);
 }
 
 struct mm_event *mm_event_pack(const struct mm_event *ev, void *to)
@@ -260,14 +283,24 @@ struct mm_event *mm_event_pack(const struct mm_event *ev, void *to)
 	p.numbers = memcpy(at, from->numbers, from->n_numbers * sizeof from->numbers[0]);
 	at += rounded(from->n_numbers * sizeof from->numbers[0]);
 	p.text = memcpy(at, from->text, from->n_text);
+	at += rounded(from->n_text);
+	p.raw = from->n_raw != 0 ? memcpy(at, from->raw, from->n_raw) : at;
 	move_str(&p, &copy->user);
 	move_str(&p, &copy->user_realm);
+	move_str(&p, &copy->app);
+	move_str(&p, &copy->agent);
+	move_str(&p, &copy->place);
+	move_raw(&p, &copy->document);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		struct mm_cred *c = &copy->creds[i];
 		move_str(&p, &c->issuer);
 		move_str(&p, &c->service);
 		move_str(&p, &c->principal);
 		move_str(&p, &c->principal_realm);
+		move_str(&p, &c->client);
+		move_str(&p, &c->kid);
+		move_str(&p, &c->alg_name);
+		move_raw(&p, &c->raw);
 	}
 	for (size_t i = 0; i < ev->n_attrs; i++) {
 		struct mm_attr_value *v = &copy->attrs[i];
@@ -294,8 +327,31 @@ const char *mm_outcome_name(enum mm_outcome outcome)
 
 const char *mm_cred_kind_name(enum mm_cred_kind kind)
 {
-	static const char *const names[] = { "none", "tgt", "referral", "service" };
+	static const char *const names[] = { "none", "tgt", "referral", "service", "code",
+		"access-token", "refresh-token", "id-token", "assertion", "client-assertion" };
 	return names[kind];
+}
+
+const char *mm_grant_name(enum mm_grant grant)
+{
+	static const char *const names[] = { "none", "authorization_code", "implicit",
+		"refresh_token", "client_credentials", "password", "device_code", "token-exchange",
+		"jwt-bearer", "saml2-bearer", "ciba", "other" };
+	return names[grant];
+}
+
+const char *mm_client_auth_name(enum mm_client_auth auth)
+{
+	static const char *const names[] = { "unknown", "none", "client_secret_basic",
+		"client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth" };
+	return names[auth];
+}
+
+const char *mm_meaning_name(enum mm_meaning meaning)
+{
+	static const char *const names[] = { "none", "bad-password", "no-such-user", "locked",
+		"password-right", "password-right-but", "refused" };
+	return names[meaning];
 }
 
 const char *mm_cred_role_name(enum mm_cred_role role)

@@ -42,7 +42,21 @@ enum mm_cred_kind {
 	MM_CRED_TGT,      /* krbtgt/R@R: presented to the KDC that issued it */
 	MM_CRED_REFERRAL, /* krbtgt/S@R, S not R: presented to the KDC of S (RFC 6806 section 8) */
 	MM_CRED_SERVICE,  /* any other ticket */
+	/* RFC 6749, RFC 7519, OpenID Connect: */
+	MM_CRED_CODE,          /* authorization code, device code or pushed request_uri */
+	MM_CRED_ACCESS_TOKEN,  /* shown to a resource server */
+	MM_CRED_REFRESH_TOKEN, /* shown to the token endpoint that issued it */
+	MM_CRED_ID_TOKEN,      /* tells a client who its user is */
+	MM_CRED_ASSERTION,     /* authorization grant: JWT or SAML bearer, RFC 7521 section 4.1 */
+	MM_CRED_CLIENT_ASSERTION, /* signed by a client to name itself, RFC 7521 section 4.2 */
+	MM_CRED_KINDS,
 };
+
+/** Is it a token of the web, which its holder needs no key to show? */
+static inline bool mm_cred_is_token(enum mm_cred_kind kind)
+{
+	return kind >= MM_CRED_CODE;
+}
 
 enum mm_cred_role {
 	MM_ROLE_ISSUED,    /* handed to the client */
@@ -63,7 +77,14 @@ struct mm_cred {
 	int64_t kvno;      /* EncryptedData.kvno; -1 when absent */
 	int32_t alg;       /* EncryptedData.etype */
 	int32_t name_type; /* Ticket.sname.name-type */
-	uint32_t length;   /* bytes of EncryptedData.cipher */
+	uint32_t length;   /* bytes of EncryptedData.cipher; of a token: of its serialisation */
+
+	/* Of tokens. issuer is iss, service aud, principal sub, principal_realm tid, as far as the token shows them. */
+	struct mm_str raw; /* a JWT's compact serialisation, for its verification alone: neither stored nor written */
+	struct mm_str client;       /* client_id, azp or appid */
+	struct mm_str kid, alg_name; /* JOSE header */
+	int64_t iat_s, nbf_s, exp_s; /* NumericDate, RFC 7519 section 2; 0: absent */
+	bool jwt;                    /* it is one; false: opaque */
 };
 
 /* Facts about an exchange, enum bits of mm_event.flags. */
@@ -84,6 +105,55 @@ enum {
 	/* What the ledger says of the credential presented: */
 	MM_EVF_ORPHAN = 1u << 11,  /* never seen issued */
 	MM_EVF_TAINTED = 1u << 12, /* obtained with an orphan */
+	MM_EVF_COPY = 1u << 13, /* another leg of a request that was counted: shown again behind a proxy */
+};
+
+/** What an attempt to authenticate came to, whatever the protocol says it with. */
+enum mm_meaning {
+	MM_MEANING_NONE,
+	MM_MEANING_BAD_PASSWORD,
+	MM_MEANING_NO_SUCH_USER,
+	MM_MEANING_LOCKED,         /* or disabled, or revoked */
+	MM_MEANING_PASSWORD_RIGHT, /* and let in */
+	MM_MEANING_RIGHT_BUT,      /* the password is right, but something else is asked for: a new one, MFA, other hours */
+	MM_MEANING_REFUSED,        /* user or password: the answer does not tell which */
+	MM_MEANING_N,
+};
+
+/** With what a token was asked for: RFC 6749 section 4, RFC 7523, RFC 8628, RFC 8693. */
+enum mm_grant {
+	MM_GRANT_NONE,
+	MM_GRANT_CODE,
+	MM_GRANT_IMPLICIT,
+	MM_GRANT_REFRESH,
+	MM_GRANT_CLIENT, /* client_credentials */
+	MM_GRANT_PASSWORD,
+	MM_GRANT_DEVICE,
+	MM_GRANT_EXCHANGE,
+	MM_GRANT_JWT_BEARER,
+	MM_GRANT_SAML_BEARER,
+	MM_GRANT_CIBA,
+	MM_GRANT_OTHER,
+	MM_GRANT_N,
+};
+
+/** How a client names itself at the token endpoint: OpenID Connect Core 1.0 section 9, RFC 8705. */
+enum mm_client_auth {
+	MM_CLIENT_AUTH_UNKNOWN,
+	MM_CLIENT_AUTH_NONE, /* public */
+	MM_CLIENT_AUTH_SECRET_BASIC,
+	MM_CLIENT_AUTH_SECRET_POST,
+	MM_CLIENT_AUTH_SECRET_JWT,
+	MM_CLIENT_AUTH_PRIVATE_KEY_JWT,
+	MM_CLIENT_AUTH_TLS,
+	MM_CLIENT_AUTH_N,
+};
+
+/** By which scheme a token was shown: RFC 6750, RFC 9449. */
+enum mm_scheme {
+	MM_SCHEME_NONE,
+	MM_SCHEME_BEARER,
+	MM_SCHEME_DPOP,
 };
 
 enum mm_status_domain {
@@ -133,6 +203,8 @@ enum {
 	MM_EVENT_PKTS = 8,
 	MM_EVENT_TEXT = 6144, /* bytes of its strings: long names asked leave room for the answer */
 	MM_EVENT_NUMBERS = 96, /* numbers of all lists of one event */
+	MM_EVENT_RAW = 40 * 1024, /* bytes of all raw tokens and documents of one event */
+	MM_RAW_MAX = 16 * 1024,   /* a longer token is known by its fingerprint alone */
 	MM_STR_MAX = 512,      /* longer strings are cut and MM_EVF_TRUNCATED set */
 	MM_CID_TEXT = 31,      /* "1:" + base64 of 20 bytes + NUL */
 };
@@ -151,6 +223,16 @@ struct mm_event {
 	struct mm_path path; /* of the flow */
 	struct mm_str user;  /* the principal who acts, as best known */
 	struct mm_str user_realm;
+	struct mm_addr client; /* who acts, where a trusted proxy names another than src; family 0: src does */
+	struct mm_str app;     /* client_id of the application that acts */
+	struct mm_str agent;   /* User-Agent: the software that acts */
+	struct mm_str place;   /* what of the server was asked for: host and path */
+	struct mm_str document; /* raw: of MM_EV_KEY what was published, of others a proof (RFC 9449): not written */
+	enum mm_meaning meaning;
+	enum mm_grant grant;
+	enum mm_client_auth client_auth;
+	enum mm_scheme scheme;
+	struct mm_fp cert; /* SHA-256 of the client's TLS certificate, cut; zero: none seen */
 	struct mm_status status;
 	uint32_t flags;
 	uint32_t n_lost,
@@ -177,11 +259,12 @@ struct mm_event {
 /** Where an event is made. */
 struct mm_event_room {
 	struct mm_event ev;
-	size_t n_text, n_numbers;
+	size_t n_text, n_numbers, n_raw;
 	struct mm_cred creds[MM_EVENT_CREDS];
 	struct mm_attr_value attrs[MM_EVENT_ATTRS];
 	int64_t numbers[MM_EVENT_NUMBERS];
 	char text[MM_EVENT_TEXT];
+	char raw[MM_EVENT_RAW]; /* most events have none: its pages are not touched */
 };
 
 /** An empty event in this room. */
@@ -196,6 +279,15 @@ struct mm_event *mm_event_pack(const struct mm_event *ev, void *to);
 
 /** Copy bytes into the event; cut at MM_STR_MAX or when its text is full (then MM_EVF_TRUNCATED). */
 struct mm_str mm_event_str(struct mm_event *ev, struct mm_slice s);
+
+/** Copy bytes that never leave the program. Empty when they are more than max or there is no room (then MM_EVF_TRUNCATED). */
+struct mm_str mm_event_raw(struct mm_event *ev, struct mm_slice s, size_t max);
+
+/** The address of who acts. */
+static inline const struct mm_addr *mm_event_client(const struct mm_event *ev)
+{
+	return ev->client.family != 0 ? &ev->client : &ev->src.addr;
+}
 
 /** Copy the concatenation a, sep, b (no sep when a is empty). */
 struct mm_str mm_event_join(struct mm_event *ev, struct mm_str a, char sep, struct mm_slice b);
@@ -245,6 +337,9 @@ void mm_event_free(struct mm_event_pool *pool, struct mm_event *ev);
 /* Names as they leave the program. */
 const char *mm_event_kind_name(enum mm_event_kind kind);
 const char *mm_outcome_name(enum mm_outcome outcome);
+const char *mm_grant_name(enum mm_grant grant);
+const char *mm_client_auth_name(enum mm_client_auth auth);
+const char *mm_meaning_name(enum mm_meaning meaning);
 const char *mm_cred_kind_name(enum mm_cred_kind kind);
 const char *mm_cred_role_name(enum mm_cred_role role);
 const char *mm_attr_type_name(enum mm_attr_type type);

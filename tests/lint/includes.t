@@ -9,13 +9,13 @@ base      base
 capture   base capture
 decode    base capture decode
 event     base event
-dissect   base event dissect
+dissect   base event keys dissect
 flow      base capture decode event dissect flow
-keys      base event keys
-ledger    base event ledger
-score     base event ledger score
-detect    base event ledger score detect
-state     base event ledger score detect state
+keys      base keys
+ledger    base event keys ledger
+score     base event keys ledger score
+detect    base event keys ledger score detect
+state     base event keys ledger score detect state
 output    base capture decode event dissect flow ledger score detect output
 conf      base score conf
 priv      base priv

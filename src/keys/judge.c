@@ -1,0 +1,297 @@
+/* What a token's signature says against the history of keys. */
+#include <strings.h>
+
+#include "keys/ring.h"
+
+enum {
+	TRIES_MAX = 64,        /* verifications with keys that the token does not name */
+	RSA_BITS_LEAST = 2048, /* RFC 7518 section 3.3 */
+};
+
+#define NS_PER_S INT64_C(1000000000)
+/* Clocks of issuers, verifiers and sensor differ by so much; RFC 7519 section 4.1.4: "no more than a few minutes". */
+#define SKEW_NS (300 * NS_PER_S)
+/* Verifiers keep a key set for so long at most (assumed): until then a key that was withdrawn is still taken. */
+#define CACHE_NS (48 * 3600 * NS_PER_S)
+
+static bool same_scope(const struct mm_keyring *k, uint32_t a, uint32_t b)
+{
+	const char *scope = k->issuers[a - 1].scope;
+	return a == b || (scope[0] != '\0' && strcmp(scope, k->issuers[b - 1].scope) == 0);
+}
+
+bool mm_ring_belongs(
+        const struct mm_keyring *k, const struct mm_key *key, uint32_t issuer, struct mm_slice iss)
+{
+	if (issuer == 0)
+		return false;
+	/* A set for all tenants says of each key whose it is. */
+	if (key->per_key_issuer[0] != '\0')
+		return mm_ring_matches(key->per_key_issuer, iss);
+	for (size_t i = 0; i < key->n_issuers; i++)
+		if (same_scope(k, key->issuers[i], issuer))
+			return true;
+	for (uint32_t i = 1; i <= k->n_issuers; i++) {
+		if (!same_scope(k, i, issuer))
+			continue;
+		for (size_t u = 0; u < key->n_uses; u++)
+			if (mm_ring_has_place(&k->issuers[i - 1], key->uses[u].place))
+				return true;
+	}
+	return false;
+}
+
+/* Was the key ever published where it can be told by whom? */
+static bool has_owner(const struct mm_keyring *k, const struct mm_key *key)
+{
+	if (key->n_issuers != 0 || key->per_key_issuer[0] != '\0')
+		return true;
+	for (size_t i = 0; i < k->n_issuers; i++)
+		for (size_t u = 0; u < key->n_uses; u++)
+			if (mm_ring_has_place(&k->issuers[i], key->uses[u].place))
+				return true;
+	return false;
+}
+
+struct trial {
+	struct mm_keyring *k;
+	const struct mm_jwt *jwt;
+	struct mm_slice iss, kid;
+	uint32_t issuer; /* 0: not known */
+	enum mm_alg alg;
+	int64_t iat_ns, now_ns;
+	struct mm_proof *out;
+};
+
+static bool is_named(const struct mm_key *key, struct mm_slice kid)
+{
+	struct mm_slice own = mm_slice_str(key->jwk.kid);
+	return kid.len != 0 && mm_slice_eq(own, mm_first(kid, MM_KID_TEXT - 1));
+}
+
+/* What is known of its issuer's keys. */
+static void note_set(struct trial *t)
+{
+	struct mm_proof *out = t->out;
+	if (t->issuer == 0)
+		return;
+	const struct mm_key_issuer *i = &t->k->issuers[t->issuer - 1];
+	for (size_t p = 0; p < i->n_places; p++) {
+		const struct mm_publisher *place = &t->k->places[i->places[p] - 1];
+		out->bits |= MM_PROOF_SET_KNOWN | MM_PROOF_PUBLISHED;
+		out->set_ns = place->last_ns > out->set_ns ? place->last_ns : out->set_ns;
+	}
+	if (i->n_issued != 0)
+		out->bits |= MM_PROOF_SET_KNOWN;
+	if (out->set_ns > t->iat_ns && t->iat_ns != 0 && (out->bits & MM_PROOF_PUBLISHED))
+		out->bits |= MM_PROOF_SET_NEWER;
+}
+
+/* Is there a place of its issuer where the key stands now? Where it is gone from all, since when? */
+static void note_life(struct trial *t, const struct mm_key *key)
+{
+	struct mm_proof *out = t->out;
+	int64_t gone = INT64_MAX, absent = INT64_MAX;
+	for (size_t u = 0; u < key->n_uses; u++) {
+		const struct mm_key_use *use = &key->uses[u];
+		gone = use->gone_ns == 0 ? 0 : gone != 0 && use->gone_ns < gone ? use->gone_ns : gone;
+		absent = use->absent_ns < absent ? use->absent_ns : absent;
+	}
+	out->gone_ns = gone == INT64_MAX ? 0 : gone;
+	out->absent_ns = absent == INT64_MAX ? 0 : absent;
+	bool late = t->iat_ns != 0 && t->iat_ns > out->gone_ns + SKEW_NS;
+	if (out->gone_ns != 0 && (late || t->now_ns > out->gone_ns + CACHE_NS))
+		out->bits |= MM_PROOF_RETIRED;
+	if (out->absent_ns != 0 && t->iat_ns != 0 && t->iat_ns < out->absent_ns - SKEW_NS)
+		out->bits |= MM_PROOF_BEFORE_KEY;
+	if (key->drifted)
+		out->bits |= MM_PROOF_DRIFT;
+	if (EVP_PKEY_get_base_id(key->jwk.pkey) == EVP_PKEY_RSA &&
+	        EVP_PKEY_get_bits(key->jwk.pkey) < RSA_BITS_LEAST)
+		out->bits |= MM_PROOF_WEAK_KEY;
+}
+
+/* A key verifies the token. */
+static void verified(struct trial *t, uint32_t number)
+{
+	struct mm_proof *out = t->out;
+	const struct mm_key *key = &t->k->keys[number - 1];
+	out->key = number;
+	if (key->jwk.pkey != NULL)
+		note_life(t, key);
+	if (mm_ring_belongs(t->k, key, t->issuer, t->iss)) {
+		out->verdict = MM_VALID;
+		return;
+	}
+	if (!has_owner(t->k, key))
+		return; /* it may well be its issuer's: nobody knows yet */
+	strcpy(out->signer, mm_keyring_owner(t->k, number));
+	/* Where its issuer's keys are known it is another's; else it may be another name of the same. */
+	out->bits |= MM_PROOF_FOREIGN;
+	if (out->bits & MM_PROOF_SET_KNOWN)
+		out->verdict = MM_INVALID;
+}
+
+/* Keys by the name in the header. *named: one of them is its issuer's and does not verify. True when one verified. */
+static bool try_named(struct trial *t, bool *named)
+{
+	uint32_t foreign = 0;
+	for (uint32_t i = 1; i <= t->k->n_keys; i++) {
+		struct mm_key *key = &t->k->keys[i - 1];
+		if (!is_named(key, t->kid))
+			continue;
+		bool own = mm_ring_belongs(t->k, key, t->issuer, t->iss);
+		enum mm_verdict3 v = mm_jwk_verify(&key->jwk, t->alg, t->jwt);
+		if (v == MM_VALID && own) {
+			verified(t, i);
+			return true;
+		}
+		foreign = v == MM_VALID ? i : foreign;
+		if (v != MM_VALID && own) {
+			*named = true;
+			t->out->key = i;
+		}
+	}
+	if (foreign != 0)
+		verified(t, foreign);
+	return foreign != 0;
+}
+
+/* All others, its issuer's first. */
+static bool try_others(struct trial *t)
+{
+	size_t tries = 0;
+	for (unsigned own = 0; own < 2; own++) {
+		for (uint32_t i = 1; i <= t->k->n_keys && tries < TRIES_MAX; i++) {
+			struct mm_key *key = &t->k->keys[i - 1];
+			if (is_named(key, t->kid) ||
+			        mm_ring_belongs(t->k, key, t->issuer, t->iss) != (own == 0))
+				continue;
+			enum mm_verdict3 v = mm_jwk_verify(&key->jwk, t->alg, t->jwt);
+			tries += v != MM_CANNOT_TELL;
+			if (v == MM_VALID) {
+				verified(t, i);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static void judge_hmac(struct trial *t)
+{
+	struct mm_proof *out = t->out;
+	for (uint32_t i = 1; i <= t->k->n_keys; i++) {
+		struct mm_key *key = &t->k->keys[i - 1];
+		bool own = mm_ring_belongs(t->k, key, t->issuer, t->iss);
+		if (!own && !is_named(key, t->kid))
+			continue;
+		enum mm_verdict3 v = mm_jwk_verify(&key->jwk, t->alg, t->jwt);
+		if (v == MM_VALID) {
+			verified(t, i);
+			return;
+		}
+		out->form = mm_jwk_confused(&key->jwk, key->text, t->alg, t->jwt);
+		if (out->form != NULL) {
+			out->key = i;
+			out->bits |= MM_PROOF_CONFUSED;
+			out->verdict = MM_INVALID;
+			return;
+		}
+	}
+}
+
+/* The key that the token brings itself (RFC 7515 section 4.1.3). */
+static bool judge_embedded(struct trial *t)
+{
+	struct mm_jwk jwk;
+	const json_t *json = json_object_get(t->jwt->header, "jwk");
+	if (!json_is_object(json) || !mm_jwk_read(json, &jwk))
+		return false;
+	bool good = mm_jwk_verify(&jwk, t->alg, t->jwt) == MM_VALID;
+	for (size_t i = 0; i < t->k->n_keys && good; i++)
+		if (mm_fp_eq(&t->k->keys[i].jwk.thumbprint, &jwk.thumbprint))
+			good = false; /* published: judged like any other */
+	mm_jwk_done(&jwk);
+	if (!good)
+		return false;
+	t->out->bits |= MM_PROOF_EMBEDDED;
+	t->out->verdict = MM_INVALID;
+	return true;
+}
+
+/* Characters of identifiers and of base64 in either alphabet, and what URLs of keys are made of. A path upwards is none. */
+static bool is_odd_kid(struct mm_slice kid)
+{
+	static const char bad[] = "'\"`;|<>$\\*&(){}\n\r";
+	for (size_t i = 0; i < kid.len; i++)
+		if (mm_at(kid, i) < 0x20 || memchr(bad, mm_at(kid, i), sizeof bad - 1) != NULL)
+			return true;
+	return mm_find(kid, 0, mm_slice_str("..")) != kid.len;
+}
+
+/* jku and x5u lead to the issuer's own host, or to one below or above it. */
+static bool leads_away(struct mm_slice url, struct mm_slice iss)
+{
+	struct mm_slice a = mm_ring_host(url), b = mm_ring_host(iss);
+	if (a.len == 0 || b.len == 0)
+		return false;
+	if (a.len > b.len)
+		a = mm_after(a, a.len - b.len);
+	else
+		b = mm_after(b, b.len - a.len);
+	return strncasecmp((const char *)a.p, (const char *)b.p, a.len) != 0;
+}
+
+static void note_header(struct trial *t)
+{
+	const json_t *header = t->jwt->header;
+	if (is_odd_kid(t->kid))
+		t->out->bits |= MM_PROOF_ODD_KID;
+	if (leads_away(mm_json_str(header, "jku"), t->iss) ||
+	        leads_away(mm_json_str(header, "x5u"), t->iss))
+		t->out->bits |= MM_PROOF_FOREIGN_URL;
+}
+
+static void judge_public(struct trial *t)
+{
+	struct mm_proof *out = t->out;
+	bool named = false, known = (out->bits & MM_PROOF_SET_KNOWN) != 0;
+	if (try_named(t, &named) || try_others(t))
+		return;
+	if (judge_embedded(t))
+		return;
+	if (named) {
+		out->bits |= MM_PROOF_BAD;
+		out->verdict = MM_INVALID;
+	} else if (known && t->kid.len != 0) {
+		out->bits |= MM_PROOF_UNKNOWN_KID;
+	} else if (known && (out->bits & MM_PROOF_SET_NEWER)) {
+		out->bits |= MM_PROOF_BAD; /* it names no key, and none of them all verifies it */
+		out->verdict = MM_INVALID;
+	}
+}
+
+void mm_keyring_judge(
+        struct mm_keyring *k, const struct mm_jwt *jwt, int64_t now_ns, struct mm_proof *out)
+{
+	*out = (struct mm_proof){ .verdict = MM_CANNOT_TELL };
+	if (jwt->encrypted || jwt->header == NULL || jwt->claims == NULL)
+		return;
+	struct trial t = { .k = k, .jwt = jwt, .now_ns = now_ns, .out = out };
+	t.iss = mm_json_str(jwt->claims, "iss");
+	t.kid = mm_json_str(jwt->header, "kid");
+	t.alg = mm_alg_of(mm_json_str(jwt->header, "alg"));
+	t.iat_ns = mm_date_ns(mm_json_date(jwt->claims, "iat"));
+	t.issuer = mm_ring_find_issuer(k, t.iss);
+	note_set(&t);
+	note_header(&t);
+	if (t.alg == MM_ALG_NONE || (jwt->signature_len == 0 && t.alg != MM_ALG_UNKNOWN)) {
+		out->bits |= MM_PROOF_UNSIGNED;
+		out->verdict = MM_INVALID;
+	} else if (mm_alg_is_hmac(t.alg)) {
+		judge_hmac(&t);
+	} else if (t.alg != MM_ALG_UNKNOWN) {
+		judge_public(&t);
+	}
+}

@@ -1,0 +1,495 @@
+/* Keys, their publishers and their issuers. */
+#include "keys/keyring.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "keys/ring.h"
+
+struct mm_keyring *mm_keyring_new(void)
+{
+	return calloc(1, sizeof(struct mm_keyring));
+}
+
+static void key_done(struct mm_key *key)
+{
+	mm_jwk_done(&key->jwk);
+	free(key->text);
+	memset(key, 0, sizeof *key);
+}
+
+void mm_keyring_free(struct mm_keyring *k)
+{
+	if (k == NULL)
+		return;
+	for (size_t i = 0; i < k->n_keys; i++)
+		key_done(&k->keys[i]);
+	free(k->keys);
+	free(k->issuers);
+	free(k->places);
+	free(k);
+}
+
+uint32_t mm_keyring_generation(const struct mm_keyring *k)
+{
+	return k->generation;
+}
+
+size_t mm_keyring_count(const struct mm_keyring *k, size_t *n_issuers)
+{
+	*n_issuers = k->n_issuers;
+	return k->n_keys;
+}
+
+/* Room for one more element of an array that grows to max; its number from 1, 0 when there is none. */
+static uint32_t grow(void **array, size_t *n, size_t size, size_t max)
+{
+	if (*n == max)
+		return 0;
+	if ((*n & (*n - 1)) == 0) { /* full: it doubles */
+		void *more = realloc(*array, (*n != 0 ? 2 * *n : 1) * size);
+		if (more == NULL)
+			return 0;
+		*array = more;
+	}
+	memset((char *)*array + *n * size, 0, size);
+	return (uint32_t)++*n;
+}
+
+static void copy_text(char out[MM_URL_TEXT], struct mm_slice s)
+{
+	s = mm_first(s, MM_URL_TEXT - 1);
+	if (s.len != 0)
+		memcpy(out, s.p, s.len);
+	out[s.len] = '\0';
+}
+
+static bool is_text(const char *text, struct mm_slice s)
+{
+	return strlen(text) == s.len && (s.len == 0 || memcmp(text, s.p, s.len) == 0);
+}
+
+static bool is_host(const char *text, struct mm_slice host)
+{
+	return host.len != 0 && strlen(text) == host.len &&
+	       strncasecmp(text, (const char *)host.p, host.len) == 0;
+}
+
+/* An issuer may stand for all tenants: "https://login.example/{tenantid}/v2.0" (one path segment for the braces). */
+bool mm_ring_matches(const char *pattern, struct mm_slice iss)
+{
+	struct mm_slice p = mm_slice_str(pattern);
+	size_t open = mm_find8(p, 0, '{'), close = mm_find8(p, open, '}');
+	if (close == p.len)
+		return mm_slice_eq(p, iss);
+	struct mm_slice tail = mm_after(p, close + 1);
+	if (iss.len < open + tail.len || !mm_slice_eq(mm_first(p, open), mm_first(iss, open)) ||
+	        !mm_slice_eq(tail, mm_after(iss, iss.len - tail.len)))
+		return false;
+	struct mm_slice segment = mm_first(mm_after(iss, open), iss.len - open - tail.len);
+	return segment.len != 0 && mm_find8(segment, 0, '/') == segment.len;
+}
+
+uint32_t mm_ring_find_issuer(const struct mm_keyring *k, struct mm_slice name)
+{
+	for (size_t i = 0; i < k->n_issuers && name.len != 0; i++)
+		if (is_text(k->issuers[i].name, name))
+			return (uint32_t)i + 1;
+	for (size_t i = 0; i < k->n_issuers && name.len != 0; i++)
+		if (mm_ring_matches(k->issuers[i].name, name))
+			return (uint32_t)i + 1;
+	return 0;
+}
+
+uint32_t mm_ring_put_issuer(struct mm_keyring *k, struct mm_slice name)
+{
+	uint32_t number = mm_ring_find_issuer(k, name);
+	if (number != 0 || name.len == 0 || name.len >= MM_URL_TEXT)
+		return number;
+	number = grow((void **)&k->issuers, &k->n_issuers, sizeof *k->issuers, MM_KEYRING_ISSUERS);
+	if (number != 0)
+		copy_text(k->issuers[number - 1].name, name);
+	return number;
+}
+
+static bool is_place(const struct mm_publisher *p, const struct mm_key_source *from)
+{
+	return mm_addr_eq(&p->addr, &from->addr) && p->port == from->port &&
+	       is_text(p->path, from->path) && (from->host.len == 0 ? p->host[0] == '\0'
+	                                                            : is_host(p->host, from->host));
+}
+
+static uint32_t put_place(struct mm_keyring *k, const struct mm_key_source *from)
+{
+	for (size_t i = 0; i < k->n_places; i++)
+		if (is_place(&k->places[i], from))
+			return (uint32_t)i + 1;
+	uint32_t number =
+	        grow((void **)&k->places, &k->n_places, sizeof *k->places, MM_KEYRING_PLACES);
+	if (number != 0) {
+		struct mm_publisher *p = &k->places[number - 1];
+		p->addr = from->addr;
+		p->port = from->port;
+		copy_text(p->host, from->host);
+		copy_text(p->path, from->path);
+	}
+	return number;
+}
+
+bool mm_ring_has_place(const struct mm_key_issuer *issuer, uint32_t place)
+{
+	for (size_t i = 0; i < issuer->n_places; i++)
+		if (issuer->places[i] == place)
+			return true;
+	return false;
+}
+
+static void link_place(struct mm_keyring *k, uint32_t issuer, uint32_t place)
+{
+	struct mm_key_issuer *i = &k->issuers[issuer - 1];
+	if (mm_ring_has_place(i, place) || i->n_places == MM_ISSUER_PLACES)
+		return;
+	i->places[i->n_places++] = place;
+	k->generation++;
+}
+
+/* Does the place answer for the jwks_uri of this issuer? Behind a terminator the same path is asked of another address,
+ * perhaps by another name: then of the server that gave the discovery document. */
+static bool is_jwks_uri(const struct mm_key_issuer *i, const struct mm_publisher *p)
+{
+	if (i->jwks_path[0] == '\0' || strcmp(i->jwks_path, p->path) != 0)
+		return false;
+	return strcasecmp(i->jwks_host, p->host) == 0 ||
+	       (mm_addr_eq(&i->addr, &p->addr) && i->port == p->port);
+}
+
+static void link_all(struct mm_keyring *k)
+{
+	for (uint32_t i = 0; i < k->n_issuers; i++)
+		for (uint32_t p = 0; p < k->n_places; p++)
+			if (is_jwks_uri(&k->issuers[i], &k->places[p]))
+				link_place(k, i + 1, p + 1);
+}
+
+/* scheme://host[:port]/path */
+static void split_url(struct mm_slice url, struct mm_slice *host, struct mm_slice *path)
+{
+	struct mm_slice mark = mm_slice_str("://");
+	size_t from = mm_find(url, 0, mark);
+	struct mm_slice rest = from < url.len ? mm_after(url, from + mark.len) : url;
+	size_t slash = mm_find8(rest, 0, '/');
+	*path = mm_after(rest, slash);
+	*path = mm_first(*path, mm_find8(*path, 0, '?'));
+	struct mm_slice authority = mm_first(rest, slash);
+	*host = mm_first(authority, mm_find8(authority, 0, ':'));
+}
+
+struct mm_slice mm_ring_host(struct mm_slice url)
+{
+	struct mm_slice host, path;
+	split_url(url, &host, &path);
+	return host;
+}
+
+bool mm_keyring_discovery(struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc)
+{
+	json_t *json = mm_json_object(doc, NULL);
+	struct mm_slice name = mm_json_str(json, "issuer"), uri = mm_json_str(json, "jwks_uri");
+	struct mm_slice host, path, issuer_host = mm_ring_host(name);
+	uint32_t number = name.len != 0 && uri.len != 0 ? mm_ring_put_issuer(k, name) : 0;
+	split_url(uri, &host, &path);
+	bool good = number != 0 && path.len < MM_URL_TEXT && host.len < MM_URL_TEXT;
+	if (good) {
+		struct mm_key_issuer *i = &k->issuers[number - 1];
+		/* Anybody can serve a document that names another issuer: the first one stands, and what comes from
+		 * elsewhere counts when it was asked for by the issuer's own name. */
+		bool own = i->addr.family == 0 || (mm_addr_eq(&i->addr, &from->addr) && i->port == from->port) ||
+		           (issuer_host.len == from->host.len &&
+		                   strncasecmp((const char *)issuer_host.p, (const char *)from->host.p,
+		                           from->host.len) == 0);
+		good = own;
+		if (own && (i->addr.family == 0 || !is_text(i->jwks_path, path))) {
+			copy_text(i->jwks_host, host);
+			copy_text(i->jwks_path, path);
+			i->addr = from->addr;
+			i->port = from->port;
+			k->generation++;
+		}
+		link_all(k);
+	}
+	json_decref(json);
+	return good;
+}
+
+/* --- key sets -------------------------------------------------------------------------------------- */
+
+static struct mm_key *find_key(struct mm_keyring *k, const struct mm_fp *thumbprint)
+{
+	for (size_t i = 0; i < k->n_keys; i++)
+		if (k->keys[i].seen_ns != 0 && mm_fp_eq(&k->keys[i].jwk.thumbprint, thumbprint))
+			return &k->keys[i];
+	return NULL;
+}
+
+/* A place for a new key: another one, or that of the key not seen for longest. */
+static struct mm_key *new_key(struct mm_keyring *k)
+{
+	uint32_t number = grow((void **)&k->keys, &k->n_keys, sizeof *k->keys, MM_KEYRING_KEYS);
+	if (number != 0)
+		return &k->keys[number - 1];
+	struct mm_key *oldest = NULL;
+	for (size_t i = 0; i < k->n_keys; i++)
+		if (oldest == NULL || k->keys[i].seen_ns < oldest->seen_ns)
+			oldest = &k->keys[i];
+	if (oldest != NULL)
+		key_done(oldest);
+	return oldest;
+}
+
+static struct mm_key_use *use_at(struct mm_key *key, uint32_t place)
+{
+	for (size_t i = 0; i < key->n_uses; i++)
+		if (key->uses[i].place == place)
+			return &key->uses[i];
+	return NULL;
+}
+
+/* The key stands in a set of this place. */
+static void note_use(struct mm_keyring *k, struct mm_key *key, uint32_t place, int64_t time_ns)
+{
+	struct mm_key_use *use = use_at(key, place);
+	if (use == NULL && key->n_uses < MM_KEY_USES) {
+		use = &key->uses[key->n_uses++];
+		*use = (struct mm_key_use){ .place = place,
+			.first_ns = time_ns,
+			.absent_ns = k->places[place - 1].last_ns };
+		k->generation++;
+	}
+	if (use == NULL)
+		return;
+	use->last_ns = time_ns;
+	if (use->gone_ns != 0)
+		k->generation++;
+	use->gone_ns = 0;
+	key->seen_ns = time_ns;
+}
+
+static struct mm_key *put_key(struct mm_keyring *k, const json_t *json, struct mm_pkt pkt)
+{
+	struct mm_jwk jwk;
+	if (!mm_jwk_read(json, &jwk))
+		return NULL;
+	struct mm_key *key = find_key(k, &jwk.thumbprint);
+	bool known = key != NULL && strcmp(key->jwk.kid, jwk.kid) == 0;
+	char *text = known ? NULL : mm_jwk_text(json);
+	if (!known)
+		key = text != NULL ? new_key(k) : NULL;
+	if (known || key == NULL) {
+		mm_jwk_done(&jwk);
+		free(text);
+		return key;
+	}
+	key->jwk = jwk;
+	key->text = text;
+	key->pkt = pkt;
+	copy_text(key->per_key_issuer, jwk.issuer);
+	key->jwk.issuer = mm_slice(NULL, 0); /* it was borrowed */
+	return key;
+}
+
+/* The sets follow each other: A, B, A again. What stood in B alone, given to one client only while A was given to others,
+ * was never the publisher's: it was put into one answer. */
+static bool is_interlude(const struct mm_publisher *p, uint64_t id)
+{
+	const struct mm_keyset *b = &p->sets[0], *a = &p->sets[1];
+	return a->id == id && a->n_given != 0 && b->n_given != 0 && b->id != id && b->one_client &&
+	       (a->n_given > b->n_given || !a->one_client);
+}
+
+static void note_set(struct mm_publisher *p, uint64_t id, int64_t time_ns, const struct mm_addr *client)
+{
+	struct mm_keyset *set = &p->sets[0];
+	if (set->n_given == 0 || set->id != id) {
+		memmove(p->sets + 1, p->sets, (MM_KEYSET_HISTORY - 1) * sizeof p->sets[0]);
+		*set = (struct mm_keyset){
+			.id = id, .first_ns = time_ns, .client = *client, .one_client = true
+		};
+	}
+	set->last_ns = time_ns;
+	set->n_given++;
+	set->one_client = set->one_client && mm_addr_eq(&set->client, client);
+}
+
+static uint64_t id_of_set(const struct mm_fp *prints, size_t n)
+{
+	/* The order of keys says nothing. */
+	uint64_t id = n;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t word;
+		memcpy(&word, prints[i].b, sizeof word);
+		id += word * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	return id;
+}
+
+/* Keys of this place that the set of this time does not hold. */
+static void note_gone(struct mm_keyring *k, uint32_t place, int64_t time_ns, bool interlude,
+        uint32_t drift[MM_KEYSET_KEYS], size_t *n_drift)
+{
+	const struct mm_keyset *before = &k->places[place - 1].sets[0];
+	for (size_t i = 0; i < k->n_keys; i++) {
+		struct mm_key *key = &k->keys[i];
+		struct mm_key_use *use = use_at(key, place);
+		if (use == NULL || use->last_ns == time_ns || use->gone_ns != 0)
+			continue;
+		use->gone_ns = time_ns;
+		k->generation++;
+		if (!interlude || key->drifted || use->first_ns < before->first_ns || key->n_issuers != 0)
+			continue;
+		key->drifted = true;
+		if (*n_drift < MM_KEYSET_KEYS)
+			drift[(*n_drift)++] = (uint32_t)i + 1;
+	}
+}
+
+static bool publish(struct mm_keyring *k, uint32_t place, const struct mm_addr *client,
+        const json_t *json, int64_t time_ns, struct mm_pkt pkt, uint32_t drift[MM_KEYSET_KEYS],
+        size_t *n_drift)
+{
+	const json_t *keys = json_object_get(json, "keys");
+	struct mm_fp prints[MM_KEYSET_KEYS];
+	size_t n = 0;
+	if (!json_is_array(keys) || place == 0)
+		return false;
+	for (size_t i = 0; i < json_array_size(keys) && n < MM_KEYSET_KEYS; i++) {
+		struct mm_key *key = put_key(k, json_array_get(keys, i), pkt);
+		if (key == NULL)
+			continue;
+		note_use(k, key, place, time_ns);
+		prints[n++] = key->jwk.thumbprint;
+	}
+	if (n == 0)
+		return false;
+	struct mm_publisher *p = &k->places[place - 1];
+	uint64_t id = id_of_set(prints, n);
+	bool interlude = is_interlude(p, id);
+	note_gone(k, place, time_ns, interlude, drift, n_drift);
+	if (interlude) /* it did not happen */
+		memmove(p->sets, p->sets + 1, (MM_KEYSET_HISTORY - 1) * sizeof p->sets[0]);
+	note_set(p, id, time_ns, client);
+	p->first_ns = p->first_ns == 0 ? time_ns : p->first_ns;
+	p->last_ns = time_ns;
+	return true;
+}
+
+bool mm_keyring_publish(struct mm_keyring *k, const struct mm_key_source *from,
+        const struct mm_addr *client, struct mm_slice doc, int64_t time_ns, struct mm_pkt pkt,
+        uint32_t drift[MM_KEYSET_KEYS], size_t *n_drift)
+{
+	*n_drift = 0;
+	json_t *json = mm_json_object(doc, NULL);
+	bool good = json != NULL && json_is_array(json_object_get(json, "keys")) &&
+	            publish(k, put_place(k, from), client, json, time_ns, pkt, drift, n_drift);
+	json_decref(json);
+	if (good)
+		link_all(k);
+	return good;
+}
+
+int mm_keyring_tell(struct mm_keyring *k, struct mm_slice issuer, struct mm_slice doc)
+{
+	uint32_t drift[MM_KEYSET_KEYS];
+	size_t n_drift;
+	const struct mm_addr nobody = { 0 };
+	struct mm_key_source from = { .path = issuer };
+	uint32_t number = mm_ring_put_issuer(k, issuer);
+	/* Held to be in force from the beginning: a time before all packets. */
+	if (number == 0 || !mm_keyring_publish(k, &from, &nobody, doc, 1, (struct mm_pkt){ 0 }, drift,
+	                           &n_drift))
+		return MM_ERR_FORMAT;
+	k->issuers[number - 1].told = true;
+	link_place(k, number, put_place(k, &from));
+	return MM_OK;
+}
+
+void mm_keyring_scope(struct mm_keyring *k, struct mm_slice issuer, struct mm_slice scope)
+{
+	uint32_t number = mm_ring_put_issuer(k, issuer);
+	scope = mm_first(scope, sizeof k->issuers[0].scope - 1);
+	if (number == 0 || scope.len == 0)
+		return;
+	memcpy(k->issuers[number - 1].scope, scope.p, scope.len);
+	k->issuers[number - 1].scope[scope.len] = '\0';
+	k->generation++;
+}
+
+static bool same_server(const struct mm_publisher *p, const struct mm_key_source *from)
+{
+	return p->addr.family != 0 && mm_addr_eq(&p->addr, &from->addr) && p->port == from->port &&
+	       (from->host.len == 0 || p->host[0] == '\0' || is_host(p->host, from->host));
+}
+
+void mm_keyring_issued(struct mm_keyring *k, struct mm_slice issuer, const struct mm_proof *proof,
+        const struct mm_key_source *from)
+{
+	if (proof->key == 0 || proof->key > k->n_keys)
+		return;
+	uint32_t number = mm_ring_put_issuer(k, issuer);
+	struct mm_key *key = &k->keys[proof->key - 1];
+	if (number == 0)
+		return;
+	struct mm_key_issuer *i = &k->issuers[number - 1];
+	/* A set on the server that issues, which nothing else tells whose it is, is that issuer's. */
+	for (size_t u = 0; u < key->n_uses && i->n_places == 0; u++)
+		if (same_server(&k->places[key->uses[u].place - 1], from))
+			link_place(k, number, key->uses[u].place);
+	if (mm_ring_belongs(k, key, number, issuer) && !i->told)
+		i->n_issued++;
+	for (size_t n = 0; n < key->n_issuers; n++)
+		if (key->issuers[n] == number)
+			return;
+	/* Another name for who has the key already: said by the server that publishes it. */
+	bool own = false;
+	for (size_t u = 0; u < key->n_uses; u++)
+		own = own || same_server(&k->places[key->uses[u].place - 1], from);
+	if (!own || key->n_issuers == MM_KEY_ISSUERS)
+		return;
+	key->issuers[key->n_issuers++] = number;
+	k->generation++;
+}
+
+const struct mm_key *mm_keyring_key(const struct mm_keyring *k, uint32_t number)
+{
+	return number != 0 && number <= k->n_keys ? &k->keys[number - 1] : NULL;
+}
+
+const char *mm_keyring_owner(const struct mm_keyring *k, uint32_t number)
+{
+	const struct mm_key *key = mm_keyring_key(k, number);
+	if (key == NULL)
+		return "";
+	if (key->per_key_issuer[0] != '\0')
+		return key->per_key_issuer;
+	for (size_t u = 0; u < key->n_uses; u++)
+		for (size_t i = 0; i < k->n_issuers; i++)
+			if (mm_ring_has_place(&k->issuers[i], key->uses[u].place))
+				return k->issuers[i].name;
+	return key->n_issuers != 0 ? k->issuers[key->issuers[0] - 1].name : "";
+}
+
+const char *mm_keyring_issuer_at(const struct mm_keyring *k, const struct mm_addr *addr,
+        uint16_t port, struct mm_slice host)
+{
+	const char *name = NULL;
+	struct mm_key_source from = { .addr = *addr, .port = port, .host = host };
+	for (size_t i = 0; i < k->n_issuers; i++) {
+		const struct mm_key_issuer *issuer = &k->issuers[i];
+		bool here = mm_addr_eq(&issuer->addr, addr) && issuer->port == port;
+		for (size_t p = 0; p < issuer->n_places; p++)
+			here = here || same_server(&k->places[issuer->places[p] - 1], &from);
+		if (here && name != NULL)
+			return NULL;
+		name = here ? issuer->name : name;
+	}
+	return name;
+}
