@@ -48,29 +48,16 @@ static struct mm_finding_key finding_key(const struct mm_fp *root, uint32_t inde
 	return key;
 }
 
-static void fill_facts(
-        struct mm_finding *f, const struct mm_look *look, const struct mm_sighting *s)
+/* Where and when: of the first event. */
+static void fill_place(struct mm_finding *f, const struct mm_event *ev)
 {
-	const struct mm_event *ev = look->ev;
 	struct mm_facts *facts = &f->facts;
-	*facts = (struct mm_facts){ .fp = s->cred->fp,
-		.kind = s->cred->kind,
-		.role = s->cred->role,
-		.kvno = s->cred->kvno,
-		.alg = s->cred->alg,
-		.name_type = s->cred->name_type,
-		.length = s->cred->length,
-		.client = ev->src.addr,
-		.server = ev->dst.addr,
-		.server_port = ev->dst.port,
-		.first_ns = ev->request_ns != 0 ? ev->request_ns : ev->time_ns,
-		.last_ns = ev->time_ns,
-		.miss = s->miss,
-		.blind = s->blind,
-		.claimed = s->claimed,
-		.flags = ev->flags };
-	mm_name_copy(facts->issuer, s->cred->issuer);
-	mm_name_copy(facts->service, s->cred->service);
+	facts->client = *mm_event_client(ev);
+	facts->server = ev->dst.addr;
+	facts->server_port = ev->dst.port;
+	facts->first_ns = ev->request_ns != 0 ? ev->request_ns : ev->time_ns;
+	facts->last_ns = ev->time_ns;
+	facts->flags = ev->flags;
 	f->protocol = ev->protocol;
 	f->transport = ev->transport;
 	f->src = ev->src;
@@ -79,6 +66,27 @@ static void fill_facts(
 	char fp[MM_FP_TEXT];
 	snprintf(f->event_id, sizeof f->event_id, "%.16s-%s", mm_fp_text(&facts->fp, fp),
 	        f->detector->id);
+}
+
+static void fill_facts(
+        struct mm_finding *f, const struct mm_look *look, const struct mm_sighting *s)
+{
+	struct mm_facts *facts = &f->facts;
+	*facts = (struct mm_facts){ .fp = s->cred->fp,
+		.kind = s->cred->kind,
+		.role = s->cred->role,
+		.kvno = s->cred->kvno,
+		.alg = s->cred->alg,
+		.name_type = s->cred->name_type,
+		.length = s->cred->length,
+		.miss = s->miss,
+		.blind = s->blind,
+		.claimed = s->claimed };
+	if (s->token != NULL)
+		facts->token = *s->token;
+	mm_name_copy(facts->issuer, s->cred->issuer);
+	mm_name_copy(facts->service, s->cred->service);
+	fill_place(f, look->ev);
 }
 
 /* What no verifier accepted anybody can make up; beyond that the score decides. */
@@ -119,6 +127,34 @@ struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector 
 	return f;
 }
 
+struct mm_finding *mm_detect_find_about(
+        const struct mm_detect *d, const struct mm_detector *detector, const char *subject)
+{
+	struct mm_fp root = mm_fp_of(mm_slice_str(subject));
+	struct mm_finding_key key = finding_key(&root, detector_index(detector));
+	return mm_table_find(&d->findings, &key);
+}
+
+struct mm_finding *mm_detect_open_about(struct mm_detect *d, const struct mm_detector *detector,
+        const struct mm_event *ev, const char *subject)
+{
+	bool fresh;
+	struct mm_fp root = mm_fp_of(mm_slice_str(subject));
+	struct mm_finding_key key = finding_key(&root, detector_index(detector));
+	if (mm_table_find(&d->findings, &key) == NULL)
+		make_room(d);
+	struct mm_finding *f = mm_table_put(&d->findings, &key, &fresh);
+	if (f != NULL && fresh) {
+		f->detector = detector;
+		f->facts = (struct mm_facts){ .fp = root, .kvno = -1 };
+		snprintf(f->facts.subject, sizeof f->facts.subject, "%s", subject);
+		fill_place(f, ev);
+	}
+	if (f != NULL && d->n_touched < MM_DETECT_TOUCHED)
+		d->touched[d->n_touched++] = key;
+	return f;
+}
+
 struct mm_finding *mm_detect_find(const struct mm_detect *d, const struct mm_fp *root)
 {
 	for (uint32_t i = 0; mm_detectors[i] != NULL; i++) {
@@ -154,9 +190,17 @@ static void tell(struct mm_detect *d, struct mm_finding *f)
 bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 {
 	bool trusted = true;
+	d->n_touched = 0;
 	for (size_t i = 0; mm_detectors[i] != NULL; i++)
 		if (mm_detectors[i]->look != NULL)
 			mm_detectors[i]->look(d, look);
+	for (size_t i = 0; i < d->n_touched; i++) {
+		struct mm_finding *f = mm_table_find(&d->findings, &d->touched[i]);
+		if (f == NULL)
+			continue;
+		weigh(d, f);
+		tell(d, f);
+	}
 	for (size_t i = 0; i < look->n_seen; i++) {
 		const struct mm_sighting *s = &look->seen[i];
 		const struct mm_fp *root = &mm_ledger_lineage(d->ledger, s->row)->root;

@@ -16,7 +16,10 @@
 #include "ledger/ledger.h"
 #include "score/finding.h"
 
-enum { MM_DETECT_WORDS = 256 };
+enum {
+	MM_DETECT_WORDS = 256,
+	MM_DETECT_TOUCHED = 16,
+};
 
 /** The findings so far, and what detectors may look at. */
 struct mm_detect {
@@ -28,6 +31,9 @@ struct mm_detect {
 	void (*tell)(void *arg, const struct mm_finding *f);
 	void *tell_arg;
 	enum mm_band tell_band;
+	struct mm_finding_key
+	        touched[MM_DETECT_TOUCHED]; /* by the event looked at: about no credential of it */
+	size_t n_touched;
 	char *words[MM_DETECT_WORDS]; /* which findings of a restored state borrow */
 	size_t n_words;
 };
@@ -72,6 +78,14 @@ void mm_detect_weigh_all(struct mm_detect *d);
  * room. */
 struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector *detector,
         const struct mm_look *look, const struct mm_sighting *s);
+
+/** The finding of this detector about somebody or something that is no credential: an application, a source of guesses, a
+ * server. subject: what it is, for people, and its identity; the event first shows it. NULL when there is no room. */
+struct mm_finding *mm_detect_open_about(struct mm_detect *d, const struct mm_detector *detector,
+        const struct mm_event *ev, const char *subject);
+/** The same, when it is open. */
+struct mm_finding *mm_detect_find_about(
+        const struct mm_detect *d, const struct mm_detector *detector, const char *subject);
 
 /** Any finding rooted in this credential; NULL when there is none. */
 struct mm_finding *mm_detect_find(const struct mm_detect *d, const struct mm_fp *root);

@@ -49,8 +49,9 @@ enum mm_cred_kind {
 	MM_CRED_ID_TOKEN,      /* tells a client who its user is */
 	MM_CRED_ASSERTION,     /* authorization grant: JWT or SAML bearer, RFC 7521 section 4.1 */
 	MM_CRED_CLIENT_ASSERTION, /* signed by a client to name itself, RFC 7521 section 4.2 */
-	MM_CRED_KINDS,
 };
+
+enum { MM_CRED_KINDS = MM_CRED_CLIENT_ASSERTION + 1 };
 
 /** Is it a token of the web, which its holder needs no key to show? */
 static inline bool mm_cred_is_token(enum mm_cred_kind kind)
@@ -80,8 +81,9 @@ struct mm_cred {
 	uint32_t length;   /* bytes of EncryptedData.cipher; of a token: of its serialisation */
 
 	/* Of tokens. issuer is iss, service aud, principal sub, principal_realm tid, as far as the token shows them. */
-	struct mm_str raw; /* a JWT's compact serialisation, for its verification alone: neither stored nor written */
-	struct mm_str client;       /* client_id, azp or appid */
+	struct mm_str
+	        raw; /* a JWT's compact serialisation, for its verification alone: neither stored nor written */
+	struct mm_str client;        /* client_id, azp or appid */
 	struct mm_str kid, alg_name; /* JOSE header */
 	int64_t iat_s, nbf_s, exp_s; /* NumericDate, RFC 7519 section 2; 0: absent */
 	bool jwt;                    /* it is one; false: opaque */
@@ -105,7 +107,9 @@ enum {
 	/* What the ledger says of the credential presented: */
 	MM_EVF_ORPHAN = 1u << 11,  /* never seen issued */
 	MM_EVF_TAINTED = 1u << 12, /* obtained with an orphan */
-	MM_EVF_COPY = 1u << 13, /* another leg of a request that was counted: shown again behind a proxy */
+	MM_EVF_COPY =
+	        1u
+	        << 13, /* another leg of a request that was counted: shown again behind a proxy */
 };
 
 /** What an attempt to authenticate came to, whatever the protocol says it with. */
@@ -115,8 +119,8 @@ enum mm_meaning {
 	MM_MEANING_NO_SUCH_USER,
 	MM_MEANING_LOCKED,         /* or disabled, or revoked */
 	MM_MEANING_PASSWORD_RIGHT, /* and let in */
-	MM_MEANING_RIGHT_BUT,      /* the password is right, but something else is asked for: a new one, MFA, other hours */
-	MM_MEANING_REFUSED,        /* user or password: the answer does not tell which */
+	MM_MEANING_RIGHT_BUT, /* the password is right, but something else is asked for: a new one, MFA, other hours */
+	MM_MEANING_REFUSED, /* user or password: the answer does not tell which */
 	MM_MEANING_N,
 };
 
@@ -202,11 +206,11 @@ enum {
 	MM_EVENT_ATTRS = 32,
 	MM_EVENT_PKTS = 8,
 	MM_EVENT_TEXT = 6144, /* bytes of its strings: long names asked leave room for the answer */
-	MM_EVENT_NUMBERS = 96, /* numbers of all lists of one event */
+	MM_EVENT_NUMBERS = 96,    /* numbers of all lists of one event */
 	MM_EVENT_RAW = 40 * 1024, /* bytes of all raw tokens and documents of one event */
 	MM_RAW_MAX = 16 * 1024,   /* a longer token is known by its fingerprint alone */
-	MM_STR_MAX = 512,      /* longer strings are cut and MM_EVF_TRUNCATED set */
-	MM_CID_TEXT = 31,      /* "1:" + base64 of 20 bytes + NUL */
+	MM_STR_MAX = 512,         /* longer strings are cut and MM_EVF_TRUNCATED set */
+	MM_CID_TEXT = 31,         /* "1:" + base64 of 20 bytes + NUL */
 };
 
 struct mm_event {
@@ -223,11 +227,13 @@ struct mm_event {
 	struct mm_path path; /* of the flow */
 	struct mm_str user;  /* the principal who acts, as best known */
 	struct mm_str user_realm;
-	struct mm_addr client; /* who acts, where a trusted proxy names another than src; family 0: src does */
-	struct mm_str app;     /* client_id of the application that acts */
-	struct mm_str agent;   /* User-Agent: the software that acts */
-	struct mm_str place;   /* what of the server was asked for: host and path */
-	struct mm_str document; /* raw: of MM_EV_KEY what was published, of others a proof (RFC 9449): not written */
+	struct mm_addr
+	        client; /* who acts, where a trusted proxy names another than src; family 0: src does */
+	struct mm_str app;   /* client_id of the application that acts */
+	struct mm_str agent; /* User-Agent: the software that acts */
+	struct mm_str place; /* what of the server was asked for: host and path */
+	struct mm_str
+	        document; /* raw: of MM_EV_KEY what was published, of others a proof (RFC 9449): not written */
 	enum mm_meaning meaning;
 	enum mm_grant grant;
 	enum mm_client_auth client_auth;

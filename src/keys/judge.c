@@ -94,7 +94,9 @@ static void note_life(struct trial *t, const struct mm_key *key)
 	int64_t gone = INT64_MAX, absent = INT64_MAX;
 	for (size_t u = 0; u < key->n_uses; u++) {
 		const struct mm_key_use *use = &key->uses[u];
-		gone = use->gone_ns == 0 ? 0 : gone != 0 && use->gone_ns < gone ? use->gone_ns : gone;
+		gone = use->gone_ns == 0                  ? 0
+		       : gone != 0 && use->gone_ns < gone ? use->gone_ns
+		                                          : gone;
 		absent = use->absent_ns < absent ? use->absent_ns : absent;
 	}
 	out->gone_ns = gone == INT64_MAX ? 0 : gone;

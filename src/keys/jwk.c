@@ -223,8 +223,8 @@ void mm_jwk_done(struct mm_jwk *jwk)
 
 char *mm_jwk_text(const json_t *json)
 {
-	static const char *const members[] = { "kty", "kid", "use", "alg", "crv", "x", "y", "n", "e",
-		"issuer", "x5t#S256", NULL };
+	static const char *const members[] = { "kty", "kid", "use", "alg", "crv", "x", "y", "n",
+		"e", "issuer", "x5t#S256", NULL };
 	json_t *picked = pick(json, members);
 	char *text = json_dumps(picked, JSON_COMPACT);
 	json_decref(picked);
@@ -310,9 +310,9 @@ enum mm_verdict3 mm_jwk_verify(const struct mm_jwk *jwk, enum mm_alg alg, const 
 	if (row == NULL || jwt->encrypted)
 		return MM_CANNOT_TELL;
 	if (mm_alg_is_hmac(alg))
-		return jwk->secret == NULL ? MM_CANNOT_TELL
-		                           : verdict(hmac_is(mm_slice(jwk->secret, jwk->secret_len),
-		                                     row, jwt));
+		return jwk->secret == NULL
+		               ? MM_CANNOT_TELL
+		               : verdict(hmac_is(mm_slice(jwk->secret, jwk->secret_len), row, jwt));
 	if (jwk->pkey == NULL)
 		return MM_CANNOT_TELL;
 	int type = EVP_PKEY_get_base_id(jwk->pkey);
@@ -360,7 +360,8 @@ static const char *confused_rsa(EVP_PKEY *pkey, const struct alg_row *row, const
 	return form;
 }
 
-static const char *confused_spki(EVP_PKEY *pkey, const struct alg_row *row, const struct mm_jwt *jwt)
+static const char *confused_spki(
+        EVP_PKEY *pkey, const struct alg_row *row, const struct mm_jwt *jwt)
 {
 	const char *form = NULL;
 	uint8_t *der = NULL;
@@ -394,13 +395,19 @@ void mm_jwk_init(void)
 {
 	/* RFC 8037 appendix A.2 and RFC 7517 appendix A.1: any keys will do. */
 	static const char *const keys[] = {
-		"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
-		"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
+		"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+		"7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+		"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":"
+		"\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
 		"\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}",
-		"{\"kty\":\"RSA\",\"n\":\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT8"
-		"6zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93"
-		"lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5"
-		"hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls"
+		"{\"kty\":\"RSA\",\"n\":"
+		"\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT8"
+		"6zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-"
+		"5JsGY4Hc5n9yBXArwl93"
+		"lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_"
+		"FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5"
+		"hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_"
+		"xBniIqbw0Ls"
 		"1jF44-csFCur-kEgU8awapJzKnqDKgw\",\"e\":\"AQAB\"}",
 	};
 	static const enum mm_alg with[] = { MM_ALG_EDDSA, MM_ALG_ES256, MM_ALG_PS256 };

@@ -47,7 +47,8 @@ struct mm_jwk {
 	uint8_t *secret;         /* kty "oct"; cleared when freed */
 	size_t secret_len;
 	char kid[MM_KID_TEXT]; /* "" when absent; a longer one is cut */
-	struct mm_slice issuer; /* member "issuer" of some providers' keys; borrowed from the JSON */
+	struct mm_slice
+	        issuer; /* member "issuer" of some providers' keys; borrowed from the JSON */
 };
 
 /** Read a key. False when there is nothing to verify with. */
@@ -70,7 +71,8 @@ enum mm_verdict3 mm_jwk_verify(const struct mm_jwk *jwk, enum mm_alg alg, const 
 /** Was a public key taken for the secret of an HMAC? (RFC 8725 section 2.1.) Tries the forms in which it is published:
  * SubjectPublicKeyInfo and PKCS #1 as PEM with and without a last line end and as DER, the modulus, and text: the key as it
  * stands in the set. Returns the form, or NULL. */
-const char *mm_jwk_confused(const struct mm_jwk *jwk, const char *text, enum mm_alg alg, const struct mm_jwt *jwt);
+const char *mm_jwk_confused(
+        const struct mm_jwk *jwk, const char *text, enum mm_alg alg, const struct mm_jwt *jwt);
 
 /** Load what OpenSSL loads at first use, before the sandbox closes. */
 void mm_jwk_init(void);

@@ -9,13 +9,13 @@
 #include "keys/json.h"
 
 enum {
-	MM_JWT_MAX = 16 * 1024, /* octets of a token; servers take headers of 8 to 64 KiB */
+	MM_JWT_MAX = 16 * 1024,      /* octets of a token; servers take headers of 8 to 64 KiB */
 	MM_JWT_SIGNATURE_MAX = 1024, /* RSA of 8192 bits */
 };
 
 struct mm_jwt {
-	json_t *header, *claims;      /* owned. claims NULL: encrypted, detached, or no JSON object */
-	struct mm_slice signed_part;  /* header and payload with the '.' between; borrowed */
+	json_t *header, *claims; /* owned. claims NULL: encrypted, detached, or no JSON object */
+	struct mm_slice signed_part; /* header and payload with the '.' between; borrowed */
 	size_t signature_len;
 	uint8_t signature[MM_JWT_SIGNATURE_MAX];
 	bool encrypted;

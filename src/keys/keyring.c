@@ -53,7 +53,7 @@ static uint32_t grow(void **array, size_t *n, size_t size, size_t max)
 		*array = more;
 	}
 	memset((char *)*array + *n * size, 0, size);
-	return (uint32_t)++*n;
+	return (uint32_t)++ * n;
 }
 
 static void copy_text(char out[MM_URL_TEXT], struct mm_slice s)
@@ -115,8 +115,8 @@ uint32_t mm_ring_put_issuer(struct mm_keyring *k, struct mm_slice name)
 static bool is_place(const struct mm_publisher *p, const struct mm_key_source *from)
 {
 	return mm_addr_eq(&p->addr, &from->addr) && p->port == from->port &&
-	       is_text(p->path, from->path) && (from->host.len == 0 ? p->host[0] == '\0'
-	                                                            : is_host(p->host, from->host));
+	       is_text(p->path, from->path) &&
+	       (from->host.len == 0 ? p->host[0] == '\0' : is_host(p->host, from->host));
 }
 
 static uint32_t put_place(struct mm_keyring *k, const struct mm_key_source *from)
@@ -191,7 +191,8 @@ struct mm_slice mm_ring_host(struct mm_slice url)
 	return host;
 }
 
-bool mm_keyring_discovery(struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc)
+bool mm_keyring_discovery(
+        struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc)
 {
 	json_t *json = mm_json_object(doc, NULL);
 	struct mm_slice name = mm_json_str(json, "issuer"), uri = mm_json_str(json, "jwks_uri");
@@ -203,10 +204,11 @@ bool mm_keyring_discovery(struct mm_keyring *k, const struct mm_key_source *from
 		struct mm_key_issuer *i = &k->issuers[number - 1];
 		/* Anybody can serve a document that names another issuer: the first one stands, and what comes from
 		 * elsewhere counts when it was asked for by the issuer's own name. */
-		bool own = i->addr.family == 0 || (mm_addr_eq(&i->addr, &from->addr) && i->port == from->port) ||
+		bool own = i->addr.family == 0 ||
+		           (mm_addr_eq(&i->addr, &from->addr) && i->port == from->port) ||
 		           (issuer_host.len == from->host.len &&
-		                   strncasecmp((const char *)issuer_host.p, (const char *)from->host.p,
-		                           from->host.len) == 0);
+		                   strncasecmp((const char *)issuer_host.p,
+		                           (const char *)from->host.p, from->host.len) == 0);
 		good = own;
 		if (own && (i->addr.family == 0 || !is_text(i->jwks_path, path))) {
 			copy_text(i->jwks_host, host);
@@ -306,7 +308,8 @@ static bool is_interlude(const struct mm_publisher *p, uint64_t id)
 	       (a->n_given > b->n_given || !a->one_client);
 }
 
-static void note_set(struct mm_publisher *p, uint64_t id, int64_t time_ns, const struct mm_addr *client)
+static void note_set(
+        struct mm_publisher *p, uint64_t id, int64_t time_ns, const struct mm_addr *client)
 {
 	struct mm_keyset *set = &p->sets[0];
 	if (set->n_given == 0 || set->id != id) {
@@ -344,7 +347,8 @@ static void note_gone(struct mm_keyring *k, uint32_t place, int64_t time_ns, boo
 			continue;
 		use->gone_ns = time_ns;
 		k->generation++;
-		if (!interlude || key->drifted || use->first_ns < before->first_ns || key->n_issuers != 0)
+		if (!interlude || key->drifted || use->first_ns < before->first_ns ||
+		        key->n_issuers != 0)
 			continue;
 		key->drifted = true;
 		if (*n_drift < MM_KEYSET_KEYS)
@@ -404,8 +408,8 @@ int mm_keyring_tell(struct mm_keyring *k, struct mm_slice issuer, struct mm_slic
 	struct mm_key_source from = { .path = issuer };
 	uint32_t number = mm_ring_put_issuer(k, issuer);
 	/* Held to be in force from the beginning: a time before all packets. */
-	if (number == 0 || !mm_keyring_publish(k, &from, &nobody, doc, 1, (struct mm_pkt){ 0 }, drift,
-	                           &n_drift))
+	if (number == 0 || !mm_keyring_publish(k, &from, &nobody, doc, 1, (struct mm_pkt){ 0 },
+	                           drift, &n_drift))
 		return MM_ERR_FORMAT;
 	k->issuers[number - 1].told = true;
 	link_place(k, number, put_place(k, &from));
@@ -477,8 +481,8 @@ const char *mm_keyring_owner(const struct mm_keyring *k, uint32_t number)
 	return key->n_issuers != 0 ? k->issuers[key->issuers[0] - 1].name : "";
 }
 
-const char *mm_keyring_issuer_at(const struct mm_keyring *k, const struct mm_addr *addr,
-        uint16_t port, struct mm_slice host)
+const char *mm_keyring_issuer_at(
+        const struct mm_keyring *k, const struct mm_addr *addr, uint16_t port, struct mm_slice host)
 {
 	const char *name = NULL;
 	struct mm_key_source from = { .addr = *addr, .port = port, .host = host };

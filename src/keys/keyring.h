@@ -49,7 +49,7 @@ struct mm_publisher {
 
 struct mm_key_issuer {
 	char name[MM_URL_TEXT];
-	char scope[64];                  /* as the operator says: issuers of one scope share keys; "": its own */
+	char scope[64]; /* as the operator says: issuers of one scope share keys; "": its own */
 	char jwks_host[MM_URL_TEXT], jwks_path[MM_URL_TEXT]; /* of jwks_uri; "": not known */
 	struct mm_addr addr; /* which served its discovery document; family 0: none seen */
 	uint16_t port;
@@ -62,7 +62,7 @@ struct mm_key_issuer {
 /** A key as one publisher has it. */
 struct mm_key_use {
 	uint32_t place;
-	int64_t absent_ns;         /* the last set of the publisher without it before first_ns; 0: none seen */
+	int64_t absent_ns; /* the last set of the publisher without it before first_ns; 0: none seen */
 	int64_t first_ns, last_ns; /* sets with it */
 	int64_t gone_ns;           /* the first set without it after that; 0: still there */
 };
@@ -84,27 +84,29 @@ struct mm_key {
 enum {
 	MM_PROOF_UNSIGNED = 1u << 0, /* alg none, or no signature at all */
 	MM_PROOF_CONFUSED = 1u << 1, /* HMAC with a published public key as its secret */
-	MM_PROOF_EMBEDDED = 1u << 2, /* verifies with the key in its own header, which nobody published */
-	MM_PROOF_FOREIGN = 1u << 3,  /* verifies with a key that only other issuers have */
-	MM_PROOF_BAD = 1u << 4,      /* does not verify with the key it names */
-	MM_PROOF_UNKNOWN_KID = 1u << 5, /* its issuer's keys are known, none is called so */
-	MM_PROOF_SET_NEWER = 1u << 6,   /* and a set of them was seen after the token was made */
-	MM_PROOF_RETIRED = 1u << 7,     /* made after its key had left the set */
-	MM_PROOF_BEFORE_KEY = 1u << 8,  /* made, as it says, when its key was not yet published */
-	MM_PROOF_DRIFT = 1u << 9,       /* by a key that stood in one answer only */
-	MM_PROOF_SET_KNOWN = 1u << 10,  /* keys of its issuer are known */
-	MM_PROOF_PUBLISHED = 1u << 11,  /* from a set, not from issued tokens alone */
+	MM_PROOF_EMBEDDED =
+	        1u << 2, /* verifies with the key in its own header, which nobody published */
+	MM_PROOF_FOREIGN = 1u << 3,      /* verifies with a key that only other issuers have */
+	MM_PROOF_BAD = 1u << 4,          /* does not verify with the key it names */
+	MM_PROOF_UNKNOWN_KID = 1u << 5,  /* its issuer's keys are known, none is called so */
+	MM_PROOF_SET_NEWER = 1u << 6,    /* and a set of them was seen after the token was made */
+	MM_PROOF_RETIRED = 1u << 7,      /* made after its key had left the set */
+	MM_PROOF_BEFORE_KEY = 1u << 8,   /* made, as it says, when its key was not yet published */
+	MM_PROOF_DRIFT = 1u << 9,        /* by a key that stood in one answer only */
+	MM_PROOF_SET_KNOWN = 1u << 10,   /* keys of its issuer are known */
+	MM_PROOF_PUBLISHED = 1u << 11,   /* from a set, not from issued tokens alone */
 	MM_PROOF_FOREIGN_URL = 1u << 12, /* jku or x5u leads elsewhere than to the issuer */
-	MM_PROOF_ODD_KID = 1u << 13,     /* kid holds what no key is called: a path, quotes, a statement */
-	MM_PROOF_WEAK_KEY = 1u << 14,    /* by an RSA key below 2048 bits */
+	MM_PROOF_ODD_KID =
+	        1u << 13, /* kid holds what no key is called: a path, quotes, a statement */
+	MM_PROOF_WEAK_KEY = 1u << 14, /* by an RSA key below 2048 bits */
 };
 
 struct mm_proof {
 	enum mm_verdict3 verdict; /* is it signed by its issuer? */
 	uint32_t bits;
-	uint32_t key;      /* number of the key that verifies it, or that it names; 0: none */
-	const char *form;  /* MM_PROOF_CONFUSED: in which form */
-	char signer[MM_URL_TEXT]; /* MM_PROOF_FOREIGN: whose key it is */
+	uint32_t key;     /* number of the key that verifies it, or that it names; 0: none */
+	const char *form; /* MM_PROOF_CONFUSED: in which form */
+	char signer[MM_URL_TEXT];   /* MM_PROOF_FOREIGN: whose key it is */
 	int64_t gone_ns, absent_ns; /* of its key */
 	int64_t set_ns;             /* latest set of its issuer; 0: none */
 };
@@ -118,7 +120,8 @@ void mm_keyring_free(struct mm_keyring *k);
 uint32_t mm_keyring_generation(const struct mm_keyring *k);
 
 /** A discovery document: issuer and jwks_uri. False when it is none, or its issuer is held to be another's place. */
-bool mm_keyring_discovery(struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc);
+bool mm_keyring_discovery(
+        struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc);
 
 /** A key set. client: to whom it was given. drift: takes the numbers of keys that by now are known to have stood in one
  * answer only; *n_drift how many. False when it is no set. */
@@ -127,7 +130,8 @@ bool mm_keyring_publish(struct mm_keyring *k, const struct mm_key_source *from,
         uint32_t drift[MM_KEYSET_KEYS], size_t *n_drift);
 
 /** What the operator knows: the keys of this issuer. 0 or MM_ERR_FORMAT. */
-int mm_keyring_tell(struct mm_keyring *k, struct mm_slice issuer, struct mm_slice doc) MM_MUST_CHECK;
+int mm_keyring_tell(
+        struct mm_keyring *k, struct mm_slice issuer, struct mm_slice doc) MM_MUST_CHECK;
 /** And that it shares keys with all others of this scope. */
 void mm_keyring_scope(struct mm_keyring *k, struct mm_slice issuer, struct mm_slice scope);
 
@@ -136,20 +140,22 @@ void mm_keyring_issued(struct mm_keyring *k, struct mm_slice issuer, const struc
         const struct mm_key_source *from);
 
 /** Judge a token by all keys known. now_ns: when it was shown. */
-void mm_keyring_judge(struct mm_keyring *k, const struct mm_jwt *jwt, int64_t now_ns,
-        struct mm_proof *out);
+void mm_keyring_judge(
+        struct mm_keyring *k, const struct mm_jwt *jwt, int64_t now_ns, struct mm_proof *out);
 
 /** A key by its number; NULL when there is none any more. */
 const struct mm_key *mm_keyring_key(const struct mm_keyring *k, uint32_t number);
 /** The name of an issuer for whom the key was published; "" when that is not known. */
 const char *mm_keyring_owner(const struct mm_keyring *k, uint32_t number);
 /** The issuer whose documents or tokens this server gives, when it is one alone; NULL otherwise. */
-const char *mm_keyring_issuer_at(const struct mm_keyring *k, const struct mm_addr *addr, uint16_t port, struct mm_slice host);
+const char *mm_keyring_issuer_at(const struct mm_keyring *k, const struct mm_addr *addr,
+        uint16_t port, struct mm_slice host);
 
 size_t mm_keyring_count(const struct mm_keyring *k, size_t *n_issuers);
 
 /** Write it down; read it again into an empty one. MM_ERR_CORRUPT, MM_ERR_NOMEM. */
 void mm_keyring_save(const struct mm_keyring *k, struct mm_store *out);
-int mm_keyring_load(struct mm_keyring *k, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
+int mm_keyring_load(
+        struct mm_keyring *k, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
 
 #endif

@@ -442,7 +442,7 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 		return;
 	struct mm_row *row = s->row;
 	if (fresh) /* names are stored when issued: anybody can present made-up ones */
-		set_party(l, row, &(struct mm_party){ .host = ev->src.addr });
+		set_party(l, row, &(struct mm_party){ .host = *mm_event_client(ev) });
 	s->first = row->n_presented == 0;
 	if (row->n_presented++ == 0)
 		row->first_ns = at;
@@ -465,8 +465,8 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 		issuer->n_orphans += s->orphan && s->first ? 1 : 0;
 	}
 	if (s->orphan) {
-		s->blind = blindness(issuer, &ev->src.addr);
-		s->miss = mm_ledger_miss(l, issuer_name, &ev->src.addr, false,
+		s->blind = blindness(issuer, mm_event_client(ev));
+		s->miss = mm_ledger_miss(l, issuer_name, mm_event_client(ev), false,
 		        issuer != NULL ? at - issuer->first_ns : 0, (double)row->missed);
 	}
 }
@@ -528,7 +528,7 @@ static struct mm_issuer *note_exchange(struct mm_ledger *l, const struct mm_look
 	issuer->last_ns = ev->time_ns;
 	if (!is_kdc(issuer, &ev->dst.addr) && issued == NULL)
 		return issuer; /* a request to nobody in particular says nothing of the KDCs */
-	struct mm_cell *host = put_cell(l, name, &ev->src.addr, true);
+	struct mm_cell *host = put_cell(l, name, mm_event_client(ev), true);
 	issuer->n_exchanges++;
 	issuer->n_unanswered += ev->response_ns == 0;
 	if (host != NULL) {
@@ -574,7 +574,7 @@ static void learn_step(struct mm_ledger *l, uint32_t issuer, const struct mm_row
 static void learn_coverage(
         struct mm_ledger *l, const struct mm_look *look, const struct mm_sighting *s)
 {
-	const struct mm_addr *client = &look->ev->src.addr;
+	const struct mm_addr *client = mm_event_client(look->ev);
 	uint32_t name = mm_names_find_folded(&l->names, s->cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &name);
 	if (issuer == NULL || !s->first || s->claimed || s->blind != MM_SEEING ||
@@ -618,7 +618,7 @@ static void learn_user(struct mm_ledger *l, const struct mm_look *look, const st
 {
 	struct mm_baseline *b = &l->baseline;
 	char text[MM_ADDR_TEXT + MM_STR_MAX];
-	const struct mm_addr *host = &look->ev->src.addr;
+	const struct mm_addr *host = mm_event_client(look->ev);
 	bool bought = look->proof != NULL &&
 	              (look->proof->orphan ||
 	                      mm_fp_is_set(&mm_ledger_lineage(l, look->proof->row)->root));
@@ -686,7 +686,7 @@ static void learn_traits(
 		mm_baseline_count(b, MM_TRAIT_SERVICE_FORM, issuer, scopes[1], service);
 	if (look->proof != NULL) {
 		char addr[MM_ADDR_TEXT];
-		(void)mm_addr_text(&ev->src.addr, addr);
+		(void)mm_addr_text(mm_event_client(ev), addr);
 		uint32_t host = mm_names_put(&l->names, (struct mm_str){ addr, strlen(addr) });
 		mm_baseline_count(b, MM_TRAIT_REPLY_ETYPE, issuer, 0, ev->reply_alg);
 		mm_baseline_count(b, MM_TRAIT_REPLY_ETYPE, issuer, host, ev->reply_alg);
@@ -738,7 +738,7 @@ static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_lo
 	row->flags |= ev->flags & MM_EVF_FORWARDED ? MM_ROW_FORWARDED : 0;
 	row->flags |= ev->flags & (MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY) ? MM_ROW_S4U : 0;
 	row->flags |= ev->flags & MM_EVF_ANONYMOUS ? MM_ROW_HIDDEN : 0;
-	struct mm_party party = { .host = ev->src.addr };
+	struct mm_party party = { .host = *mm_event_client(ev) };
 	party.principal = mm_names_put(&l->names, cred->principal);
 	party.principal_realm = mm_names_put(&l->names, cred->principal_realm);
 	if (look->proof != NULL)
@@ -752,7 +752,7 @@ static void fill_row(struct mm_ledger *l, struct mm_row *row, const struct mm_lo
 static void note_obtained(struct mm_ledger *l, const struct mm_look *look,
         const struct mm_cred *cred, const struct mm_issuer *issuer, const struct mm_row *row)
 {
-	const struct mm_addr *client = &look->ev->src.addr;
+	const struct mm_addr *client = mm_event_client(look->ev);
 	const struct mm_party *party = mm_ledger_party(l, row);
 	struct mm_cell *host = put_cell(l, issuer->name, client, true);
 	if (cred->kind == MM_CRED_TGT && !(row->flags & (MM_ROW_FORWARDED | MM_ROW_S4U))) {
@@ -784,7 +784,7 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	struct mm_row *row = put_row(l, &cred->fp, at, &fresh);
 	if (row == NULL)
 		return;
-	size_t kdc = note_kdc(issuer, &ev->dst.addr, &ev->src.addr);
+	size_t kdc = note_kdc(issuer, &ev->dst.addr, mm_event_client(ev));
 	if (row->flags & (MM_ROW_ISSUED | MM_ROW_CLAIMED)) {
 		l->n_reissued++;
 		return;

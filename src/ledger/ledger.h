@@ -12,6 +12,7 @@
 #include "ledger/baseline.h"
 #include "ledger/expiry.h"
 #include "ledger/names.h"
+#include "ledger/tokens.h"
 
 enum {
 	MM_ROW_ISSUED = 1u << 0,    /* its issuance was seen */
@@ -90,7 +91,9 @@ struct mm_sighting {
 	bool orphan;  /* never seen issued by a KDC that is vouched for */
 	bool claimed; /* an orphan that some other host issued */
 	bool first;   /* this is its first presentation */
+	bool copy;    /* another leg of a request that was counted */
 	enum mm_blind blind;
+	struct mm_token_facts *token; /* of a token; NULL of a ticket. Valid as long as the look */
 	struct mm_miss miss; /* as of now; for orphans */
 };
 
@@ -102,6 +105,7 @@ struct mm_look {
 	size_t n_seen;
 	const struct mm_sighting
 	        *proof; /* the one the client proved to hold (presented); NULL: none */
+	struct mm_token_facts tokens[MM_EVENT_CREDS]; /* what the sightings point to */
 };
 
 /** A host that answers as a KDC of a realm. Vouched for: the first one seen, and those from which more than
@@ -181,6 +185,7 @@ struct mm_ledger {
 	struct mm_expiry expiry;                  /* of rows */
 	struct mm_names names;
 	struct mm_baseline baseline;
+	struct mm_tokens tokens;
 	uint64_t n_issued, n_presented, n_reissued;
 	uint64_t n_expired; /* rows that gave way after their end */
 };

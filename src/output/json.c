@@ -193,7 +193,7 @@ static void put_flags(struct mm_buf *out, uint32_t flags)
 	/* By bit: MM_EVF_... */
 	static const char *const words[] = { "renewal", "forwarded", "s4u2self", "s4u2proxy", "u2u",
 		"armored", "anonymous", "malformed", "one-sided", "lossy", "truncated", "orphan",
-		"tainted" };
+		"tainted", "copy" };
 	bool first = true;
 	if (flags == 0)
 		return;
@@ -209,6 +209,22 @@ static void put_flags(struct mm_buf *out, uint32_t flags)
 	mm_buf_str(out, first ? "[]" : "]");
 }
 
+static void put_date(struct mm_buf *out, const char *name, int64_t date_s)
+{
+	if (date_s != 0)
+		put_time(out, name, mm_date_ns(date_s));
+}
+
+static void token(struct mm_buf *out, const struct mm_cred *cred)
+{
+	put_str(out, "client", cred->client);
+	put_str(out, "alg", cred->alg_name);
+	put_str(out, "kid", cred->kid);
+	put_date(out, "issued_at", cred->iat_s);
+	put_date(out, "not_before", cred->nbf_s);
+	put_date(out, "expires", cred->exp_s);
+}
+
 static void credential(struct mm_buf *out, const struct mm_cred *cred)
 {
 	mm_buf_put(out, "{", 1);
@@ -219,10 +235,14 @@ static void credential(struct mm_buf *out, const struct mm_cred *cred)
 	put_str(out, "service", cred->service);
 	put_str(out, "principal", cred->principal);
 	put_str(out, "principal_realm", cred->principal_realm);
-	if (cred->kvno >= 0)
-		put_int(out, "kvno", cred->kvno);
-	put_int(out, "etype", cred->alg);
-	put_int(out, "name_type", cred->name_type);
+	if (mm_cred_is_token(cred->kind)) {
+		token(out, cred);
+	} else {
+		if (cred->kvno >= 0)
+			put_int(out, "kvno", cred->kvno);
+		put_int(out, "etype", cred->alg);
+		put_int(out, "name_type", cred->name_type);
+	}
 	put_int(out, "length", cred->length);
 	mm_buf_put(out, "}", 1);
 }
@@ -314,13 +334,28 @@ static void put_path(struct mm_buf *out, const struct mm_path *path)
 		put_word(out, "mintmark.path", mm_path_text(path, text));
 }
 
+/* What only the web has. */
+static void put_web(struct mm_buf *out, const struct mm_event *ev)
+{
+	put_str(out, "mintmark.app", ev->app);
+	if (ev->grant != MM_GRANT_NONE)
+		put_word(out, "mintmark.grant", mm_grant_name(ev->grant));
+	if (ev->client_auth != MM_CLIENT_AUTH_UNKNOWN)
+		put_word(out, "mintmark.client_auth", mm_client_auth_name(ev->client_auth));
+	if (ev->meaning != MM_MEANING_NONE)
+		put_word(out, "mintmark.meaning", mm_meaning_name(ev->meaning));
+}
+
 void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct mm_files *files)
 {
 	size_t start = out->len;
 	put_event_head(out, ev);
 	put_network(out, &ev->src, &ev->dst, ev->transport, ev->protocol, ev->community_id);
+	if (ev->client.family != 0)
+		put_addr(out, "client.ip", &ev->client);
 	put_str(out, "user.name", ev->user);
 	put_str(out, "user.domain", ev->user_realm);
+	put_web(out, ev);
 	put_word(out, "mintmark.protocol", ev->protocol);
 	put_word(out, "mintmark.kind", mm_event_kind_name(ev->kind));
 	put_credentials(out, ev);
@@ -374,10 +409,20 @@ static void put_fact(struct mm_buf *out, const struct mm_facts *facts)
 	put_name(out, "issuer", facts->issuer);
 	put_name(out, "service", facts->service);
 	put_name(out, "recorded", facts->other);
-	if (facts->kvno >= 0)
-		put_int(out, "kvno", facts->kvno);
-	put_int(out, "etype", facts->alg);
-	put_int(out, "name_type", facts->name_type);
+	if (mm_cred_is_token(facts->kind)) {
+		const struct mm_token_facts *t = &facts->token;
+		put_name(out, "client", t->client);
+		put_name(out, "alg", t->alg);
+		put_name(out, "kid", t->kid);
+		put_name(out, "signer", t->signer);
+		put_date(out, "issued_at", t->iat_s);
+		put_date(out, "expires", t->exp_s);
+	} else {
+		if (facts->kvno >= 0)
+			put_int(out, "kvno", facts->kvno);
+		put_int(out, "etype", facts->alg);
+		put_int(out, "name_type", facts->name_type);
+	}
 	put_int(out, "length", facts->length);
 	mm_buf_put(out, "}", 1);
 }
@@ -490,7 +535,10 @@ void mm_json_finding(struct mm_buf *out, const struct mm_finding *f, const struc
 	put_fixed(out, "mintmark.prior", f->prior, WEIGHT_DECIMALS);
 	put_evidence(out, f, files);
 	put_alternatives(out, f->detector);
-	put_fact(out, &f->facts);
+	if (f->facts.subject[0] == '\0')
+		put_fact(out, &f->facts);
+	else
+		put_text(out, "mintmark.subject", f->facts.subject);
 	put_flags(out, f->facts.flags);
 	put_lineage(out, f, files);
 	if (f->facts.miss.m > 0)

@@ -37,17 +37,19 @@ static void heading_line(struct mm_page *page, const struct mm_finding *f)
 
 static const char *kind_words(enum mm_cred_kind kind)
 {
-	switch (kind) {
-	case MM_CRED_NONE:
-		return "a credential";
-	case MM_CRED_TGT:
-		return "a ticket-granting ticket";
-	case MM_CRED_REFERRAL:
-		return "a referral ticket";
-	case MM_CRED_SERVICE:
-		return "a service ticket";
-	}
-	return "";
+	static const char *const words[MM_CRED_KINDS] = {
+		[MM_CRED_NONE] = "a credential",
+		[MM_CRED_TGT] = "a ticket-granting ticket",
+		[MM_CRED_REFERRAL] = "a referral ticket",
+		[MM_CRED_SERVICE] = "a service ticket",
+		[MM_CRED_CODE] = "a code",
+		[MM_CRED_ACCESS_TOKEN] = "an access token",
+		[MM_CRED_REFRESH_TOKEN] = "a refresh token",
+		[MM_CRED_ID_TOKEN] = "an ID token",
+		[MM_CRED_ASSERTION] = "an assertion",
+		[MM_CRED_CLIENT_ASSERTION] = "a client assertion",
+	};
+	return words[kind];
 }
 
 /* "It was accepted 3 times, refused once" */
@@ -75,16 +77,34 @@ static void outcome_words(struct mm_buf *b, const struct mm_facts *facts)
 	mm_buf_put(b, ".", 1);
 }
 
+/* A finding about somebody or something that is no credential. */
+static void subject(struct mm_page *page, const struct mm_finding *f)
+{
+	struct mm_buf *b = mm_page_begin(page);
+	mm_words_name(b, f->facts.subject);
+	if (f->facts.n_uses != 0) {
+		mm_buf_str(b, ": ");
+		mm_words_count(b, f->facts.n_uses, "event");
+	}
+	mm_buf_put(b, ".", 1);
+	mm_page_end(page, "  What", LABEL);
+}
+
 static void what(struct mm_page *page, const struct mm_finding *f)
 {
 	const struct mm_facts *facts = &f->facts;
+	if (facts->subject[0] != '\0') {
+		subject(page, f);
+		return;
+	}
 	struct mm_buf *b = mm_page_begin(page);
 	mm_words_addr(b, &facts->client);
 	mm_buf_str(b, facts->role == MM_ROLE_EVIDENCE ? " handed " : " presented ");
 	mm_buf_str(b, kind_words(facts->kind));
 	mm_buf_str(b, " of ");
-	mm_words_name(b, facts->issuer);
-	if (facts->kind == MM_CRED_SERVICE) {
+	mm_words_name(b, facts->issuer[0] != '\0' ? facts->issuer : "an unknown issuer");
+	if (facts->kind == MM_CRED_SERVICE ||
+	        (mm_cred_is_token(facts->kind) && facts->service[0] != '\0')) {
 		mm_buf_str(b, " for ");
 		mm_words_name(b, facts->service);
 	}
@@ -101,8 +121,52 @@ static void what(struct mm_page *page, const struct mm_finding *f)
 	mm_page_end(page, "  What", LABEL);
 }
 
+static void token_date(struct mm_buf *b, const char *name, int64_t date_s)
+{
+	if (date_s == 0)
+		return;
+	mm_buf_str(b, name);
+	mm_words_time(b, mm_date_ns(date_s));
+}
+
+static void token(struct mm_page *page, const struct mm_facts *facts)
+{
+	const struct mm_token_facts *t = &facts->token;
+	struct mm_buf *b = mm_page_begin(page);
+	mm_buf_str(b, t->jwt ? (t->encrypted ? "JWE, " : "JWT, ") : "opaque, ");
+	mm_words_count(b, facts->length, "byte");
+	if (t->alg[0] != '\0') {
+		mm_buf_str(b, ", alg ");
+		mm_words_name(b, t->alg);
+	}
+	if (t->kid[0] != '\0') {
+		mm_buf_str(b, ", kid ");
+		mm_words_name(b, t->kid);
+	}
+	if (t->client[0] != '\0') {
+		mm_buf_str(b, ", client ");
+		mm_words_name(b, t->client);
+	}
+	if (t->tenant[0] != '\0') {
+		mm_buf_str(b, ", tenant ");
+		mm_words_name(b, t->tenant);
+	}
+	token_date(b, ", issued at ", t->iat_s);
+	token_date(b, ", expires ", t->exp_s);
+	mm_page_end(page, "  Token", LABEL);
+	b = mm_page_begin(page);
+	mm_words_fp(b, &facts->fp);
+	mm_page_end(page, "  Fingerprint", LABEL);
+}
+
 static void ticket(struct mm_page *page, const struct mm_facts *facts)
 {
+	if (facts->subject[0] != '\0')
+		return;
+	if (mm_cred_is_token(facts->kind)) {
+		token(page, facts);
+		return;
+	}
 	struct mm_buf *b = mm_page_begin(page);
 	mm_words_name(b, facts->service);
 	mm_buf_put(b, "@", 1);
@@ -135,6 +199,8 @@ static void who_and_when(struct mm_page *page, const struct mm_finding *f)
 	struct mm_buf *b = mm_page_begin(page);
 	if (facts->user[0] != '\0')
 		mm_words_name(b, facts->user);
+	else if (facts->subject[0] != '\0' || mm_cred_is_token(facts->kind))
+		mm_buf_str(b, "not named");
 	else
 		mm_buf_str(b, "not visible: the client's name is inside the ticket's encryption");
 	mm_page_end(page, "  Account", LABEL);
@@ -164,7 +230,7 @@ static void who_and_when(struct mm_page *page, const struct mm_finding *f)
 /* What was not measured but taken as given. */
 static void assumed(struct mm_page *page, const struct mm_facts *facts)
 {
-	if (!(facts->miss.m > 0))
+	if (!(facts->miss.m > 0) || facts->token.jwt)
 		return;
 	struct mm_buf *b = mm_page_begin(page);
 	mm_buf_str(b, "no ticket lives longer than ");

@@ -54,9 +54,8 @@ static void add_pkt(struct mm_finding *f, struct mm_pkt pkt)
 static void fill_use(struct mm_use *use, const struct mm_event *ev, const struct mm_cred *shown,
         const struct mm_cred *obtained)
 {
-	*use = (struct mm_use){ .shown = shown->fp,
-		.time_ns = ev->request_ns != 0 ? ev->request_ns : ev->time_ns,
-		.client = ev->src.addr,
+	*use = (struct mm_use){ .time_ns = ev->request_ns != 0 ? ev->request_ns : ev->time_ns,
+		.client = *mm_event_client(ev),
 		.server = ev->dst.addr,
 		.server_port = ev->dst.port,
 		.protocol = ev->protocol,
@@ -65,9 +64,16 @@ static void fill_use(struct mm_use *use, const struct mm_event *ev, const struct
 		.status = ev->status,
 		.pkt = ev->request_pkt.number != 0 ? ev->request_pkt : ev->response_pkt,
 		.n = 1 };
+	if (shown != NULL)
+		use->shown = shown->fp;
 	if (obtained != NULL)
 		use->obtained = obtained->fp;
-	mm_name_copy(use->service, obtained != NULL ? obtained->service : shown->service);
+	/* A token says for whom it is meant, the request where it went. */
+	const struct mm_cred *named = obtained != NULL ? obtained : shown;
+	bool token = named == NULL || mm_cred_is_token(named->kind);
+	mm_name_copy(use->service, token && ev->place.len != 0 ? ev->place
+	                           : named != NULL             ? named->service
+	                                                       : ev->place);
 	if (ev->kind == MM_EV_ISSUE)
 		mm_name_copy(use->user, ev->user);
 }

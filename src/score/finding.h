@@ -19,6 +19,8 @@ enum {
 	MM_EVIDENCE_PKTS = 4,
 	MM_EVIDENCE_TEXT = 320,
 	MM_NAME_TEXT = 128,
+	MM_SUBJECT_TEXT = 256,
+	MM_FACT_COUNTS = 16,
 };
 
 struct mm_evidence {
@@ -46,7 +48,12 @@ struct mm_use {
 
 /** What the anomaly is about, kept as it was first seen. */
 struct mm_facts {
-	struct mm_fp fp;
+	struct mm_fp
+	        fp; /* of the credential; of a finding about somebody or something else: of its subject */
+	char subject
+	        [MM_SUBJECT_TEXT]; /* what it is about when that is no credential: "application x of y"; else "" */
+	uint64_t counts[MM_FACT_COUNTS]; /* for the detector: what it counted */
+	struct mm_token_facts token;
 	enum mm_cred_kind kind;
 	enum mm_cred_role role;
 	char issuer[MM_NAME_TEXT], service[MM_NAME_TEXT];
@@ -112,7 +119,7 @@ void mm_finding_add(struct mm_finding *f, enum mm_weight_id id, double weight_db
 /** Sum up: score, probability, band. */
 void mm_finding_sum(struct mm_finding *f);
 
-/** Note a use and its packets. */
+/** Note a use and its packets. shown: NULL when the event shows no credential. */
 void mm_finding_use(struct mm_finding *f, const struct mm_event *ev, const struct mm_cred *shown,
         const struct mm_cred *obtained);
 

@@ -17,17 +17,83 @@ static void load_name(struct mm_cursor *in, char out[MM_NAME_TEXT])
 }
 
 /* The same for a text of this room. */
-static void load_short(struct mm_cursor *in, char *out, size_t room)
+static void load_text(struct mm_cursor *in, char *out, size_t room)
 {
-	char name[MM_NAME_TEXT];
-	load_name(in, name);
-	size_t len = strlen(name);
-	if (len >= room) {
-		mm_fail(in);
-		len = 0;
-	}
-	memcpy(out, name, len);
-	out[len] = '\0';
+	struct mm_slice text = mm_load_text(in, room - 1);
+	for (size_t i = 0; i < text.len; i++)
+		out[i] = (char)(mm_at(text, i) >= 0x20 && mm_at(text, i) < 0x7f ? mm_at(text, i)
+		                                                                : '?');
+	out[text.len] = '\0';
+}
+
+/* The numbers of a token's facts, in the order of their struct. */
+static void save_token_numbers(struct mm_store *out, const struct mm_token_facts *t)
+{
+	const uint64_t numbers[] = { (uint64_t)t->iat_s, (uint64_t)t->nbf_s, (uint64_t)t->exp_s,
+		(uint64_t)t->gone_ns, (uint64_t)t->absent_ns, (uint64_t)t->set_ns, t->template_n,
+		t->alg_n, t->audience_n, t->lifetime_n, t->lifetime_max_s, t->moved_k, t->moved_n,
+		(uint64_t)t->since_ns };
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		mm_store_u64(out, numbers[i]);
+}
+
+static void save_token(struct mm_store *out, const struct mm_token_facts *t)
+{
+	mm_store_u32(out, t->proof);
+	mm_store_u32(out, t->odd);
+	mm_store_u8(out, (uint8_t)t->verdict);
+	mm_store_u8(out, t->jwt);
+	mm_store_u8(out, t->encrypted);
+	mm_store_u8(out, t->other_agent);
+	mm_store_u8(out, t->to_and_fro);
+	mm_store_u8(out, t->same_host);
+	save_name(out, t->kid);
+	save_name(out, t->alg);
+	save_name(out, t->client);
+	save_name(out, t->audience);
+	save_name(out, t->tenant);
+	save_name(out, t->signer);
+	save_name(out, t->form);
+	save_name(out, t->usual);
+	mm_store_addr(out, &t->from);
+	mm_store_addr(out, &t->to);
+	save_token_numbers(out, t);
+}
+
+static void load_token(struct mm_token_facts *t, struct mm_cursor *in)
+{
+	t->proof = mm_le32(in);
+	t->odd = mm_le32(in);
+	t->verdict = mm_load_u8(in, MM_INVALID);
+	t->jwt = mm_load_u8(in, 1);
+	t->encrypted = mm_load_u8(in, 1);
+	t->other_agent = mm_load_u8(in, 1);
+	t->to_and_fro = mm_load_u8(in, 1);
+	t->same_host = mm_load_u8(in, 1);
+	load_text(in, t->kid, sizeof t->kid);
+	load_text(in, t->alg, sizeof t->alg);
+	load_text(in, t->client, sizeof t->client);
+	load_text(in, t->audience, sizeof t->audience);
+	load_text(in, t->tenant, sizeof t->tenant);
+	load_text(in, t->signer, sizeof t->signer);
+	load_text(in, t->form, sizeof t->form);
+	load_text(in, t->usual, sizeof t->usual);
+	t->from = mm_load_addr(in);
+	t->to = mm_load_addr(in);
+	t->iat_s = (int64_t)mm_load_u64(in, INT64_MAX / 4);
+	t->nbf_s = (int64_t)mm_load_u64(in, INT64_MAX / 4);
+	t->exp_s = (int64_t)mm_load_u64(in, INT64_MAX / 4);
+	t->gone_ns = mm_load_time(in);
+	t->absent_ns = mm_load_time(in);
+	t->set_ns = mm_load_time(in);
+	t->template_n = mm_le64(in);
+	t->alg_n = mm_le64(in);
+	t->audience_n = mm_le64(in);
+	t->lifetime_n = mm_le64(in);
+	t->lifetime_max_s = (uint32_t)mm_load_u64(in, UINT32_MAX);
+	t->moved_k = mm_le64(in);
+	t->moved_n = mm_le64(in);
+	t->since_ns = (int64_t)mm_load_u64(in, INT64_MAX / 4);
 }
 
 static void save_endpoint(struct mm_store *out, const struct mm_addr *addr, uint16_t port)
@@ -98,6 +164,10 @@ static void load_miss(struct mm_miss *miss, struct mm_cursor *in)
 static void save_facts(struct mm_store *out, const struct mm_facts *f)
 {
 	mm_store_bytes(out, f->fp.b, sizeof f->fp.b);
+	save_name(out, f->subject);
+	for (size_t i = 0; i < MM_FACT_COUNTS; i++)
+		mm_store_u64(out, f->counts[i]);
+	save_token(out, &f->token);
 	mm_store_u8(out, (uint8_t)f->kind);
 	mm_store_u8(out, (uint8_t)f->role);
 	save_name(out, f->issuer);
@@ -130,7 +200,11 @@ static void save_facts(struct mm_store *out, const struct mm_facts *f)
 static void load_facts(struct mm_facts *f, struct mm_cursor *in)
 {
 	f->fp = mm_load_fp(in);
-	f->kind = mm_load_u8(in, MM_CRED_SERVICE);
+	load_text(in, f->subject, sizeof f->subject);
+	for (size_t i = 0; i < MM_FACT_COUNTS; i++)
+		f->counts[i] = mm_le64(in);
+	load_token(&f->token, in);
+	f->kind = mm_load_u8(in, MM_CRED_KINDS - 1);
 	f->role = mm_load_u8(in, MM_ROLE_EVIDENCE);
 	load_name(in, f->issuer);
 	load_name(in, f->service);
@@ -188,7 +262,7 @@ void mm_finding_load(struct mm_finding *f, struct mm_cursor *in, struct mm_findi
 	const double score_most = 1e6; /* decibans; far beyond what evidence can add up to */
 	f->key.root = mm_load_fp(in);
 	load_facts(&f->facts, in);
-	load_short(in, f->event_id, sizeof f->event_id);
+	load_text(in, f->event_id, sizeof f->event_id);
 	f->n_pkts = mm_load_u8(in, MM_FINDING_PKTS);
 	for (size_t i = 0; i < f->n_pkts; i++)
 		f->pkts[i] = mm_file_map_pkt(r->files, in);
@@ -197,7 +271,7 @@ void mm_finding_load(struct mm_finding *f, struct mm_cursor *in, struct mm_findi
 	for (size_t i = 0; i < f->n_uses; i++)
 		load_use(&f->uses[i], in, r);
 	f->n_uses_more = mm_le64(in);
-	load_short(in, f->community_id, sizeof f->community_id);
+	load_text(in, f->community_id, sizeof f->community_id);
 	f->protocol = r->word(r->arg, in);
 	f->transport = r->word(r->arg, in);
 	f->src.addr = mm_load_addr(in);
