@@ -289,6 +289,7 @@ struct mm_event *mm_event_pack(const struct mm_event *ev, void *to)
 	move_str(&p, &copy->user_realm);
 	move_str(&p, &copy->app);
 	move_str(&p, &copy->agent);
+	move_str(&p, &copy->method);
 	move_str(&p, &copy->place);
 	move_raw(&p, &copy->document);
 	for (size_t i = 0; i < ev->n_creds; i++) {

@@ -28,6 +28,11 @@ enum mm_trait {
 	MM_TRAIT_TGT_HERE, /* TGTs of one user obtained by one host */
 	MM_TRAIT_USER_NTH, /* of TGTs issued: which of its user it is, 1, 2 or 3 for all later ones */
 	MM_TRAIT_HERE_NTH, /* the same, of its user on that host */
+	MM_TRAIT_CLAIMS,     /* of an application's tokens: names and types of claims, in order */
+	MM_TRAIT_CLAIMS_NTH, /* of tokens issued: which with its claims it is, 1, 2, or 3 for more */
+	MM_TRAIT_ALG,        /* of an issuer's tokens: alg */
+	MM_TRAIT_AUD_AT,     /* of tokens accepted by a server: aud */
+	MM_TRAIT_MOVED, /* of an application's tokens shown: 1 those that moved to other software elsewhere, 0 all */
 	MM_TRAIT_N,
 };
 

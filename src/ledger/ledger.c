@@ -20,6 +20,7 @@ enum {
 	EXCHANGE_PACKETS =
 	        4, /* that carry a request and a reply with a PAC over TCP: any of them lost loses the exchange */
 	LOSSES_MAX = 16384,
+	REFRESH_LIVES = 34, /* refresh tokens are held to live so many times as long as tickets: 14 d */
 };
 
 void mm_ledger_config_default(struct mm_ledger_config *config)
@@ -134,6 +135,10 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_table_init(&l->losses, key, sizeof(struct mm_addr), sizeof(struct mm_loss), LOSSES_MAX);
 	mm_names_init(&l->names, key, config->names_max);
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
+	if (mm_tokens_init(&l->tokens, key, MM_TOKENS_MAX) != MM_OK) {
+		mm_ledger_free(l);
+		return MM_ERR_NOMEM;
+	}
 	*out = l;
 	return MM_OK;
 }
@@ -153,6 +158,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_table_done(&l->losses);
 	mm_names_done(&l->names);
 	mm_baseline_done(&l->baseline);
+	mm_tokens_done(&l->tokens);
 	free(l);
 }
 
@@ -424,11 +430,31 @@ const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t iss
 	return name != 0 ? mm_table_find(&l->latest, &key.key) : NULL;
 }
 
-static enum mm_blind blindness(const struct mm_issuer *issuer, const struct mm_addr *client)
+static enum mm_blind blindness(
+        const struct mm_issuer *issuer, const struct mm_addr *client, enum mm_cred_kind kind)
 {
 	if (issuer == NULL || issuer->n_issued == 0)
 		return MM_BLIND_ISSUER;
-	return is_kdc(issuer, client) ? MM_BLIND_LOCAL : MM_SEEING;
+	/* A proxy before an issuer of tokens is its server on one leg and a client on the other. */
+	return !mm_cred_is_token(kind) && is_kdc(issuer, client) ? MM_BLIND_LOCAL : MM_SEEING;
+}
+
+/* How long its issuer has been watched, of the life of such a credential. A token tells when it was made: it is older than
+ * the sensor, or it is not. Refresh tokens live for weeks. */
+static int64_t watched(const struct mm_ledger *l, const struct mm_issuer *issuer,
+        const struct mm_cred *cred, int64_t at)
+{
+	if (cred->iat_s != 0)
+		return mm_date_ns(cred->iat_s) >= issuer->first_ns ? l->config.lifetime_ns : 0;
+	if (cred->kind == MM_CRED_REFRESH_TOKEN)
+		return (at - issuer->first_ns) / REFRESH_LIVES;
+	return at - issuer->first_ns;
+}
+
+/* A code shows no more than that its login was not seen, and an assertion of a client's own is issued by nobody. */
+static bool can_be_orphan(enum mm_cred_kind kind)
+{
+	return kind != MM_CRED_CODE && kind != MM_CRED_CLIENT_ASSERTION && kind != MM_CRED_ASSERTION;
 }
 
 static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
@@ -443,6 +469,11 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	struct mm_row *row = s->row;
 	if (fresh) /* names are stored when issued: anybody can present made-up ones */
 		set_party(l, row, &(struct mm_party){ .host = *mm_event_client(ev) });
+	s->copy = mm_cred_is_token(cred->kind) && mm_tokens_copy(l, ev, cred);
+	if (s->copy) {
+		s->orphan = false;
+		return;
+	}
 	s->first = row->n_presented == 0;
 	if (row->n_presented++ == 0)
 		row->first_ns = at;
@@ -455,7 +486,7 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	l->n_presented++;
 	uint32_t issuer_name = mm_names_find_folded(&l->names, cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &issuer_name);
-	s->orphan = !is_issued(issuer, row);
+	s->orphan = can_be_orphan(cred->kind) && !is_issued(issuer, row);
 	s->claimed = s->orphan && (row->flags & MM_ROW_CLAIMED);
 	if (issuer != NULL && s->claimed && row->kdc < issuer->n_kdcs) {
 		issuer->kdcs[row->kdc].n_claimed++;
@@ -465,9 +496,9 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 		issuer->n_orphans += s->orphan && s->first ? 1 : 0;
 	}
 	if (s->orphan) {
-		s->blind = blindness(issuer, mm_event_client(ev));
+		s->blind = blindness(issuer, mm_event_client(ev), cred->kind);
 		s->miss = mm_ledger_miss(l, issuer_name, mm_event_client(ev), false,
-		        issuer != NULL ? at - issuer->first_ns : 0, (double)row->missed);
+		        issuer != NULL ? watched(l, issuer, cred, at) : 0, (double)row->missed);
 	}
 }
 
@@ -494,6 +525,13 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 		sight(l, ev, &ev->creds[i], s);
 		if (s->row == NULL)
 			continue;
+		if (mm_cred_is_token(s->cred->kind)) {
+			s->token = &look->tokens[look->n_seen];
+			if (s->copy)
+				memset(s->token, 0, sizeof *s->token);
+			else
+				mm_tokens_look(l, ev, s->cred, s->token);
+		}
 		look->n_seen++;
 		if (s->cred->role == MM_ROLE_PRESENTED && look->proof == NULL)
 			look->proof = s;
@@ -577,8 +615,9 @@ static void learn_coverage(
 	const struct mm_addr *client = mm_event_client(look->ev);
 	uint32_t name = mm_names_find_folded(&l->names, s->cred->issuer);
 	struct mm_issuer *issuer = mm_table_find(&l->issuers, &name);
+	bool token = mm_cred_is_token(s->cred->kind);
 	if (issuer == NULL || !s->first || s->claimed || s->blind != MM_SEEING ||
-	        is_kdc(issuer, client))
+	        (!token && is_kdc(issuer, client)) || (token && !can_be_orphan(s->cred->kind)))
 		return;
 	if (s->orphan && look->ev->outcome != MM_SUCCESS)
 		return; /* anybody can present garbage: it must not lower coverage */
@@ -787,12 +826,20 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	size_t kdc = note_kdc(issuer, &ev->dst.addr, mm_event_client(ev));
 	if (row->flags & (MM_ROW_ISSUED | MM_ROW_CLAIMED)) {
 		l->n_reissued++;
+		/* Another leg of the same answer, nearer to who gets it. */
+		struct mm_party party = *mm_ledger_party(l, row);
+		if (mm_cred_is_token(cred->kind) && mm_addr_eq(&party.host, &ev->dst.addr)) {
+			party.host = *mm_event_client(ev);
+			set_party(l, row, &party);
+		}
 		return;
 	}
 	/* Nobody presents what is issued later. */
 	if (row->n_presented != 0 && ev->time_ns > row->first_ns + REORDERING_NS)
 		return;
-	bool vouched = kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched;
+	/* Whoever could sign tokens of this issuer need not stage a server that hands them out. */
+	bool vouched = mm_cred_is_token(cred->kind) ||
+	               (kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched);
 	row->flags |= vouched ? MM_ROW_ISSUED : MM_ROW_CLAIMED;
 	row->kdc = (uint8_t)kdc;
 	fill_row(l, row, look, cred);
@@ -816,7 +863,8 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 		if (ev->creds[i].role != MM_ROLE_ISSUED || issuer == NULL)
 			continue;
 		issue(l, look, &ev->creds[i], issuer);
-		if (trusted && is_kdc(issuer, &ev->dst.addr))
+		if (trusted && is_kdc(issuer, &ev->dst.addr) && !mm_cred_is_token(ev->creds[i].kind))
 			learn_traits(l, look, &ev->creds[i]);
 	}
+	mm_tokens_settle(l, look, trusted);
 }

@@ -90,33 +90,78 @@ struct mm_ledger;
 struct mm_look;
 struct mm_sighting;
 
+/** Whose tokens a server issues. */
+struct mm_token_server {
+	struct {
+		struct mm_addr addr;
+		uint8_t unused;
+		uint16_t port;
+		uint32_t host; /* number of its name in lower case */
+	} key;
+	uint32_t issuer; /* number of its name as spelled */
+};
+
 struct mm_tokens {
 	struct mm_keyring *keys;
 	struct mm_table tokens;
+	struct mm_table servers;
 	struct mm_table proxies; /* struct mm_addr: hosts seen to pass requests on */
 	struct mm_table proofs;  /* struct mm_fp: DPoP proofs shown */
-	uint64_t n_copies, n_verified, n_invalid;
+	uint32_t drift[MM_KEYSET_KEYS]; /* keys that the event looked at shows to have stood in one answer only */
+	size_t n_drift;
+	uint64_t n_copies, n_verified, n_invalid, n_documents;
 };
+
+struct mm_ledger;
+struct mm_look;
+struct mm_sighting;
 
 int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t max) MM_MUST_CHECK;
 void mm_tokens_done(struct mm_tokens *t);
 
-/** Before the ledger looks at the event: name the issuers of opaque tokens, take in keys and documents. drift: as
- * mm_keyring_publish(). */
+/** Before the ledger looks at the event: take in the documents it published, and name the issuers of opaque tokens. */
 void mm_tokens_prepare(struct mm_ledger *l, struct mm_event *ev);
 
-/** Is this use another leg of one that was counted? Then the token's place is that of the leg nearer to its user. */
+/** Is this use another leg of one that was counted, before or behind a proxy? The token's place is then that of the leg
+ * nearer to its user. */
 bool mm_tokens_copy(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred);
 
-/** What is to be said of a token shown. */
+/** What is to be said of a token shown; and where it was shown is taken down. */
 void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
         struct mm_token_facts *facts);
 
-/** Take down what was shown and issued. trusted: as mm_ledger_settle(). */
+/** Take down what was issued, and learn from it and from what was shown. trusted: as mm_ledger_settle(). */
 void mm_tokens_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
+/** The server of an event that speaks HTTP, by the name it was asked for. */
+struct mm_key_source mm_token_source(const struct mm_event *ev);
+
+/** Write it down; read it again into an empty one. MM_ERR_CORRUPT, MM_ERR_NOMEM. */
 void mm_tokens_save(const struct mm_tokens *t, struct mm_store *out);
-int mm_tokens_load(
-        struct mm_tokens *t, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
+int mm_tokens_load(struct mm_tokens *t, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
+
+/* claims.c */
+
+/** A token taken apart for comparison with others. */
+struct mm_claims {
+	struct mm_jwt jwt;
+	struct mm_slice iss, client, kid, alg, tid;
+	char aud[MM_TOKEN_TEXT];          /* all audiences, joined by blanks */
+	char form[512];                   /* typ, and names and types of claims in order */
+	int64_t iat_s, nbf_s, exp_s;
+};
+
+/** False when it is no JWT whose claims can be read. Freed by mm_jwt_done(&c->jwt) when true. */
+bool mm_claims_read(struct mm_slice token, struct mm_claims *c);
+
+/** The tenant in an issuer's URL is not the one in tid: two UUIDs that differ. */
+bool mm_claims_tenant_differs(const struct mm_claims *c);
+
+/** What of this form is otherwise in the usual one: "lacks x; adds y". */
+void mm_claims_differ(const char *form, struct mm_str usual, char out[MM_TOKEN_TEXT]);
+
+/** Is the proof (RFC 9449 section 4.3) one of this key for this token and request? jkt: the thumbprint in the token. */
+bool mm_proof_good(struct mm_slice proof, struct mm_slice jkt, const struct mm_fp *token,
+        struct mm_str method, struct mm_str place, struct mm_fp *id);
 
 #endif
