@@ -29,8 +29,9 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 	const struct mm_cred *issued = mm_event_find_cred(ev, MM_ROLE_ISSUED);
 	const uint32_t lawful =
 	        MM_EVF_S4U_SELF | MM_EVF_S4U_PROXY | MM_EVF_ANONYMOUS | MM_EVF_ONE_SIDED;
-	if (issued == NULL || s == NULL || s->orphan || (ev->flags & lawful) ||
-	        (s->row->flags & (MM_ROW_S4U | MM_ROW_HIDDEN)) || issued->principal.len == 0)
+	if (issued == NULL || s == NULL || s->orphan || mm_cred_is_token(issued->kind) ||
+	        (ev->flags & lawful) || (s->row->flags & (MM_ROW_S4U | MM_ROW_HIDDEN)) ||
+	        issued->principal.len == 0)
 		return;
 	uint32_t principal = mm_ledger_party(d->ledger, s->row)->principal;
 	struct mm_str owner = mm_names_text(&d->ledger->names, principal);

@@ -147,7 +147,7 @@ void mm_orphan_look(struct mm_detect *d, const struct mm_detector *detector,
 {
 	for (size_t i = 0; i < look->n_seen; i++) {
 		const struct mm_sighting *s = &look->seen[i];
-		if (!s->orphan || is_tgt(s->cred->kind) != tgt)
+		if (!s->orphan || mm_cred_is_token(s->cred->kind) || is_tgt(s->cred->kind) != tgt)
 			continue;
 		struct mm_finding *f = mm_detect_open(d, detector, look, s);
 		if (f == NULL)

@@ -23,7 +23,8 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		const struct mm_mint *mint = mm_ledger_mint(d->ledger, s->row);
 		struct mm_str issued = mm_names_text(names, mint->service);
 		struct mm_str realm = mm_names_text(names, mint->issuer);
-		if (s->orphan || issued.len == 0 || s->cred->service.len == 0 ||
+		if (s->orphan || mm_cred_is_token(s->cred->kind) || issued.len == 0 ||
+		        s->cred->service.len == 0 ||
 		        (mm_str_ieq(short_name(issued), short_name(s->cred->service)) &&
 		                mm_str_ieq(realm, s->cred->issuer)))
 			continue;

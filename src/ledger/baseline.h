@@ -27,7 +27,7 @@ enum mm_trait {
 	MM_TRAIT_FORWARDED_NTH, /* of forwarded TGTs shown: which of its host it is, 1, 2, or 3 for more */
 	MM_TRAIT_TGT_HERE, /* TGTs of one user obtained by one host */
 	MM_TRAIT_USER_NTH, /* of TGTs issued: which of its user it is, 1, 2 or 3 for all later ones */
-	MM_TRAIT_HERE_NTH, /* the same, of its user on that host */
+	MM_TRAIT_HERE_NTH,   /* the same, of its user on that host */
 	MM_TRAIT_CLAIMS,     /* of an application's tokens: names and types of claims, in order */
 	MM_TRAIT_CLAIMS_NTH, /* of tokens issued: which with its claims it is, 1, 2, or 3 for more */
 	MM_TRAIT_ALG,        /* of an issuer's tokens: alg */

@@ -32,8 +32,8 @@ static char type_of(const json_t *v)
 /* Does it stand in the token because it was asked for, in any token of its kind? It says nothing of who made it. */
 static bool is_optional(const char *name)
 {
-	static const char *const names[] = { "nonce", "c_hash", "at_hash", "s_hash", "act", "may_act",
-		"auth_time", "acr", "amr", "sid", NULL };
+	static const char *const names[] = { "nonce", "c_hash", "at_hash", "s_hash", "act",
+		"may_act", "auth_time", "acr", "amr", "sid", NULL };
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (strcmp(names[i], name) == 0)
 			return true;
@@ -116,7 +116,8 @@ bool mm_claims_tenant_differs(const struct mm_claims *c)
 	for (size_t i = 0; i + UUID_TEXT <= c->iss.len; i++) {
 		struct mm_slice at = mm_first(mm_after(c->iss, i), UUID_TEXT);
 		if (is_uuid(at))
-			return strncasecmp((const char *)at.p, (const char *)c->tid.p, UUID_TEXT) != 0;
+			return strncasecmp((const char *)at.p, (const char *)c->tid.p, UUID_TEXT) !=
+			       0;
 	}
 	return false;
 }
@@ -134,7 +135,8 @@ static bool has_item(struct mm_slice list, struct mm_slice item)
 }
 
 /* Up to three items of a that b does not have. */
-static size_t only_in(struct mm_slice a, struct mm_slice b, const char *word, char *out, size_t room)
+static size_t only_in(
+        struct mm_slice a, struct mm_slice b, const char *word, char *out, size_t room)
 {
 	enum { SHOWN = 3 };
 	struct mm_cursor c = mm_cursor(a);
@@ -146,8 +148,8 @@ static size_t only_in(struct mm_slice a, struct mm_slice b, const char *word, ch
 		if (has_item(b, item) || n++ >= SHOWN || at >= room)
 			continue;
 		struct mm_slice name = mm_first(item, mm_find8(item, 0, ':'));
-		int len = snprintf(out + at, room - at, "%s%.*s", n == 1 ? word : ", ", (int)name.len,
-		        (const char *)name.p);
+		int len = snprintf(out + at, room - at, "%s%.*s", n == 1 ? word : ", ",
+		        (int)name.len, (const char *)name.p);
 		at += len > 0 ? (size_t)len : 0;
 	}
 	return at < room ? at : room - 1;

@@ -20,7 +20,8 @@ enum {
 	EXCHANGE_PACKETS =
 	        4, /* that carry a request and a reply with a PAC over TCP: any of them lost loses the exchange */
 	LOSSES_MAX = 16384,
-	REFRESH_LIVES = 34, /* refresh tokens are held to live so many times as long as tickets: 14 d */
+	REFRESH_LIVES =
+	        34, /* refresh tokens are held to live so many times as long as tickets: 14 d */
 };
 
 void mm_ledger_config_default(struct mm_ledger_config *config)
@@ -454,7 +455,8 @@ static int64_t watched(const struct mm_ledger *l, const struct mm_issuer *issuer
 /* A code shows no more than that its login was not seen, and an assertion of a client's own is issued by nobody. */
 static bool can_be_orphan(enum mm_cred_kind kind)
 {
-	return kind != MM_CRED_CODE && kind != MM_CRED_CLIENT_ASSERTION && kind != MM_CRED_ASSERTION;
+	return kind != MM_CRED_CODE && kind != MM_CRED_CLIENT_ASSERTION &&
+	       kind != MM_CRED_ASSERTION;
 }
 
 static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
@@ -516,7 +518,10 @@ static void count_loss(struct mm_ledger *l, const struct mm_event *ev)
 
 void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm_look *look)
 {
-	*look = (struct mm_look){ .ev = ev };
+	look->ev =
+	        ev; /* the rest is written before it is read: not worth clearing for each event */
+	look->n_seen = 0;
+	look->proof = NULL;
 	count_loss(l, ev);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
@@ -744,7 +749,10 @@ static void inherit(struct mm_ledger *l, struct mm_row *row, const struct mm_sig
 	lineage.parent = parent->fp;
 	if (mm_fp_is_set(&parents->root))
 		lineage.root = parents->root;
-	if (proof->orphan)
+	/* Where an issuer of tokens is out of sight, all of its are orphans, and nothing is said by that. */
+	bool blind = proof->token != NULL && proof->blind == MM_BLIND_ISSUER &&
+	             proof->token->verdict != MM_INVALID;
+	if (proof->orphan && !blind)
 		lineage.root = parent->fp;
 	set_lineage(l, row, &lineage);
 	if (party->principal == 0) { /* FAST hid the name: it is the parent's */
@@ -838,8 +846,8 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	if (row->n_presented != 0 && ev->time_ns > row->first_ns + REORDERING_NS)
 		return;
 	/* Whoever could sign tokens of this issuer need not stage a server that hands them out. */
-	bool vouched = mm_cred_is_token(cred->kind) ||
-	               (kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched);
+	bool vouched =
+	        mm_cred_is_token(cred->kind) || (kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched);
 	row->flags |= vouched ? MM_ROW_ISSUED : MM_ROW_CLAIMED;
 	row->kdc = (uint8_t)kdc;
 	fill_row(l, row, look, cred);
@@ -863,7 +871,8 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 		if (ev->creds[i].role != MM_ROLE_ISSUED || issuer == NULL)
 			continue;
 		issue(l, look, &ev->creds[i], issuer);
-		if (trusted && is_kdc(issuer, &ev->dst.addr) && !mm_cred_is_token(ev->creds[i].kind))
+		if (trusted && is_kdc(issuer, &ev->dst.addr) &&
+		        !mm_cred_is_token(ev->creds[i].kind))
 			learn_traits(l, look, &ev->creds[i]);
 	}
 	mm_tokens_settle(l, look, trusted);

@@ -94,7 +94,7 @@ struct mm_sighting {
 	bool copy;    /* another leg of a request that was counted */
 	enum mm_blind blind;
 	struct mm_token_facts *token; /* of a token; NULL of a ticket. Valid as long as the look */
-	struct mm_miss miss; /* as of now; for orphans */
+	struct mm_miss miss;          /* as of now; for orphans */
 };
 
 /** What detectors are shown of one event. */

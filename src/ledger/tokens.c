@@ -19,8 +19,9 @@ enum {
 	SERVERS_MAX = 16384,
 	PROXIES_MAX = 4096,
 	PROOFS_MAX = 65536,
-	COMPARED = 20,          /* tokens seen issued before one is held to be unlike them */
-	SCOPE_ALL = 0xffffffc0, /* scopes that are no names: tokens of a kind, of all applications */
+	COMPARED = 20, /* tokens seen issued before one is held to be unlike them */
+	SCOPE_ALL =
+	        0xffffffc0, /* scopes that are no names: tokens of a kind, of all applications */
 };
 
 int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t max)
@@ -31,7 +32,8 @@ int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t ma
 	mm_table_init(&t->tokens, key, sizeof(struct mm_fp), sizeof(struct mm_token), max);
 	mm_table_init(&t->servers, key, sizeof(((struct mm_token_server *)0)->key),
 	        sizeof(struct mm_token_server), SERVERS_MAX);
-	mm_table_init(&t->proxies, key, sizeof(struct mm_addr), sizeof(struct mm_addr), PROXIES_MAX);
+	mm_table_init(
+	        &t->proxies, key, sizeof(struct mm_addr), sizeof(struct mm_addr), PROXIES_MAX);
 	mm_table_init(&t->proofs, key, sizeof(struct mm_fp), sizeof(struct mm_fp), PROOFS_MAX);
 	return MM_OK;
 }
@@ -148,8 +150,8 @@ void mm_tokens_prepare(struct mm_ledger *l, struct mm_event *ev)
 		struct mm_slice doc = mm_str_slice(ev->document);
 		t->n_documents++;
 		if (!mm_keyring_discovery(t->keys, &from, doc))
-			(void)mm_keyring_publish(t->keys, &from, mm_event_client(ev), doc, ev->time_ns,
-			        ev->response_pkt, t->drift, &t->n_drift);
+			(void)mm_keyring_publish(t->keys, &from, mm_event_client(ev), doc,
+			        ev->time_ns, ev->response_pkt, t->drift, &t->n_drift);
 		return;
 	}
 	name_issuers(l, ev);
@@ -194,11 +196,14 @@ static struct mm_token_place *put_place(
 {
 	struct mm_token_place *p = NULL;
 	for (size_t i = 0; i < token->n_places && p == NULL; i++)
-		if (same_network(&token->places[i].client, client) && token->places[i].agent == agent)
+		if (same_network(&token->places[i].client, client) &&
+		        token->places[i].agent == agent)
 			p = &token->places[i];
 	if (p == NULL && token->n_places < MM_TOKEN_PLACES) {
 		p = &token->places[token->n_places++];
-		*p = (struct mm_token_place){ .client = *client, .agent = agent, .first_ns = now_ns };
+		*p = (struct mm_token_place){
+			.client = *client, .agent = agent, .first_ns = now_ns
+		};
 	}
 	if (p != NULL) {
 		p->n++;
@@ -255,7 +260,8 @@ static uint32_t kind_scope(const struct mm_cred *cred)
 }
 
 /* Tokens of one kind for one application. */
-static struct mm_str app_text(const struct mm_cred *cred, struct mm_slice client, char out[MM_STR_MAX])
+static struct mm_str app_text(
+        const struct mm_cred *cred, struct mm_slice client, char out[MM_STR_MAX])
 {
 	int n = snprintf(out, MM_STR_MAX, "%s of %.*s", mm_cred_kind_name(cred->kind),
 	        (int)mm_first(client, 256).len, (const char *)client.p);
@@ -267,7 +273,8 @@ static struct mm_slice client_of(const struct mm_cred *cred, const struct mm_eve
 	return mm_str_slice(cred->client.len != 0 ? cred->client : ev->app);
 }
 
-static uint32_t find_app(const struct mm_ledger *l, const struct mm_cred *cred, const struct mm_event *ev)
+static uint32_t find_app(
+        const struct mm_ledger *l, const struct mm_cred *cred, const struct mm_event *ev)
 {
 	char text[MM_STR_MAX];
 	struct mm_slice client = client_of(cred, ev);
@@ -289,8 +296,8 @@ static struct mm_share share_of(const struct mm_ledger *l, enum mm_trait trait, 
 }
 
 /* Is it like the tokens that its issuer was seen to issue? */
-static void compare(const struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
-        const struct mm_claims *c, struct mm_token_facts *f)
+static void compare(const struct mm_ledger *l, const struct mm_event *ev,
+        const struct mm_cred *cred, const struct mm_claims *c, struct mm_token_facts *f)
 {
 	struct mm_str iss = { (const char *)c->iss.p, c->iss.len };
 	uint32_t issuer = mm_names_find_folded(&l->names, iss);
@@ -306,21 +313,23 @@ static void compare(const struct mm_ledger *l, const struct mm_event *ev, const 
 		mm_claims_differ(
 		        c->form, mm_names_text(&l->names, (uint32_t)share.latest), f->usual);
 	}
-	share = mm_baseline_share(&l->baseline, MM_TRAIT_ALG, issuer, 0,
-	        (int64_t)mm_alg_of(c->alg));
+	share = mm_baseline_share(
+	        &l->baseline, MM_TRAIT_ALG, issuer, 0, (int64_t)mm_alg_of(c->alg));
 	if (share.n >= COMPARED && share.k == 0) {
 		f->odd |= MM_TOKEN_ALG;
 		f->alg_n = share.n;
 	}
 	if (c->iat_s == 0 || c->exp_s <= c->iat_s)
 		return;
-	uint32_t life = c->exp_s - c->iat_s < UINT32_MAX ? (uint32_t)(c->exp_s - c->iat_s) : UINT32_MAX;
+	uint32_t life =
+	        c->exp_s - c->iat_s < UINT32_MAX ? (uint32_t)(c->exp_s - c->iat_s) : UINT32_MAX;
 	for (size_t i = 0; i < 2; i++) {
 		struct mm_length_rank rank =
 		        mm_baseline_length_rank(&l->baseline, issuer, scopes[i], life);
 		if (scopes[i] == 0 || rank.n < COMPARED)
 			continue;
-		if (life / 2 > rank.max / 2 + rank.max / 4 + 30) { /* half as long again, and a minute */
+		if (life / 2 >
+		        rank.max / 2 + rank.max / 4 + 30) { /* half as long again, and a minute */
 			f->odd |= MM_TOKEN_LIFETIME;
 			f->lifetime_n = rank.n;
 			f->lifetime_max_s = rank.max;
@@ -401,8 +410,8 @@ static void judge(struct mm_ledger *l, struct mm_token *token, const struct mm_c
 }
 
 /* A token bound to a key or a certificate, and what was shown with it. */
-static void check_binding(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
-        const struct mm_claims *c, struct mm_token_facts *f)
+static void check_binding(struct mm_ledger *l, const struct mm_event *ev,
+        const struct mm_cred *cred, const struct mm_claims *c, struct mm_token_facts *f)
 {
 	const json_t *cnf = json_object_get(c->jwt.claims, "cnf");
 	struct mm_slice jkt = mm_json_str(cnf, "jkt"), x5t = mm_json_str(cnf, "x5t#S256");
@@ -416,8 +425,8 @@ static void check_binding(struct mm_ledger *l, const struct mm_event *ev, const 
 		f->odd |= MM_TOKEN_NO_PROOF;
 	} else if (jkt.len != 0 && ev->document.len != 0) {
 		bool fresh = true;
-		bool good = mm_proof_good(mm_str_slice(ev->document), jkt, &cred->fp, ev->method,
-		        ev->place, &id);
+		bool good = mm_proof_good(
+		        mm_str_slice(ev->document), jkt, &cred->fp, ev->method, ev->place, &id);
 		(void)mm_table_put(&l->tokens.proofs, &id, &fresh);
 		if (!good || !fresh)
 			f->odd |= MM_TOKEN_BAD_PROOF;
@@ -428,7 +437,8 @@ static void check_binding(struct mm_ledger *l, const struct mm_event *ev, const 
 		f->odd |= MM_TOKEN_NO_CERT;
 }
 
-static void check_dates(const struct mm_event *ev, const struct mm_claims *c, struct mm_token_facts *f)
+static void check_dates(
+        const struct mm_event *ev, const struct mm_claims *c, struct mm_token_facts *f)
 {
 	int64_t now = when(ev);
 	if (c->exp_s != 0 && now > mm_date_ns(c->exp_s) + SKEW_NS)
@@ -468,8 +478,7 @@ static void look_jwt(struct mm_ledger *l, const struct mm_event *ev, const struc
 
 static bool is_proxy(const struct mm_ledger *l, const struct mm_event *ev)
 {
-	return ev->client.family == 0 &&
-	       mm_table_find(&l->tokens.proxies, &ev->src.addr) != NULL;
+	return ev->client.family == 0 && mm_table_find(&l->tokens.proxies, &ev->src.addr) != NULL;
 }
 
 /* Services pass tokens on in exchanges and questions of their own: those are not its holder's uses. */
@@ -590,12 +599,12 @@ static void settle_issued(
 	struct mm_proof proof;
 	const struct mm_row *row = mm_ledger_find(l, &cred->fp);
 	struct mm_token *token = mm_table_put(&l->tokens.tokens, &cred->fp, NULL);
-	if (token == NULL || cred->raw.len == 0 ||
-	        !mm_claims_read(mm_str_slice(cred->raw), &c))
+	if (token == NULL || cred->raw.len == 0 || !mm_claims_read(mm_str_slice(cred->raw), &c))
 		return;
 	judge(l, token, &c, when(ev), &proof);
 	struct mm_key_source from = mm_token_source(ev);
-	if (trusted && proof.key != 0 && (proof.verdict == MM_VALID || (proof.bits & MM_PROOF_FOREIGN)))
+	if (trusted && proof.key != 0 &&
+	        (proof.verdict == MM_VALID || (proof.bits & MM_PROOF_FOREIGN)))
 		mm_keyring_issued(l->tokens.keys, c.iss, &proof, &from);
 	if (trusted && proof.verdict != MM_INVALID && row != NULL && !token->counted) {
 		token->counted = true;
@@ -605,7 +614,8 @@ static void settle_issued(
 }
 
 /* Where an issuer's tokens are taken, and how its applications' tokens travel. */
-static void settle_shown(struct mm_ledger *l, const struct mm_event *ev, const struct mm_sighting *s)
+static void settle_shown(
+        struct mm_ledger *l, const struct mm_event *ev, const struct mm_sighting *s)
 {
 	const struct mm_cred *cred = s->cred;
 	struct mm_token *token = mm_table_find(&l->tokens.tokens, &cred->fp);
@@ -635,7 +645,8 @@ static void settle_used(struct mm_ledger *l, const struct mm_look *look)
 	if (shown == NULL || ev->outcome != MM_SUCCESS)
 		return;
 	for (size_t i = 0; i < ev->n_creds; i++)
-		if (ev->creds[i].role == MM_ROLE_ISSUED && ev->creds[i].kind == MM_CRED_REFRESH_TOKEN)
+		if (ev->creds[i].role == MM_ROLE_ISSUED &&
+		        ev->creds[i].kind == MM_CRED_REFRESH_TOKEN)
 			next = &ev->creds[i];
 	bool rotated = shown->kind == MM_CRED_REFRESH_TOKEN && next != NULL &&
 	               !mm_fp_eq(&next->fp, &shown->fp);

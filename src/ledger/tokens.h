@@ -107,7 +107,8 @@ struct mm_tokens {
 	struct mm_table servers;
 	struct mm_table proxies; /* struct mm_addr: hosts seen to pass requests on */
 	struct mm_table proofs;  /* struct mm_fp: DPoP proofs shown */
-	uint32_t drift[MM_KEYSET_KEYS]; /* keys that the event looked at shows to have stood in one answer only */
+	uint32_t drift
+	        [MM_KEYSET_KEYS]; /* keys that the event looked at shows to have stood in one answer only */
 	size_t n_drift;
 	uint64_t n_copies, n_verified, n_invalid, n_documents;
 };
@@ -138,7 +139,8 @@ struct mm_key_source mm_token_source(const struct mm_event *ev);
 
 /** Write it down; read it again into an empty one. MM_ERR_CORRUPT, MM_ERR_NOMEM. */
 void mm_tokens_save(const struct mm_tokens *t, struct mm_store *out);
-int mm_tokens_load(struct mm_tokens *t, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
+int mm_tokens_load(
+        struct mm_tokens *t, struct mm_cursor *in, struct mm_file_map *files) MM_MUST_CHECK;
 
 /* claims.c */
 
@@ -146,8 +148,8 @@ int mm_tokens_load(struct mm_tokens *t, struct mm_cursor *in, struct mm_file_map
 struct mm_claims {
 	struct mm_jwt jwt;
 	struct mm_slice iss, client, kid, alg, tid;
-	char aud[MM_TOKEN_TEXT];          /* all audiences, joined by blanks */
-	char form[512];                   /* typ, and names and types of claims in order */
+	char aud[MM_TOKEN_TEXT]; /* all audiences, joined by blanks */
+	char form[512];          /* typ, and names and types of claims in order */
 	int64_t iat_s, nbf_s, exp_s;
 };
 
