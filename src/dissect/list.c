@@ -2,6 +2,7 @@
 #include "dissect/dissect.h"
 
 #include "dissect/krb5.h"
+#include "dissect/oauth.h"
 
 extern const struct mm_dissector mm_dcerpc, mm_http, mm_kpasswd, mm_ldap, mm_smb2;
 
@@ -12,5 +13,6 @@ const struct mm_dissector *const mm_dissectors[] = {
 	&mm_ldap,
 	&mm_http,
 	&mm_dcerpc,
+	&mm_oauth,
 	NULL,
 };
