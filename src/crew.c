@@ -956,6 +956,7 @@ static int new_worker(struct mm_crew *c, struct worker *w)
 	flow.flows_max = (flow.flows_max + c->n_workers - 1) / c->n_workers;
 	flow.tracked_max = (flow.tracked_max + c->n_workers - 1) / c->n_workers;
 	flow.buffer_total_max /= c->n_workers;
+	flow.web_memory_max /= c->n_workers;
 	flow.pool = &w->rooms;
 	flow.emit = take_event;
 	flow.sink = w;

@@ -635,7 +635,8 @@ static void share_memory(struct mm_config *c)
 	} parts[] = {
 		{ &c->flow_max, 160, 10, 16 },
 		{ &c->flow_tracked, 1536, 15, 16 },
-		{ &c->flow_buffer_total_b, 1, 15, 65536 },
+		{ &c->flow_buffer_total_b, 1, 13, 65536 },
+		{ &c->http_memory_b, 1, 2, 65536 },
 		{ &c->events_max, offsetof(struct mm_event_room, raw), 10, 64 },
 		{ &c->event_memory_b, 1, 10, 65536 },
 		{ &c->ledger_rows_max, 320, 30, 16 },
@@ -1024,6 +1025,14 @@ static int new_stages(struct mintmark *m)
 	flow.gap_patience_ns = c->flow_gap_patience_ms * NS_PER_MS;
 	flow.copy_window_ns = c->flow_copy_window_ms * NS_PER_MS;
 	flow.ndpi = c->flow_ndpi != 0;
+	flow.web_memory_max = c->http_memory_b;
+	static const size_t proxies_max = MM_WEB_PROXIES_MAX;
+	struct mm_net proxies[MM_WEB_PROXIES_MAX];
+	flow.web_proxies = proxies;
+	if (c->http_proxies != NULL &&
+	        !mm_nets_parse(c->http_proxies, proxies, proxies_max, &flow.n_web_proxies))
+		return fail(m, MM_ERR_USAGE, "http.proxies: not a list of at most %zu networks",
+		        proxies_max);
 	crew.flow = flow;
 	if ((r = new_ledger(m)) != MM_OK ||
 	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK))

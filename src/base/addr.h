@@ -31,6 +31,21 @@ const char *mm_addr_text(const struct mm_addr *a, char out[MM_ADDR_TEXT]);
 /** The network the address belongs to: /24 for IPv4, /64 for IPv6. */
 struct mm_addr mm_addr_network(const struct mm_addr *a);
 
+/** Read an address in text form, of len characters, nothing else among them; false and *out untouched when it is none. */
+bool mm_addr_parse(const char *text, size_t len, struct mm_addr *out);
+
+/** A network: the addresses whose first bits are those of addr. */
+struct mm_net {
+	struct mm_addr addr;
+	unsigned bits;
+};
+
+bool mm_net_has(const struct mm_net *net, const struct mm_addr *a);
+
+/** Read a list of networks, "192.0.2.0/24, 2001:db8::/32", separated by commas or blanks; an address alone is a network of
+ * one. False when an item is none, or there are more than max; *n and out are then undefined. */
+bool mm_nets_parse(const char *text, struct mm_net *out, size_t max, size_t *n);
+
 bool mm_addr_eq(const struct mm_addr *a, const struct mm_addr *b);
 
 /** memcmp order: by family, then by bytes. */

@@ -31,6 +31,8 @@ struct mm_config {
 	uint64_t flow_max, flow_tracked, flow_buffer_b, flow_buffer_total_b;
 	int64_t flow_udp_timeout_s, flow_tcp_timeout_s, flow_gap_patience_ms, flow_copy_window_ms;
 	uint64_t flow_ndpi; /* boolean */
+	char *http_proxies; /* owned; NULL: none */
+	uint64_t http_memory_b;
 	uint64_t ledger_rows_max, findings_max;
 	uint64_t max_memory_b; /* 0: what the other limits add up to */
 	int64_t ledger_ticket_lifetime_s;

@@ -54,6 +54,7 @@ struct mm_flow_info {
 };
 
 struct mm_dissector;
+struct mm_web;
 
 /** What parse() and end() are told, and the way to give events away. */
 struct mm_dissect {
@@ -70,6 +71,7 @@ struct mm_dissect {
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event */
 	void *sink;
+	struct mm_web *web; /* dissect/exchange.h: the worker's, for dissectors of HTTP */
 };
 
 /** A dissector: a const struct, listed once in dissect/list.c. */

@@ -1,26 +1,27 @@
-/* HTTP/1, RFC 9112, as far as the Negotiate scheme of RFC 4559 needs it: a ticket shown to a web server or
- * proxy (WinRM among them), and what it says of it.
+/* HTTP/1, RFC 9112: requests and responses, paired by their order.
  *
- *	GET /a HTTP/1.1                            HTTP/1.1 200 OK
- *	Host: web.example                          WWW-Authenticate: Negotiate oYG2MIG...
- *	Authorization: Negotiate YIIGhwYJKo...     Content-Length: 12
+ *	POST /token HTTP/1.1                       HTTP/1.1 200 OK
+ *	Host: login.example                        Content-Type: application/json
+ *	Content-Length: 21                         Transfer-Encoding: chunked
  *
- * Only header blocks are read. Bodies are measured (RFC 9112 section 6.3) and passed over, so that nothing in
- * them is ever taken for a header. Responses pair with requests by their order. */
-#include "base/base64.h"
-#include "dissect/gss.h"
+ *	grant_type=password&...                    1c
+ *	                                           {"access_token":"eyJhbGciOi...
+ *
+ * This file finds where messages end (section 6.3); reader.c reads them. Header blocks are messages to the engine, and so
+ * are the pieces of bodies that are kept; all other bodies are measured and passed over, so that they cost nothing and nothing in
+ * them is ever taken for a header. */
+#include "dissect/negotiate.h"
+#include "dissect/reader.h"
 
 enum {
-	HEADERS_MAX = 64 * 1024, /* octets of a header block; servers take 8 to 64 KiB */
-	CHUNK_LINE_MAX = 4096,   /* octets of a chunk-size or trailer line */
-	CHUNK_DIGITS_MAX = 15,   /* hexadecimal digits of a chunk-size that cannot overflow */
-	METHOD_MAX = 24,         /* octets of a method; the longest registered has 17 */
-	VERSION_LEN = 8,         /* "HTTP/1.1" */
-	STATUS_LINE_MIN = 12,    /* "HTTP/1.1 200" */
-	SHOWN_MAX = 4,           /* presentations without a verdict on one connection */
-	PIPELINE = 64,           /* requests without a response whose method is remembered */
-	TLS_HANDSHAKE = 0x16,    /* ContentType, RFC 8446 section 5.1 */
+	CHUNK_LINE_MAX = 4096, /* octets of a chunk-size or trailer line */
+	PIECE_MAX = 64 * 1024, /* of a body that ends with its connection, at a time */
+	MESSAGE_MAX = MM_WEB_BODY_MAX + CHUNK_LINE_MAX,
+	CHUNK_DIGITS_MAX = 15, /* hexadecimal digits of a chunk-size that cannot overflow */
+	PIPELINE = 64,         /* requests without a response that are remembered */
+	TLS_HANDSHAKE = 0x16,  /* ContentType, RFC 8446 section 5.1 */
 	TLS_MAJOR = 0x03,
+	STATUS_LINE_MIN = 12, /* "HTTP/1.1 200" */
 
 	/* Status codes, RFC 9110 section 15. */
 	SWITCHING_PROTOCOLS = 101,
@@ -28,156 +29,53 @@ enum {
 	MULTIPLE_CHOICES = 300,
 	NO_CONTENT = 204,
 	NOT_MODIFIED = 304,
-	UNAUTHORIZED = 401,
-	PROXY_AUTHENTICATION_REQUIRED = 407,
 };
 
 /* What comes next in one direction. */
 enum expect {
 	EXPECT_HEADERS,
-	EXPECT_BODY,      /* body octets */
-	EXPECT_CHUNK,     /* a chunk-size line */
-	EXPECT_CHUNK_END, /* the line end after a chunk's data */
-	EXPECT_TRAILER,   /* trailer fields and the empty line */
+	EXPECT_BODY,       /* body octets */
+	EXPECT_CHUNK,      /* a chunk-size line */
+	EXPECT_CHUNK_DATA, /* of a chunk whose line was read: passed over */
+	EXPECT_CHUNK_END,  /* the line end after a chunk's data */
+	EXPECT_TRAILER,    /* trailer fields and the empty line */
 };
 
 struct http_dir {
 	enum expect expect;
 	bool seen;
 	size_t searched; /* octets at the front in which no header block ends */
-	size_t body;     /* SIZE_MAX: until the connection closes */
-};
-
-struct http_shown {
-	struct mm_presentation shown;
-	uint32_t request; /* which request carried it, or its last leg */
-	bool proxy;       /* in Proxy-Authorization */
-	bool carried;     /* answered by another token: the next request goes on with it */
+	size_t body; /* SIZE_MAX: until the connection closes; of a chunk that is passed over: its data */
+	struct mm_web_live *live; /* whose body is kept: it comes in messages */
 };
 
 struct http_state {
 	struct http_dir dirs[2];
 	bool quit;
+	uint32_t n_too_long; /* header blocks */
 	uint32_t n_requests, n_responses;
 	uint64_t head, connect; /* requests of these methods, by their number modulo PIPELINE */
 	int64_t unasked_ns;     /* time of the last response that came without a request */
-	struct http_shown shown[SHOWN_MAX];
+	struct mm_negotiate negotiate;
+	struct mm_web_conn conn;
 };
-
-enum {
-	ATTR_METHOD,
-	ATTR_PATH,
-	ATTR_HOST,
-	ATTR_USER_AGENT,
-	ATTR_SCHEME,
-	ATTR_PROXY,
-	N_ATTRS,
-};
-
-static const struct mm_attr attrs[N_ATTRS] = {
-	[ATTR_METHOD] = { "http.request.method", MM_ATTR_STR, "method, RFC 9110 section 9" },
-	[ATTR_PATH] = { "url.path", MM_ATTR_STR,
-	        "path of the request target without parameters and query, RFC 9112 section 3.2" },
-	[ATTR_HOST] = { "url.domain", MM_ATTR_STR,
-	        "Host field without port, RFC 9110 section 7.2" },
-	[ATTR_USER_AGENT] = { "user_agent.original", MM_ATTR_STR,
-	        "User-Agent field, RFC 9110 section 10.1.5" },
-	[ATTR_SCHEME] = { "mintmark.http.scheme", MM_ATTR_STR,
-	        "authentication scheme as spelled, RFC 4559 section 4" },
-	[ATTR_PROXY] = { "mintmark.http.proxy", MM_ATTR_BOOL,
-	        "The ticket was shown to a proxy: Proxy-Authorization, RFC 9110 section 11.7.2" },
-};
-
-static bool is_blank(int b)
-{
-	return b == ' ' || b == '\t';
-}
-
-static bool is_space(int b)
-{
-	return is_blank(b) || b == '\r' || b == '\n';
-}
 
 static bool is_digit(int b)
 {
 	return b >= '0' && b <= '9';
 }
 
-static struct mm_slice trim(struct mm_slice s)
+static bool is_blank(int b)
 {
-	while (is_space(mm_at(s, 0)))
-		s = mm_after(s, 1);
-	while (s.len != 0 && is_space(mm_at(s, s.len - 1)))
-		s = mm_first(s, s.len - 1);
-	return s;
-}
-
-static bool is_word(struct mm_slice s, const char *word)
-{
-	return mm_str_ieq(
-	        (struct mm_str){ (const char *)s.p, s.len }, (struct mm_str){ word, strlen(word) });
-}
-
-/* The line at the front of s without its line end: CRLF, or the bare LF of section 2.2. */
-static struct mm_slice first_line(struct mm_slice s)
-{
-	struct mm_slice line = mm_first(s, mm_find8(s, 0, '\n'));
-	if (line.len != 0 && mm_at(line, line.len - 1) == '\r')
-		line = mm_first(line, line.len - 1);
-	return line;
-}
-
-/* Length of the method at the front of s: upper-case letters, and what extensions add to them. */
-static size_t method_length(struct mm_slice s)
-{
-	size_t n = 0;
-	for (int b = mm_at(s, n);
-	        n <= METHOD_MAX && ((b >= 'A' && b <= 'Z') || is_digit(b) || b == '-' || b == '_');
-	        b = mm_at(s, n))
-		n++;
-	return n;
-}
-
-static bool is_version(struct mm_slice s)
-{
-	return s.len == VERSION_LEN && mm_slice_eq(mm_first(s, 7), mm_slice_str("HTTP/1.")) &&
-	       is_digit(mm_at(s, 7));
-}
-
-/* status-line = HTTP-version SP status-code SP [ reason-phrase ]; 0 when it is none. */
-static unsigned status_of(struct mm_slice line)
-{
-	if (line.len < STATUS_LINE_MIN || !is_version(mm_first(line, VERSION_LEN)) ||
-	        !is_blank(mm_at(line, VERSION_LEN)))
-		return 0;
-	struct mm_cursor c = mm_cursor(mm_after(line, VERSION_LEN + 1));
-	unsigned status = 0;
-	for (unsigned i = 0; i < 3; i++) {
-		if (!is_digit(mm_peek8(&c)))
-			return 0;
-		status = status * 10 + mm_u8(&c) - '0';
-	}
-	return c.len == 0 || is_blank(mm_peek8(&c)) ? status : 0;
-}
-
-/* request-line = method SP request-target SP HTTP-version. */
-static bool read_request_line(
-        struct mm_slice line, struct mm_slice *method, struct mm_slice *target)
-{
-	size_t n = method_length(line);
-	if (n == 0 || n > METHOD_MAX || !is_blank(mm_at(line, n)) || line.len < n + VERSION_LEN ||
-	        !is_version(mm_after(line, line.len - VERSION_LEN)))
-		return false;
-	*method = mm_first(line, n);
-	*target = trim(mm_first(mm_after(line, n), line.len - n - VERSION_LEN));
-	return target->len != 0;
+	return b == ' ' || b == '\t';
 }
 
 static bool is_start_line(struct mm_slice line, enum mm_dir dir)
 {
 	struct mm_slice method, target;
-	return dir == MM_TO_SERVER ? read_request_line(line, &method, &target)
-	                           : status_of(line) != 0;
+	unsigned minor;
+	return dir == MM_TO_SERVER ? mm_reader_request_line(line, &method, &target, &minor)
+	                           : mm_reader_status(line, &minor) != 0;
 }
 
 /* Could s be the beginning of a message? For framing: cheap, and wrong only in saying yes. */
@@ -187,8 +85,8 @@ static bool may_start(struct mm_slice s, enum mm_dir dir)
 		struct mm_slice name = mm_slice_str("HTTP/1.");
 		return mm_slice_eq(mm_first(s, name.len), mm_first(name, s.len));
 	}
-	size_t n = method_length(s);
-	return n <= METHOD_MAX && (n == s.len || (n != 0 && is_blank(mm_at(s, n))));
+	size_t n = mm_reader_method(s);
+	return n <= MM_METHOD_MAX && (n == s.len || (n != 0 && is_blank(mm_at(s, n))));
 }
 
 /* For probe and resync: a start line when it is all there; what there is of it otherwise, down to a method
@@ -197,10 +95,11 @@ static bool starts_message(struct mm_slice s, enum mm_dir dir)
 {
 	static const char *const methods[] = { "GET /", "POST /", "HEAD /", "PUT /", "OPTIONS /",
 		"DELETE /", "PATCH /", "PROPFIND /", "GET http://", "POST http://", "CONNECT " };
+	unsigned minor;
 	if (mm_find8(s, 0, '\n') != s.len)
-		return is_start_line(first_line(s), dir);
+		return is_start_line(mm_reader_line(s), dir);
 	if (dir == MM_TO_CLIENT)
-		return s.len > STATUS_LINE_MIN && status_of(s) != 0;
+		return s.len > STATUS_LINE_MIN && mm_reader_status(s, &minor) != 0;
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		struct mm_slice method = mm_slice_str(methods[i]);
 		if (mm_slice_eq(mm_first(s, method.len), method))
@@ -218,44 +117,25 @@ static size_t http_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 {
 	(void)state;
 	for (size_t i = 0; i < avail.len; i = mm_find8(avail, i, '\n') + 1)
-		if (may_start(mm_first(mm_after(avail, i), METHOD_MAX + 1), dir) &&
+		if (may_start(mm_first(mm_after(avail, i), MM_METHOD_MAX + 1), dir) &&
 		        starts_message(mm_after(avail, i), dir))
 			return i;
 	return avail.len;
 }
 
-/* The next header field, continuation lines included (obs-fold, section 5.2). False at the end. */
-static bool next_field(struct mm_cursor *c, struct mm_slice *name, struct mm_slice *value)
-{
-	if (c->len == 0)
-		return false;
-	struct mm_slice left = mm_left(c);
-	size_t end = mm_find8(left, 0, '\n');
-	while (end > 1 && end < left.len && is_blank(mm_at(left, end + 1)))
-		end = mm_find8(left, end + 1, '\n');
-	struct mm_slice field = mm_take(c, end);
-	if (c->len != 0)
-		mm_skip(c, 1);
-	size_t colon = mm_find8(field, 0, ':');
-	*name = trim(mm_first(field, colon));
-	*value = trim(mm_after(field, colon + 1));
-	return true;
-}
-
-/* What a header block says that matters here. [0]: of the origin server, [1]: of a proxy. */
-struct fields {
-	bool has_length, bad_length, transfer_coding, chunked;
-	uint64_t length;
-	struct mm_slice host, user_agent;
-	struct mm_slice scheme[2], token[2];
+/* What a header block says of its body. */
+struct length {
+	bool known, bad, transfer_coding, chunked;
+	bool coded; /* by a transfer coding other than chunked */
+	uint64_t n;
 };
 
 /* Content-Length; the same number several times is one (section 6.3). */
-static void read_length(struct fields *f, struct mm_slice value)
+static void read_length(struct length *f, struct mm_slice value)
 {
 	struct mm_cursor c = mm_cursor(value);
 	while (c.len != 0) {
-		struct mm_slice item = trim(mm_take(&c, mm_find8(mm_left(&c), 0, ',')));
+		struct mm_slice item = mm_web_trim(mm_take(&c, mm_find8(mm_left(&c), 0, ',')));
 		uint64_t n = 0;
 		if (c.len != 0)
 			mm_skip(&c, 1);
@@ -265,191 +145,108 @@ static void read_length(struct fields *f, struct mm_slice value)
 			bad = !is_digit(b) || n > (SIZE_MAX / 2 - 9) / 10;
 			n = n * 10 + (unsigned)(b - '0');
 		}
-		f->bad_length |= bad || (f->has_length && f->length != n);
-		f->length = n;
-		f->has_length = true;
+		f->bad |= bad || (f->known && f->n != n);
+		f->n = n;
+		f->known = true;
 	}
 }
 
 /* Is chunked the last transfer coding? Only then does the message say where it ends. */
-static void read_transfer_encoding(struct fields *f, struct mm_slice value)
+static void read_transfer_encoding(struct length *f, struct mm_slice value)
 {
 	size_t at = 0;
 	for (size_t comma = mm_find8(value, 0, ','); comma < value.len;
 	        comma = mm_find8(value, at, ','))
 		at = comma + 1;
+	f->coded |= f->transfer_coding || at != 0;
 	f->transfer_coding = true;
-	f->chunked = is_word(trim(mm_after(value, at)), "chunked");
+	f->chunked = mm_web_is_word(mm_web_trim(mm_after(value, at)), "chunked");
+	f->coded |= !f->chunked;
 }
 
-/* challenge or credentials = auth-scheme [ 1*SP token68 ], RFC 9110 section 11.3; a list of them in a
- * challenge. The first token of a scheme that carries Kerberos is kept. */
-static void read_negotiate(struct fields *f, bool proxy, struct mm_slice value)
+/* Where the body ends, section 6.3. What cannot be told is passed over until the connection closes. False when it is not
+ * plain enough to be kept. */
+static bool expect_body(struct http_dir *side, const struct mm_web_message *m, bool until_close)
 {
-	struct mm_cursor c = mm_cursor(value);
-	while (c.len != 0 && f->token[proxy].len == 0) {
-		struct mm_slice item = trim(mm_take(&c, mm_find8(mm_left(&c), 0, ',')));
-		size_t n = 0;
-		if (c.len != 0)
-			mm_skip(&c, 1);
-		while (n < item.len && !is_space(mm_at(item, n)))
-			n++;
-		struct mm_slice scheme = mm_first(item, n);
-		if (!is_word(scheme, "Negotiate") && !is_word(scheme, "Kerberos"))
-			continue;
-		f->scheme[proxy] = scheme;
-		f->token[proxy] = trim(mm_after(item, n));
-	}
-}
-
-static void read_fields(struct mm_cursor *c, enum mm_dir dir, struct fields *f)
-{
-	struct mm_slice name, value;
-	bool request = dir == MM_TO_SERVER;
-	while (next_field(c, &name, &value)) {
-		if (is_word(name, "Content-Length"))
-			read_length(f, value);
-		else if (is_word(name, "Transfer-Encoding"))
-			read_transfer_encoding(f, value);
-		else if (is_word(name, request ? "Authorization" : "WWW-Authenticate"))
-			read_negotiate(f, false, value);
-		else if (is_word(name, request ? "Proxy-Authorization" : "Proxy-Authenticate"))
-			read_negotiate(f, true, value);
-		else if (request && is_word(name, "Host"))
-			f->host = value;
-		else if (request && is_word(name, "User-Agent"))
-			f->user_agent = value;
-	}
-}
-
-/* Where the body ends, section 6.3. What cannot be told is passed over until the connection closes. */
-static void expect_body(struct http_dir *side, const struct fields *f, bool until_close)
-{
+	struct length f = { 0 };
+	struct mm_slice value;
+	for (size_t i = 0; mm_web_header(m, "content-length", i, &value); i++)
+		read_length(&f, value);
+	for (size_t i = 0; mm_web_header(m, "transfer-encoding", i, &value); i++)
+		read_transfer_encoding(&f, value);
 	side->expect = EXPECT_BODY;
-	if (f->chunked)
+	if (f.chunked)
 		side->expect = EXPECT_CHUNK;
-	else if (f->transfer_coding || (f->has_length && f->bad_length))
+	else if (f.transfer_coding || (f.known && f.bad))
 		side->body = SIZE_MAX;
-	else if (f->has_length)
-		side->body = (size_t)f->length;
+	else if (f.known)
+		side->body = (size_t)f.n;
 	else
 		side->body = until_close ? SIZE_MAX : 0;
 	if (side->expect == EXPECT_BODY && side->body == 0)
 		side->expect = EXPECT_HEADERS;
+	return side->expect != EXPECT_HEADERS && !f.coded && !f.bad;
 }
 
-/* Emit what a slot holds with outcome unknown. */
-static void release(struct mm_dissect *d, struct http_shown *slot)
+/* Is the body that the header block announces to be kept? */
+static bool want_body(struct http_dir *side, enum mm_dir dir, struct mm_web_live *l)
 {
-	const struct http_state *st = d->state;
-	if (slot->shown.ev != NULL) {
-		if (!st->dirs[MM_TO_CLIENT].seen)
-			slot->shown.ev->flags |= MM_EVF_ONE_SIDED;
-		mm_gss_end(d, &slot->shown);
+	if (!mm_web_wants_body(l, dir, side->expect == EXPECT_BODY ? side->body : SIZE_MAX))
+		return false;
+	side->live = l;
+	return true;
+}
+
+static struct mm_web_message *message_of(struct mm_web_live *l, enum mm_dir dir)
+{
+	return dir == MM_TO_SERVER ? &l->x.request : &l->x.response;
+}
+
+/* Hand the exchange over; what is still to come of its bodies is passed over. */
+static void finish(struct mm_dissect *d, struct mm_web_live *l)
+{
+	struct http_state *st = d->state;
+	for (unsigned i = 0; i < 2; i++)
+		if (st->dirs[i].live == l)
+			st->dirs[i].live = NULL;
+	mm_web_finish(d, l);
+}
+
+/* The same for all: what is being read of them is cut, but for a body that ends with its connection. */
+static void finish_all(struct mm_dissect *d, bool end)
+{
+	struct http_state *st = d->state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct http_dir *side = &st->dirs[i];
+		struct mm_web_live *l = side->live;
+		bool whole = end && side->expect == EXPECT_BODY && side->body == SIZE_MAX;
+		if (l != NULL && !whole)
+			message_of(l, (enum mm_dir)i)->flags |= MM_WEB_BODY_TRUNCATED;
+		side->live = NULL;
 	}
-	*slot = (struct http_shown){ 0 };
+	mm_web_finish_all(d, &st->conn);
 }
 
-static void release_all(struct mm_dissect *d)
+/* Nothing more of this body is read. */
+static void end_body(struct mm_dissect *d, bool whole)
 {
 	struct http_state *st = d->state;
-	for (size_t i = 0; i < SHOWN_MAX; i++)
-		release(d, &st->shown[i]);
-}
-
-/* The slot for a token: that of the negotiation it goes on with, a free one, or the oldest, which is then
- * given up. */
-static struct http_shown *slot_for(struct mm_dissect *d, bool proxy)
-{
-	struct http_state *st = d->state;
-	struct http_shown *best = &st->shown[0];
-	for (size_t i = 0; i < SHOWN_MAX; i++) {
-		struct http_shown *slot = &st->shown[i];
-		if (slot->carried && slot->proxy == proxy)
-			return slot;
-		if (best->shown.ev == NULL)
-			continue;
-		if (slot->shown.ev == NULL ||
-		        st->n_requests - slot->request > st->n_requests - best->request)
-			best = slot;
-	}
-	release(d, best);
-	return best;
-}
-
-/* The path of a request-target (section 3.2): no authority, which may hold a password, and no parameters or
- * query, which may hold a token. */
-static struct mm_slice path_of(struct mm_slice target)
-{
-	struct mm_slice mark = mm_slice_str("://");
-	size_t n = 0;
-	while (n < target.len && mm_at(target, n) != '?' && mm_at(target, n) != '#' &&
-	        mm_at(target, n) != ';')
-		n++;
-	target = mm_first(target, n);
-	if (mm_at(target, 0) == '/')
-		return target;
-	size_t authority = mm_find(target, 0, mark) + mark.len;
-	return mm_after(target, mm_find8(target, authority, '/'));
-}
-
-/* The Host field without user information and port. */
-static struct mm_slice host_of(struct mm_slice host)
-{
-	size_t userinfo = mm_find8(host, 0, '@');
-	if (userinfo != host.len)
-		host = mm_after(host, userinfo + 1);
-	size_t from = mm_at(host, 0) == '[' ? mm_find8(host, 0, ']') : 0; /* an IPv6 address */
-	return mm_first(host, mm_find8(host, from, ':'));
-}
-
-struct request {
-	struct mm_slice method, target;
-	struct fields f;
-};
-
-static void put_request(struct mm_event *ev, const struct request *req, bool proxy)
-{
-	struct mm_slice path = path_of(req->target);
-	struct mm_slice host = host_of(req->f.host);
-	mm_event_put_str(ev, &attrs[ATTR_METHOD], req->method);
-	if (path.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_PATH], path);
-	if (host.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_HOST], host);
-	if (req->f.user_agent.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_USER_AGENT], req->f.user_agent);
-	mm_event_put_str(ev, &attrs[ATTR_SCHEME], req->f.scheme[proxy]);
-	if (proxy)
-		mm_event_put_bool(ev, &attrs[ATTR_PROXY], true);
-}
-
-static void request_token(
-        struct mm_dissect *d, const struct request *req, bool proxy, bool answered)
-{
-	struct http_state *st = d->state;
-	uint8_t token[HEADERS_MAX / 4 * 3]; /* a header block holds no more */
-	size_t n;
-	if (req->f.token[proxy].len == 0 ||
-	        !mm_base64_decode(req->f.token[proxy], token, sizeof token, &n))
-		return;
-	struct http_shown *slot = slot_for(d, proxy);
-	struct mm_event *ev = mm_gss_request(d, &slot->shown, mm_slice(token, n), "http-negotiate");
-	explicit_bzero(token, n);
-	if (ev != NULL)
-		put_request(ev, req, proxy);
-	slot->request = st->n_requests;
-	slot->proxy = proxy;
-	slot->carried = false;
-	if (slot->shown.ev == NULL || answered)
-		release(d, slot);
+	struct http_dir *side = &st->dirs[d->dir];
+	struct mm_web_live *l = side->live;
+	if (!whole)
+		message_of(l, d->dir)->flags |= MM_WEB_BODY_TRUNCATED;
+	mm_reader_end(l, d->dir);
+	side->live = NULL;
+	if (d->dir == MM_TO_CLIENT)
+		finish(d, l);
 }
 
 /* Requests and responses count on from here: what is outstanding cannot be paired any more. */
 static void forget_pairs(struct mm_dissect *d)
 {
 	struct http_state *st = d->state;
-	release_all(d);
+	mm_negotiate_end(d, &st->negotiate);
+	finish_all(d, false);
 	st->n_responses = st->n_requests;
 	st->head = st->connect = 0;
 }
@@ -457,113 +254,158 @@ static void forget_pairs(struct mm_dissect *d)
 static void parse_request(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
-	struct request req = { 0 };
-	struct mm_cursor c = mm_cursor(msg);
-	struct mm_slice line = first_line(msg);
-	if (!read_request_line(line, &req.method, &req.target))
-		return;
-	mm_skip(&c, mm_find8(msg, 0, '\n'));
-	mm_skip(&c, c.len != 0);
-	read_fields(&c, MM_TO_SERVER, &req.f);
-	expect_body(&st->dirs[MM_TO_SERVER], &req.f, false);
+	struct http_dir *side = &st->dirs[MM_TO_SERVER];
 	/* Where bytes were lost a response may be among them: nobody pipelines, so what is outstanding when
 	 * the client goes on will not be answered. */
 	if (d->lossy && st->n_responses != st->n_requests)
 		forget_pairs(d);
+	struct mm_web_live *l = mm_web_begin(d, &st->conn, PIPELINE);
+	if (l == NULL)
+		return;
+	l->order = st->n_requests;
+	mm_web_seen(d, l, MM_TO_SERVER);
+	mm_reader_start(d, l, MM_TO_SERVER, msg);
+	bool keep = expect_body(side, &l->x.request, false);
 	/* The capture may bring a response before its request; it was let pass, so don't wait for it. */
 	bool answered = st->n_responses == st->n_requests && st->unasked_ns != 0 &&
 	                d->time_ns < st->unasked_ns;
-	for (unsigned proxy = 0; proxy < 2; proxy++)
-		request_token(d, &req, proxy != 0, answered);
-	if (answered)
-		return;
-	uint64_t bit = UINT64_C(1) << st->n_requests % PIPELINE;
-	if (st->n_requests - st->n_responses < PIPELINE) {
-		if (mm_slice_eq(req.method, mm_slice_str("HEAD")))
-			st->head |= bit;
-		if (mm_slice_eq(req.method, mm_slice_str("CONNECT")))
-			st->connect |= bit;
+	mm_negotiate_request(d, &st->negotiate, &l->x, l->order, answered);
+	if (!answered) {
+		uint64_t bit = UINT64_C(1) << st->n_requests % PIPELINE;
+		if (st->n_requests - st->n_responses < PIPELINE) {
+			if (mm_slice_eq(l->x.method, mm_slice_str("HEAD")))
+				st->head |= bit;
+			if (mm_slice_eq(l->x.method, mm_slice_str("CONNECT")))
+				st->connect |= bit;
+		}
+		st->n_requests++;
 	}
-	st->n_requests++;
+	if (!keep || !want_body(side, MM_TO_SERVER, l))
+		mm_reader_end(l, MM_TO_SERVER);
+	if (answered || l->transient)
+		finish(d, l);
 }
 
-/* Answers that a server may give before it has looked at the ticket: redirections, requests that are broken or too
- * large, and its own failures (RFC 9110 sections 15.4 to 15.6, RFC 6585 section 5). */
-static bool says_nothing(unsigned status)
+/* The exchange that this response ends; one without a request where none was seen. */
+static struct mm_web_live *answered_by(struct mm_dissect *d, bool *head, bool *connect)
 {
-	static const uint16_t early[] = { 400, 408, 413, 414, 421, 429, 431 };
-	for (size_t i = 0; i < sizeof early / sizeof early[0]; i++)
-		if (status == early[i])
-			return true;
-	return (status >= 300 && status < 400 && status != NOT_MODIFIED) || status >= 500;
-}
-
-/* What the answer says to one presentation of its request. */
-static void judge(
-        struct mm_dissect *d, struct http_shown *slot, unsigned status, struct mm_slice text)
-{
-	uint8_t token[HEADERS_MAX / 4 * 3];
-	size_t n = 0;
-	unsigned refusal = slot->proxy ? PROXY_AUTHENTICATION_REQUIRED : UNAUTHORIZED;
-	enum mm_verdict verdict = says_nothing(status) ? MM_VERDICT_UNKNOWN : MM_VERDICT_ACCEPTED;
-	if (status == PROXY_AUTHENTICATION_REQUIRED && !slot->proxy) {
-		release(d, slot); /* the origin server was never asked */
-		return;
+	struct http_state *st = d->state;
+	if (st->n_responses == st->n_requests) {
+		st->unasked_ns = d->time_ns;
+		struct mm_web_live *l = mm_web_begin(d, &st->conn, PIPELINE);
+		if (l != NULL)
+			l->order = st->n_requests - 1;
+		return l;
 	}
-	if (!mm_base64_decode(text, token, sizeof token, &n))
-		n = 0;
-	if (status == refusal)
-		verdict = n != 0 ? MM_VERDICT_CONTINUE : MM_VERDICT_REFUSED;
-	mm_gss_response(d, &slot->shown, mm_slice(token, n), verdict,
-	        (struct mm_status){ MM_STATUS_HTTP, status });
-	explicit_bzero(token, n);
-	slot->carried = slot->shown.ev != NULL;
-	if (!slot->carried)
-		release(d, slot);
+	uint64_t bit = UINT64_C(1) << st->n_responses % PIPELINE;
+	*head = (st->head & bit) != 0;
+	*connect = (st->connect & bit) != 0;
+	st->head &= ~bit;
+	st->connect &= ~bit;
+	struct mm_web_live *l = mm_web_find(&st->conn, st->n_responses);
+	return l != NULL ? l : mm_web_begin(d, &st->conn, PIPELINE);
 }
 
 static void parse_response(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
 	struct http_dir *side = &st->dirs[MM_TO_CLIENT];
-	struct fields f = { 0 };
-	struct mm_cursor c = mm_cursor(msg);
-	unsigned status = status_of(first_line(msg));
-	if (status == 0)
-		return;
+	unsigned minor, status = mm_reader_status(mm_reader_line(msg), &minor);
+	st->negotiate.answers = true;
 	if (status < OK && status != SWITCHING_PROTOCOLS)
 		return; /* an interim response: the final one follows */
-	mm_skip(&c, mm_find8(msg, 0, '\n'));
-	mm_skip(&c, c.len != 0);
-	read_fields(&c, MM_TO_CLIENT, &f);
-	bool head = false, connect = false;
-	if (st->n_responses != st->n_requests) {
-		uint32_t request = st->n_responses++;
-		uint64_t bit = UINT64_C(1) << request % PIPELINE;
-		head = (st->head & bit) != 0;
-		connect = (st->connect & bit) != 0;
-		st->head &= ~bit;
-		st->connect &= ~bit;
-		for (size_t i = 0; i < SHOWN_MAX; i++) {
-			struct http_shown *slot = &st->shown[i];
-			if (slot->shown.ev != NULL && !slot->carried && slot->request == request)
-				judge(d, slot, status, f.token[slot->proxy]);
-		}
-	} else {
-		st->unasked_ns = d->time_ns;
-	}
+	bool head = false, connect = false, asked = st->n_responses != st->n_requests;
+	struct mm_web_live *l = answered_by(d, &head, &connect);
+	if (l == NULL)
+		return;
+	mm_web_seen(d, l, MM_TO_CLIENT);
+	mm_reader_start(d, l, MM_TO_CLIENT, msg);
+	if (asked)
+		mm_negotiate_response(d, &st->negotiate, &l->x, st->n_responses++);
 	if (status == SWITCHING_PROTOCOLS || (connect && status < MULTIPLE_CHOICES)) {
 		st->quit = true;
-		release_all(d);
-	} else if (!head && status != NO_CONTENT && status != NOT_MODIFIED) {
-		expect_body(side, &f, true);
+		mm_negotiate_end(d, &st->negotiate);
+		finish_all(d, false);
+		return;
 	}
+	bool keep = false;
+	if (!head && status != NO_CONTENT && status != NOT_MODIFIED)
+		keep = expect_body(side, &l->x.response, true);
+	if (!keep || !want_body(side, MM_TO_CLIENT, l))
+		finish(d, l);
+}
+
+/* chunk-size, section 7.1: hexadecimal, before any extension. */
+static bool chunk_size(struct mm_slice line, size_t *size)
+{
+	struct mm_cursor c = mm_cursor(mm_web_trim(mm_first(line, mm_find8(line, 0, ';'))));
+	if (c.len == 0 || c.len > CHUNK_DIGITS_MAX)
+		return false;
+	size_t n = 0;
+	while (c.len != 0) {
+		unsigned b = mm_u8(&c);
+		unsigned lower = b | 0x20u;
+		if (b >= '0' && b <= '9')
+			n = n * 16 + (b - '0');
+		else if (lower >= 'a' && lower <= 'f')
+			n = n * 16 + (lower - 'a' + 10);
+		else
+			return false;
+	}
+	*size = n;
+	return true;
+}
+
+/* A piece of a body that is kept. */
+static void parse_body(struct mm_dissect *d, struct mm_slice msg)
+{
+	struct http_state *st = d->state;
+	struct http_dir *side = &st->dirs[d->dir];
+	struct mm_slice line = mm_reader_line(msg);
+	size_t size = 0, line_b = mm_find8(msg, 0, '\n') + 1;
+	bool whole = false;
+	mm_web_seen(d, side->live, d->dir);
+	switch (side->expect) {
+	case EXPECT_BODY:
+		whole = side->body != SIZE_MAX;
+		break;
+	case EXPECT_CHUNK:
+		(void)chunk_size(line, &size);
+		side->body = size;
+		side->expect = size == 0          ? EXPECT_TRAILER
+		               : msg.len > line_b ? EXPECT_CHUNK_END
+		                                  : EXPECT_CHUNK_DATA;
+		break;
+	case EXPECT_CHUNK_END:
+		side->expect = EXPECT_CHUNK;
+		break;
+	case EXPECT_TRAILER:
+		whole = line.len == 0;
+		break;
+	case EXPECT_CHUNK_DATA:
+	case EXPECT_HEADERS:
+		break;
+	}
+	mm_reader_body(side->live, d->dir, msg);
+	if (side->expect == EXPECT_CHUNK_DATA)
+		mm_web_cut_body(side->live, d->dir);
+	if (whole)
+		side->expect = EXPECT_HEADERS;
+	if (whole || !side->live->keep[d->dir])
+		end_body(d, whole);
 }
 
 static void http_parse(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
-	st->dirs[d->dir].seen = true;
+	struct http_dir *side = &st->dirs[d->dir];
+	side->seen = true;
+	if (side->live != NULL && side->expect != EXPECT_HEADERS) {
+		parse_body(d, msg);
+		return;
+	}
+	if (side->live != NULL) /* its chunks were none */
+		end_body(d, false);
 	if (d->dir == MM_TO_SERVER)
 		parse_request(d, msg);
 	else
@@ -599,7 +441,8 @@ static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, str
 		side->searched = 0;
 	if (side->searched == 0) {
 		/* Empty lines before a message (section 2.2), and what is no HTTP/1 at all. */
-		while (n < HEADERS_MAX && (mm_at(avail, n) == '\r' || mm_at(avail, n) == '\n'))
+		while (n < MM_WEB_HEADERS_MAX &&
+		        (mm_at(avail, n) == '\r' || mm_at(avail, n) == '\n'))
 			n++;
 		if (n != 0)
 			return (struct mm_frame){ MM_FRAME_SKIP, n };
@@ -610,36 +453,17 @@ static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, str
 		if (!may_start(avail, dir))
 			return (struct mm_frame){ MM_FRAME_LOST, 0 };
 	}
-	n = headers_end(mm_first(avail, HEADERS_MAX), &side->searched);
-	if (n == 0 && avail.len < HEADERS_MAX)
+	n = headers_end(mm_first(avail, MM_WEB_HEADERS_MAX), &side->searched);
+	if (n == 0 && avail.len < MM_WEB_HEADERS_MAX)
 		return (struct mm_frame){ MM_FRAME_MORE, 0 };
 	side->searched = 0;
 	if (mm_slice_eq(mm_first(avail, n), preface)) /* HTTP/2, RFC 9113 section 3.4 */
 		return (struct mm_frame){ MM_FRAME_QUIT, 0 };
-	if (n == 0 || !is_start_line(first_line(mm_first(avail, n)), dir))
+	if (n == 0)
+		st->n_too_long++;
+	if (n == 0 || !is_start_line(mm_reader_line(mm_first(avail, n)), dir))
 		return (struct mm_frame){ MM_FRAME_LOST, 0 };
 	return (struct mm_frame){ MM_FRAME_DONE, n };
-}
-
-/* chunk-size, section 7.1: hexadecimal, before any extension. */
-static bool chunk_size(struct mm_slice line, size_t *size)
-{
-	struct mm_cursor c = mm_cursor(trim(mm_first(line, mm_find8(line, 0, ';'))));
-	if (c.len == 0 || c.len > CHUNK_DIGITS_MAX)
-		return false;
-	size_t n = 0;
-	while (c.len != 0) {
-		unsigned b = mm_u8(&c);
-		unsigned lower = b | 0x20u;
-		if (b >= '0' && b <= '9')
-			n = n * 16 + (b - '0');
-		else if (lower >= 'a' && lower <= 'f')
-			n = n * 16 + (lower - 'a' + 10);
-		else
-			return false;
-	}
-	*size = n;
-	return true;
 }
 
 /* The lines of the chunked coding; each with the data that follows it is passed over. */
@@ -651,7 +475,7 @@ static struct mm_frame frame_chunked(struct http_dir *side, struct mm_slice avai
 		return (struct mm_frame){ MM_FRAME_LOST, 0 };
 	if (end >= avail.len)
 		return (struct mm_frame){ MM_FRAME_MORE, 0 };
-	struct mm_slice line = first_line(avail);
+	struct mm_slice line = mm_reader_line(avail);
 	size_t n = end + 1;
 	switch (side->expect) {
 	case EXPECT_CHUNK:
@@ -669,11 +493,40 @@ static struct mm_frame frame_chunked(struct http_dir *side, struct mm_slice avai
 		if (line.len == 0)
 			side->expect = EXPECT_HEADERS;
 		break;
+	case EXPECT_CHUNK_DATA:
 	case EXPECT_HEADERS:
 	case EXPECT_BODY:
 		break;
 	}
 	return (struct mm_frame){ MM_FRAME_SKIP, n };
+}
+
+/* A piece of a body that is kept: all of it where its length is known, a line, or a line with the chunk behind it unless that is
+ * longer than any body kept. */
+static struct mm_frame frame_kept(const struct http_dir *side, struct mm_slice avail)
+{
+	size_t size = 0;
+	if (side->expect == EXPECT_BODY) {
+		size_t n = side->body;
+		if (n == SIZE_MAX)
+			n = avail.len < PIECE_MAX ? avail.len : PIECE_MAX;
+		return (struct mm_frame){ n > avail.len ? MM_FRAME_MORE : MM_FRAME_DONE, n };
+	}
+	size_t end = mm_find8(mm_first(avail, CHUNK_LINE_MAX), 0, '\n');
+	if (end == CHUNK_LINE_MAX)
+		return (struct mm_frame){ MM_FRAME_LOST, 0 };
+	if (end >= avail.len)
+		return (struct mm_frame){ MM_FRAME_MORE, 0 };
+	struct mm_slice line = mm_reader_line(avail);
+	size_t n = end + 1;
+	if (side->expect == EXPECT_CHUNK) {
+		if (!chunk_size(line, &size))
+			return (struct mm_frame){ MM_FRAME_LOST, 0 };
+		n += size <= MM_WEB_BODY_MAX ? size : 0;
+	} else if (side->expect == EXPECT_CHUNK_END && line.len != 0) {
+		return (struct mm_frame){ MM_FRAME_LOST, 0 };
+	}
+	return (struct mm_frame){ n > avail.len ? MM_FRAME_MORE : MM_FRAME_DONE, n };
 }
 
 static struct mm_frame http_frame(void *state, enum mm_dir dir, struct mm_slice avail)
@@ -684,12 +537,17 @@ static struct mm_frame http_frame(void *state, enum mm_dir dir, struct mm_slice 
 		return (struct mm_frame){ MM_FRAME_QUIT, 0 };
 	if (side->expect == EXPECT_HEADERS)
 		return frame_headers(st, dir, avail);
-	if (side->expect == EXPECT_BODY) {
+	if (side->live == NULL && side->expect == EXPECT_BODY) {
 		if (side->body != SIZE_MAX)
 			side->expect = EXPECT_HEADERS;
 		return (struct mm_frame){ MM_FRAME_SKIP, side->body };
 	}
-	struct mm_frame f = frame_chunked(side, avail);
+	if (side->expect == EXPECT_CHUNK_DATA) {
+		side->expect = EXPECT_CHUNK_END;
+		return (struct mm_frame){ MM_FRAME_SKIP, side->body };
+	}
+	struct mm_frame f =
+	        side->live != NULL ? frame_kept(side, avail) : frame_chunked(side, avail);
 	if (f.verdict == MM_FRAME_LOST)
 		side->expect = EXPECT_HEADERS;
 	return f;
@@ -705,6 +563,15 @@ static void http_gap(struct mm_dissect *d)
 	forget_pairs(d);
 }
 
+static void http_end(struct mm_dissect *d)
+{
+	struct http_state *st = d->state;
+	mm_negotiate_end(d, &st->negotiate);
+	finish_all(d, true);
+	mm_web_stats(d->web)->n_limit_headers += st->n_too_long;
+	st->n_too_long = 0;
+}
+
 static const uint16_t tcp_ports[] = { 80, 8080, 8000, 3128, 5985,
 	0 }; /* 3128: proxies, 5985: WinRM */
 
@@ -713,18 +580,19 @@ static const char *const ndpi_hints[] = { "HTTP", "HTTP_Connect", "HTTP_Proxy", 
 const struct mm_dissector mm_http = {
 	.name = "http",
 	.spec = "RFC 9112",
-	.help = "HTTP/1 Negotiate: tickets shown to web servers and proxies",
+	.help = "HTTP/1: tickets and tokens shown to web servers and proxies, and handed out by "
+	        "them",
 	.layer = MM_LAYER_CARRIER,
 	.tcp_ports = tcp_ports,
 	.ndpi_hints = ndpi_hints,
-	.attrs = attrs,
-	.n_attrs = N_ATTRS,
+	.attrs = mm_web_attrs,
+	.n_attrs = MM_WEB_N_ATTRS,
 	.state_size = sizeof(struct http_state),
-	.message_max = HEADERS_MAX,
+	.message_max = MESSAGE_MAX,
 	.probe = http_probe,
 	.frame = http_frame,
 	.resync = http_resync,
 	.parse = http_parse,
 	.gap = http_gap,
-	.end = release_all,
+	.end = http_end,
 };

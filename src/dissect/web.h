@@ -21,12 +21,12 @@
 enum {
 	MM_WEB_FIELDS_MAX = 128,        /* header fields kept of one message */
 	MM_WEB_HEADERS_MAX = 64 * 1024, /* octets of a header block */
-	MM_WEB_TARGET_MAX = 32 * 1024,  /* octets of a request target */
 	MM_WEB_BODY_MAX = 256 * 1024,   /* octets of a body kept, before and after decoding */
 	MM_WEB_PAGE_MAX = 64 * 1024,    /* the same of an HTML page */
 	MM_WEB_PARAMS_MAX = 256,        /* parameters read of one form or query */
 	MM_WEB_PARAM_ROOM =
 	        64 * 1024, /* octets of one decoded parameter that suffice for all that matters */
+	MM_WEB_PROXIES_MAX = 256,  /* networks in http.proxies */
 	MM_WEB_FORWARDED_MAX = 32, /* addresses read of a chain of proxies */
 };
 

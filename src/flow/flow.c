@@ -12,6 +12,7 @@ enum {
 	TRACKED_MAX_DEFAULT = 65536,
 	BUFFER_MAX_DEFAULT = 1024 * 1024,
 	BUFFER_TOTAL_DEFAULT = 256 * 1024 * 1024,
+	WEB_MEMORY_DEFAULT = 64 * 1024 * 1024,
 	UDP_PROBE_DATAGRAMS = 4, /* datagrams shown to probe() before the flow is shunted */
 	REFRESH_SHARE = 16, /* part of the time-out by which the order of last use may be stale */
 };
@@ -31,6 +32,7 @@ void mm_flow_config_default(struct mm_flow_config *config)
 		.closed_timeout_ns = 10 * NS_PER_S,
 		.gap_patience_ns = 150 * NS_PER_MS,
 		.copy_window_ns = 50 * NS_PER_MS,
+		.web_memory_max = WEB_MEMORY_DEFAULT,
 		.ndpi = true,
 	};
 }
@@ -775,12 +777,17 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 		n_slots *= 2;
 	t->mask = n_slots - 1;
 	int r = mm_class_init(&t->class);
+	const struct mm_web_config web = { .memory_max = config->web_memory_max,
+		.proxies = config->web_proxies,
+		.n_proxies = config->n_web_proxies,
+		.stats = &t->stats.web };
+	t->web = mm_web_new(&web);
 	t->slots = map_array(n_slots, sizeof *t->slots);
 	t->flows = map_array(config->flows_max, sizeof *t->flows);
 	t->proto = calloc(t->class.n + 1, sizeof *t->proto);
 	t->free_state = calloc(t->class.n + 1, sizeof *t->free_state);
-	if (r == MM_OK &&
-	        (t->slots == NULL || t->flows == NULL || t->proto == NULL || t->free_state == NULL))
+	if (r == MM_OK && (t->slots == NULL || t->flows == NULL || t->proto == NULL ||
+	                          t->free_state == NULL || t->web == NULL))
 		r = MM_ERR_NOMEM;
 	if (r != MM_OK) {
 		mm_flow_table_free(t);
@@ -817,6 +824,7 @@ void mm_flow_table_free(struct mm_flow_table *t)
 		}
 	}
 	mm_ndpi_free(t->ndpi);
+	mm_web_free(t->web);
 	mm_pool_done(&t->pool);
 	free(t->free_state);
 	free(t->proto);

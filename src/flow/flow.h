@@ -7,6 +7,7 @@
 
 #include "decode/decode.h"
 #include "dissect/dissect.h"
+#include "dissect/exchange.h"
 
 struct mm_flow_config {
 	struct mm_hash_key key;
@@ -20,6 +21,9 @@ struct mm_flow_config {
 	int64_t gap_patience_ns; /* packets may change places by as much; twice as long a hole that was
 	                            acknowledged may still be filled. Default 150 ms */
 	int64_t copy_window_ns; /* a datagram like one before it by at most this is its copy; default 50 ms */
+	size_t web_memory_max; /* bytes of HTTP exchanges that wait for their end; default 64 MiB */
+	const struct mm_net *web_proxies; /* copied: who is believed on whom he forwards for */
+	size_t n_web_proxies;
 	bool ndpi; /* ask nDPI about flows that ports and probe() do not tell; default yes */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
@@ -60,6 +64,7 @@ struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_asked;      /* questions to nDPI */
 	uint64_t n_hints;      /* answers that named a protocol of ours */
 	uint64_t n_hints_refused; /* of these, those whose dissector found no message */
+	struct mm_web_stats web;  /* exchanges of HTTP */
 	/* Flows that no dissector had, by what they were held to be. */
 	uint64_t n_unread[MM_FLOW_NAMES];
 };

@@ -23,6 +23,7 @@ void mm_frame_context(
 		.lossy = tr->lossy,
 		.key = &t->bulk_key,
 		.pool = t->conf.pool,
+		.web = t->web,
 		.emit = emit,
 		.sink = t,
 	};

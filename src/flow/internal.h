@@ -148,7 +148,8 @@ struct mm_flow_table {
 	struct mm_pool pool;
 	struct mm_track *free_track;
 	size_t n_tracks;
-	void **free_state;    /* per dissector; the first bytes of a free state link to the next */
+	void **free_state; /* per dissector; the first bytes of a free state link to the next */
+	struct mm_web *web;
 	struct mm_ndpi *ndpi; /* made when first needed */
 	bool ndpi_failed;
 	struct mm_track *probing_oldest, *probing_newest;

@@ -15,6 +15,7 @@
 
 #include "decode/decode.h"
 #include "dissect/dissect.h"
+#include "dissect/exchange.h"
 #include "event/batch.h"
 #include "guard.h"
 #include "mintmark/mintmark.h"
@@ -51,6 +52,7 @@ struct run {
 	struct mm_event_pool pool;
 	struct mm_dissect d;
 	struct guard guard;
+	struct mm_web_stats web;
 	uint8_t wait[2][STREAM_ROOM];
 	size_t n_wait[2];
 	bool quit;
@@ -172,7 +174,8 @@ static void dissect(
 		.now_ns = 1,
 		.pool = &r->pool,
 		.emit = take_event,
-		.sink = r };
+		.sink = r,
+		.web = r->d.web };
 	r->d.state = calloc(1, self->state_size + 1);
 	assert_non_null(r->d.state);
 	r->n_wait[0] = r->n_wait[1] = 0;
@@ -287,6 +290,9 @@ static void test_dissector(void **state)
 	mm_event_pool_init(&run.pool, 64);
 	run.guard = guard_new(STREAM_ROOM);
 	run.n_events = 0;
+	const struct mm_web_config web = { .memory_max = 1 << 20, .stats = &run.web };
+	run.d.web = mm_web_new(&web);
+	assert_non_null(run.d.web);
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.' || !read_seed(&seed, e->d_name, self->name))
 			continue;
@@ -300,6 +306,7 @@ static void test_dissector(void **state)
 	closedir(dir);
 	guard_free(&run.guard);
 	mm_event_pool_done(&run.pool);
+	mm_web_free(run.d.web);
 	assert_true(n_seeds != 0);
 	assert_true(run.n_events != 0); /* the samples are no noise */
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "dissect/exchange.h"
 #include "fake_gss.h"
 #include "guard.h"
 
@@ -45,15 +46,22 @@ static void assert_str(const struct mm_event *ev, const char *name, const char *
 	assert_memory_equal(v->str.p, want, v->str.len);
 }
 
+static struct mm_web_stats counts;
+
 static struct mm_dissect start(void)
 {
+	const struct mm_web_config config = { .memory_max = 1 << 20, .stats = &counts };
 	fake_reset();
-	return fake_dissect(&mm_http);
+	struct mm_dissect d = fake_dissect(&mm_http);
+	d.web = mm_web_new(&config);
+	assert_non_null(d.web);
+	return d;
 }
 
 static void finish(struct mm_dissect *d)
 {
 	fake_end(d);
+	mm_web_free(d->web);
 	assert_int_equal(fake.n_live, 0);
 	fake_reset();
 }

@@ -1,0 +1,483 @@
+/* Exchanges in the making: their memory, which bodies are kept, and handing them over. */
+#include "dissect/exchange.h"
+
+#include <stdlib.h>
+
+#include "dissect/coding.h"
+
+enum { BODY_ROOM = 1024 }; /* octets a body begins with; doubled as it grows */
+
+/* Text of one exchange: what was added at a time. */
+struct web_chunk {
+	struct web_chunk *next;
+	size_t size;
+	uint8_t text[];
+};
+
+struct mm_web {
+	struct mm_web_config config;
+	struct mm_net *proxies;
+	size_t in_use;
+	struct mm_web_live *live;
+	void *reader; /* of all connections: what libhtp is set up with */
+	void (*reader_done)(void *);
+	uint8_t room[2][2 * MM_WEB_BODY_MAX]; /* decoded bodies, by side */
+};
+
+struct mm_web *mm_web_new(const struct mm_web_config *config)
+{
+	struct mm_web *w = malloc(sizeof *w);
+	if (w == NULL)
+		return NULL;
+	w->config = *config;
+	w->in_use = 0;
+	w->live = NULL;
+	w->reader = NULL;
+	w->reader_done = NULL;
+	w->proxies = calloc(config->n_proxies + 1, sizeof *w->proxies);
+	if (w->proxies == NULL) {
+		free(w);
+		return NULL;
+	}
+	if (config->n_proxies != 0)
+		memcpy(w->proxies, config->proxies, config->n_proxies * sizeof w->proxies[0]);
+	w->config.proxies = w->proxies;
+	return w;
+}
+
+struct mm_web_stats *mm_web_stats(struct mm_web *w)
+{
+	return w->config.stats;
+}
+
+void **mm_web_reader_slot(struct mm_web *w, void (*done)(void *))
+{
+	w->reader_done = done;
+	return &w->reader;
+}
+
+/* An exchange's memory, counted. */
+static void account(struct mm_web_live *l, size_t more)
+{
+	l->bytes += more;
+	l->conn->bytes += more;
+	l->web->in_use += more;
+}
+
+static void discard(struct mm_web_live *l)
+{
+	struct mm_web *w = l->web;
+	for (unsigned side = 0; side < 2; side++) {
+		if (l->reader[side] != NULL)
+			l->reader_free(l->reader[side]);
+		if (l->body[side] != NULL)
+			explicit_bzero(l->body[side], l->body_b[side]);
+		free(l->body[side]);
+		free(l->fields[side]);
+	}
+	while (l->chunks != NULL) {
+		struct web_chunk *chunk = l->chunks;
+		l->chunks = chunk->next;
+		explicit_bzero(chunk->text, chunk->size);
+		free(chunk);
+	}
+	w->in_use -= l->bytes;
+	if (l->prev != NULL)
+		l->prev->next = l->next;
+	else
+		w->live = l->next;
+	if (l->next != NULL)
+		l->next->prev = l->prev;
+	free(l);
+}
+
+void mm_web_free(struct mm_web *w)
+{
+	if (w == NULL)
+		return;
+	while (w->live != NULL)
+		discard(w->live);
+	if (w->reader != NULL)
+		w->reader_done(w->reader);
+	free(w->proxies);
+	free(w);
+}
+
+struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn, size_t conn_max)
+{
+	struct mm_web *w = d->web;
+	struct mm_web_live *l = calloc(1, sizeof *l);
+	if (l == NULL)
+		return NULL;
+	l->web = w;
+	l->conn = conn;
+	l->x.number = conn->n_made++;
+	l->x.client = d->flow->client.addr;
+	if (conn->n >= conn_max) {
+		w->config.stats->n_limit_requests++;
+		l->transient = true;
+	} else if (conn->bytes >= MM_WEB_CONN_MAX || w->in_use >= w->config.memory_max) {
+		w->config.stats->n_limit_memory++;
+		l->transient = true;
+	}
+	l->next = w->live;
+	if (w->live != NULL)
+		w->live->prev = l;
+	w->live = l;
+	l->older = conn->newest;
+	if (conn->newest != NULL)
+		conn->newest->newer = l;
+	else
+		conn->oldest = l;
+	conn->newest = l;
+	conn->n++;
+	account(l, sizeof *l);
+	return l;
+}
+
+struct mm_web_live *mm_web_find(const struct mm_web_conn *conn, uint32_t order)
+{
+	struct mm_web_live *l = conn->oldest;
+	while (l != NULL && l->order != order)
+		l = l->newer;
+	return l;
+}
+
+static struct mm_web_message *message(struct mm_web_live *l, enum mm_dir side)
+{
+	return side == MM_TO_SERVER ? &l->x.request : &l->x.response;
+}
+
+void mm_web_seen(const struct mm_dissect *d, struct mm_web_live *l, enum mm_dir side)
+{
+	struct mm_web_message *m = message(l, side);
+	if (m->first.number == 0)
+		m->first = d->first;
+	m->last = d->last;
+	m->time_ns = d->time_ns;
+	m->flags |= MM_WEB_SEEN;
+	if (d->lossy)
+		m->flags |= MM_WEB_LOSSY;
+}
+
+struct mm_slice mm_web_copy(struct mm_web_live *l, struct mm_slice text)
+{
+	struct web_chunk *chunk = text.len == 0 ? NULL : malloc(sizeof *chunk + text.len);
+	if (chunk == NULL)
+		return mm_slice(NULL, 0);
+	account(l, sizeof *chunk + text.len);
+	chunk->size = text.len;
+	chunk->next = l->chunks;
+	l->chunks = chunk;
+	memcpy(chunk->text, text.p, text.len);
+	return mm_slice(chunk->text, text.len);
+}
+
+/* Append to a chunk; the slice there. */
+static struct mm_slice put(struct web_chunk *chunk, size_t *at, struct mm_slice text)
+{
+	uint8_t *to = chunk->text + *at;
+	if (text.len != 0)
+		memcpy(to, text.p, text.len);
+	*at += text.len;
+	return mm_slice(to, text.len);
+}
+
+void mm_web_add_fields(
+        struct mm_web_live *l, enum mm_dir side, const struct mm_web_field *fields, size_t n)
+{
+	struct mm_web_message *m = message(l, side);
+	if (n > MM_WEB_FIELDS_MAX - m->n_fields) {
+		n = MM_WEB_FIELDS_MAX - m->n_fields;
+		m->flags |= MM_WEB_FIELDS_CUT;
+		l->web->config.stats->n_limit_headers++;
+	}
+	if (n == 0)
+		return;
+	size_t size = 0, at = 0;
+	for (size_t i = 0; i < n; i++)
+		size += fields[i].name.len + fields[i].value.len;
+	struct web_chunk *chunk = malloc(sizeof *chunk + size);
+	struct mm_web_field *all = realloc(l->fields[side], (m->n_fields + n) * sizeof *all);
+	if (all != NULL) {
+		l->fields[side] = all;
+		m->fields = all;
+	}
+	if (chunk == NULL || all == NULL) {
+		free(chunk);
+		m->flags |= MM_WEB_FIELDS_CUT;
+		return;
+	}
+	account(l, sizeof *chunk + size + n * sizeof *all);
+	chunk->size = size;
+	chunk->next = l->chunks;
+	l->chunks = chunk;
+	for (size_t i = 0; i < n; i++) {
+		all[m->n_fields].name = put(chunk, &at, fields[i].name);
+		all[m->n_fields].value = put(chunk, &at, fields[i].value);
+		m->n_fields++;
+	}
+}
+
+void mm_web_set_request(
+        struct mm_dissect *d, struct mm_web_live *l, struct mm_slice method, struct mm_slice target)
+{
+	struct mm_web_exchange *x = &l->x;
+	struct mm_web_uri uri;
+	struct mm_slice host;
+	x->method = method;
+	if (mm_web_is_word(method, "CONNECT")) {
+		uri = (struct mm_web_uri){ .authority = target };
+	} else {
+		mm_web_uri(target, &uri);
+		if (uri.scheme.len == 0 && uri.authority.len != 0) { /* "//x/y" is a path here */
+			uri.path = mm_first(target, mm_find8(target, 0, '?'));
+			uri.authority = mm_first(uri.authority, 0);
+		}
+	}
+	if (x->scheme.len == 0)
+		x->scheme = uri.scheme;
+	if (mm_web_header(&x->request, "host", 0, &host) && host.len != 0)
+		x->authority = host;
+	else if (x->authority.len == 0)
+		x->authority = uri.authority;
+	x->host = mm_web_host(x->authority);
+	x->path = uri.path;
+	x->query = uri.query;
+	x->forwarded = mm_web_forwarded(d->web, &d->flow->client.addr, &x->request, &x->client);
+}
+
+/* What an answer may be to that holds a form which sends a credential on. */
+static bool may_matter(const struct mm_web_exchange *x)
+{
+	static const char *const names[] = {
+		"response_type=", "response_mode=", "SAMLRequest=", "wa=wsignin", "client_id="
+	};
+	if (mm_web_is_word(x->method, "POST") && mm_web_is_form(&x->request))
+		return true;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (mm_find(x->query, 0, mm_slice_str(names[i])) != x->query.len)
+			return true;
+	return false;
+}
+
+/* The longest body of this side that is kept; 0: none is. */
+static size_t keep_up_to(struct mm_web_live *l, enum mm_dir side)
+{
+	const struct mm_web_message *m = message(l, side);
+	struct mm_slice type = mm_web_media_type(m);
+	if (type.len == 0)
+		return 0;
+	if (mm_web_is_json(m) || mm_web_is_form(m) || mm_web_is_xml(m) ||
+	        mm_web_is_word(type, "application/jwt") ||
+	        (type.len > 4 && mm_web_is_word(mm_after(type, type.len - 4), "+jwt")) ||
+	        mm_web_is_word(type, "application/kerberos"))
+		return MM_WEB_BODY_MAX;
+	if (side == MM_TO_CLIENT && may_matter(&l->x) &&
+	        (mm_web_is_word(type, "text/html") ||
+	                mm_web_is_word(type, "application/xhtml+xml")))
+		return MM_WEB_PAGE_MAX;
+	return 0;
+}
+
+bool mm_web_wants_body(struct mm_web_live *l, enum mm_dir side, size_t length)
+{
+	struct mm_web_message *m = message(l, side);
+	struct mm_web_stats *stats = l->web->config.stats;
+	size_t most = length == 0 ? 0 : keep_up_to(l, side);
+	if (most == 0)
+		return false;
+	struct mm_slice coding = { 0 };
+	if (mm_web_header(m, "content-encoding", 0, &coding) && !mm_coding_known(coding)) {
+		stats->n_coding_unknown++;
+		m->flags |= MM_WEB_BODY_OPAQUE;
+		return false;
+	}
+	if (l->transient || (length != SIZE_MAX && length > most)) {
+		stats->n_limit_body += !l->transient;
+		m->flags |= MM_WEB_BODY_TRUNCATED;
+		return false;
+	}
+	m->flags |= MM_WEB_BODY_KEPT;
+	l->body_max[side] = most;
+	l->keep[side] = true;
+	return true;
+}
+
+static bool grow(struct mm_web_live *l, enum mm_dir side, size_t want)
+{
+	size_t room = l->body_room[side] == 0 ? BODY_ROOM : l->body_room[side];
+	while (room < want)
+		room *= 2;
+	if (room == l->body_room[side])
+		return true;
+	size_t more = room - l->body_room[side];
+	if (l->conn->bytes + more > MM_WEB_CONN_MAX ||
+	        l->web->in_use + more > l->web->config.memory_max)
+		return false;
+	uint8_t *body = realloc(l->body[side], room);
+	if (body == NULL)
+		return false;
+	account(l, more);
+	l->body[side] = body;
+	l->body_room[side] = room;
+	return true;
+}
+
+void mm_web_cut_body(struct mm_web_live *l, enum mm_dir side)
+{
+	l->web->config.stats->n_limit_body++;
+	message(l, side)->flags |= MM_WEB_BODY_TRUNCATED;
+	l->keep[side] = false;
+}
+
+bool mm_web_add_body(struct mm_web_live *l, enum mm_dir side, struct mm_slice part)
+{
+	size_t n = l->body_b[side];
+	if (!l->keep[side])
+		return false;
+	if (part.len > l->body_max[side] - n || !grow(l, side, n + part.len)) {
+		mm_web_cut_body(l, side);
+		return false;
+	}
+	if (part.len != 0)
+		memcpy(l->body[side] + n, part.p, part.len);
+	l->body_b[side] = n + part.len;
+	return true;
+}
+
+static void decode_body(struct mm_web_live *l, enum mm_dir side)
+{
+	struct mm_web *w = l->web;
+	struct mm_web_message *m = message(l, side);
+	struct mm_slice coding = { 0 }, raw = mm_slice(l->body[side], l->body_b[side]);
+	m->body = raw;
+	if (raw.len == 0 || !mm_web_header(m, "content-encoding", 0, &coding))
+		return;
+	switch (mm_coding_undo(coding, raw, w->room[side], MM_WEB_BODY_MAX, &m->body)) {
+	case MM_CODED_DONE:
+		return;
+	case MM_CODED_SHORT:
+		m->flags |= MM_WEB_BODY_TRUNCATED;
+		return;
+	case MM_CODED_UNKNOWN:
+		w->config.stats->n_coding_unknown++;
+		break;
+	case MM_CODED_BROKEN:
+		w->config.stats->n_coding_broken++;
+		break;
+	case MM_CODED_BOMB:
+		w->config.stats->n_coding_bombs++;
+		break;
+	}
+	m->flags |= MM_WEB_BODY_OPAQUE;
+}
+
+void mm_web_finish(struct mm_dissect *d, struct mm_web_live *l)
+{
+	struct mm_web_conn *conn = l->conn;
+	if (l->older != NULL)
+		l->older->newer = l->newer;
+	else
+		conn->oldest = l->newer;
+	if (l->newer != NULL)
+		l->newer->older = l->older;
+	else
+		conn->newest = l->older;
+	conn->n--;
+	conn->bytes -= l->bytes;
+	decode_body(l, MM_TO_SERVER);
+	decode_body(l, MM_TO_CLIENT);
+	l->web->config.stats->n_exchanges++;
+	l->web->config.stats->n_unanswered += l->x.status == 0;
+	mm_web_exchange(d, &l->x);
+	discard(l);
+}
+
+void mm_web_finish_all(struct mm_dissect *d, struct mm_web_conn *conn)
+{
+	while (conn->oldest != NULL)
+		mm_web_finish(d, conn->oldest);
+}
+
+void mm_web_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
+{
+	mm_kkdcp_exchange(d, x);
+	mm_oauth_exchange(d, x);
+}
+
+/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80", in quotes or not; "unknown" and the like are none. */
+static bool read_node(struct mm_slice node, struct mm_addr *out)
+{
+	node = mm_web_trim(node);
+	if (node.len >= 2 && mm_at(node, 0) == '"')
+		node = mm_after(mm_first(node, node.len - 1), 1);
+	if (mm_at(node, 0) == '[')
+		node = mm_after(mm_first(node, mm_find8(node, 0, ']')), 1);
+	else if (mm_find8(node, 0, '.') < mm_find8(node, 0, ':'))
+		node = mm_first(node, mm_find8(node, 0, ':'));
+	return mm_addr_parse((const char *)node.p, node.len, out);
+}
+
+static bool is_trusted(const struct mm_web *w, const struct mm_addr *a)
+{
+	for (size_t i = 0; i < w->config.n_proxies; i++)
+		if (mm_net_has(&w->proxies[i], a))
+			return true;
+	return false;
+}
+
+/* The node of a forwarded-element, RFC 7239 section 4: for=... among its pairs. */
+static struct mm_slice forwarded_for(struct mm_slice element)
+{
+	struct mm_cursor c = mm_cursor(element);
+	while (c.len != 0) {
+		struct mm_slice pair = mm_web_trim(mm_take(&c, mm_find8(mm_left(&c), 0, ';')));
+		if (c.len != 0)
+			mm_skip(&c, 1);
+		size_t equals = mm_find8(pair, 0, '=');
+		if (mm_web_is_word(mm_web_trim(mm_first(pair, equals)), "for"))
+			return mm_after(pair, equals + 1);
+	}
+	return mm_first(element, 0);
+}
+
+/* The last of a list that is no trusted proxy itself: from the right, each is told by the one after it. */
+static bool last_untrusted(const struct mm_web *w, const struct mm_web_message *m, const char *name,
+        bool pairs, struct mm_addr *client)
+{
+	struct mm_addr chain[MM_WEB_FORWARDED_MAX];
+	size_t n = 0;
+	struct mm_slice value;
+	for (size_t i = 0; mm_web_header(m, name, i, &value); i++) {
+		struct mm_cursor c = mm_cursor(value);
+		while (c.len != 0) {
+			struct mm_slice item = mm_take(&c, mm_find8(mm_left(&c), 0, ','));
+			if (c.len != 0)
+				mm_skip(&c, 1);
+			struct mm_addr *slot = &chain[n++ % MM_WEB_FORWARDED_MAX];
+			if (!read_node(pairs ? forwarded_for(item) : item, slot))
+				*slot = (struct mm_addr){ 0 };
+		}
+	}
+	size_t least = n > MM_WEB_FORWARDED_MAX ? n - MM_WEB_FORWARDED_MAX : 0;
+	while (n > least) {
+		const struct mm_addr *a = &chain[--n % MM_WEB_FORWARDED_MAX];
+		if (a->family == 0)
+			return false; /* hidden: nobody before it can be believed */
+		if (is_trusted(w, a))
+			continue;
+		*client = *a;
+		return true;
+	}
+	return false;
+}
+
+bool mm_web_forwarded(const struct mm_web *w, const struct mm_addr *peer,
+        const struct mm_web_message *m, struct mm_addr *client)
+{
+	if (w->config.n_proxies == 0 || !is_trusted(w, peer))
+		return false;
+	return last_untrusted(w, m, "forwarded", true, client) ||
+	       last_untrusted(w, m, "x-forwarded-for", false, client);
+}
