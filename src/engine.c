@@ -173,6 +173,8 @@ struct mintmark *mintmark_new(void)
 		free(m);
 		return NULL;
 	}
+	mm_json_init(m->key.k0);
+	mm_jwk_init();
 	return m;
 }
 
@@ -493,6 +495,8 @@ static void enrich(const struct mintmark *m, struct mm_event *ev, const struct m
 	if (look->proof == NULL)
 		return;
 	const struct mm_row *row = look->proof->row;
+	if (look->proof->copy)
+		ev->flags |= MM_EVF_COPY;
 	if (look->proof->orphan && !look->proof->claimed)
 		ev->flags |= MM_EVF_ORPHAN;
 	const struct mm_party *party = mm_ledger_party(m->ledger, row);
@@ -729,6 +733,7 @@ static int analyse(void *arg, struct mm_event *ev)
 {
 	struct mintmark *m = arg;
 	struct mm_look look;
+	mm_tokens_prepare(m->ledger, ev);
 	mm_ledger_present(m->ledger, ev, &look);
 	enrich(m, ev, &look);
 	bool trusted = mm_detect_look(&m->detect, &look);

@@ -72,8 +72,6 @@ void mm_oauth_place(struct mm_event *ev, const struct mm_web_exchange *x)
 	ev->method = put(ev, x->method);
 	if (mm_web_header(&x->request, "user-agent", 0, &value))
 		ev->agent = put(ev, value);
-	if (x->forwarded)
-		ev->client = x->client;
 	ev->status =
 	        (struct mm_status){ x->status != 0 ? MM_STATUS_HTTP : MM_STATUS_NONE, x->status };
 	ev->outcome = x->status >= 200 && x->status < 300 ? MM_SUCCESS

@@ -16,7 +16,7 @@ const struct mm_attr mm_web_attrs[MM_WEB_N_ATTRS] = {
 		"User-Agent field, RFC 9110 section 10.1.5" },
 	[MM_WEB_ATTR_VERSION] = { "http.version", MM_ATTR_STR, "1.0, 1.1 or 2, RFC 9110 section 2.5" },
 	[MM_WEB_ATTR_FORWARDED_FOR] = { "mintmark.http.forwarded_for", MM_ATTR_STR,
-		"client that a trusted proxy named (http.proxies); source.ip is then this, RFC 7239 section 5.2" },
+		"client that a trusted proxy named (http.proxies), RFC 7239 section 5.2" },
 	[MM_WEB_ATTR_PROXIED_BY] = { "mintmark.http.forwarded_by", MM_ATTR_STR,
 		"the proxy that named it: the connection's client" },
 	[MM_WEB_ATTR_SCHEME] = { "mintmark.http.scheme", MM_ATTR_STR,
@@ -409,7 +409,7 @@ void mm_web_put_request(struct mm_event *ev, const struct mm_web_exchange *x)
 	        mm_slice_str(mm_addr_text(&x->client, text)));
 	mm_event_put_str(ev, &mm_web_attrs[MM_WEB_ATTR_PROXIED_BY],
 	        mm_slice_str(mm_addr_text(&ev->src.addr, text)));
-	ev->src = (struct mm_endpoint){ .addr = x->client };
+	ev->client = x->client;
 }
 
 struct mm_event *mm_web_event(struct mm_dissect *d, const struct mm_web_exchange *x,

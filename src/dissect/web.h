@@ -89,7 +89,7 @@ void mm_web_exchange(struct mm_dissect *d, struct mm_web_exchange *x);
 void mm_oauth_exchange(struct mm_dissect *d, struct mm_web_exchange *x);
 
 /** A new event of this exchange: beyond what mm_dissect_event() fills in, the times and packets of request and answer
- * (instead of those at hand), src.addr as the client (port 0 where a proxy named it), and the attributes
+ * (instead of those at hand), client where a trusted proxy named it, and the attributes
  * http.request.method, url.path (without parameters), url.domain, http.response.status_code, user_agent.original,
  * http.version, mintmark.http.forwarded_for. Outcome and status are the caller's. NULL: none to be had. */
 struct mm_event *mm_web_event(struct mm_dissect *d, const struct mm_web_exchange *x,
