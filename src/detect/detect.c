@@ -244,12 +244,15 @@ void mm_detect_tell_all(struct mm_detect *d)
 }
 
 /* What a host of its own issued to a client was seen issued after all: no orphan to be told of, unless more speaks
- * against it. And a KDC can turn out to be one after the first of its clients was seen. */
+ * against it. And a KDC can turn out to be one after the first of its clients was seen. The answer that issued a credential may
+ * become known a moment after its first use, where the flow that brought it was joined midway. */
 static bool cleared(const struct mm_detect *d, const struct mm_finding *f)
 {
 	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
-	return f->facts.claimed &&
-	       (!stands(f) || (row != NULL && mm_ledger_issued(d->ledger, row)));
+	bool issued = row != NULL && mm_ledger_issued(d->ledger, row);
+	if (f->facts.claimed)
+		return !stands(f) || issued;
+	return f->bare && issued;
 }
 
 void mm_detect_weigh_all(struct mm_detect *d)

@@ -65,6 +65,12 @@ static void note_copy(struct mm_detect *d, const struct mm_look *look, const str
 	f->src = look->ev->src;
 }
 
+/* An ID token that a browser brings to an application was as a rule handed to it on a page nobody reads here. */
+static bool can_be_told(const struct mm_sighting *s)
+{
+	return s->cred->role == MM_ROLE_PRESENTED || s->cred->kind == MM_CRED_ACCESS_TOKEN;
+}
+
 void mm_token_look(struct mm_detect *d, const struct mm_detector *detector,
         const struct mm_token_rule *rule, const struct mm_look *look)
 {
@@ -80,7 +86,7 @@ void mm_token_look(struct mm_detect *d, const struct mm_detector *detector,
 		if (look->ev->outcome != MM_SUCCESS)
 			odd &= ~(uint32_t)IF_ACCEPTED;
 		bool breaks = (s->token->proof & rule->proof) != 0 || (odd & rule->odd) != 0 ||
-		              (rule->orphan && s->orphan);
+		              (rule->orphan && s->orphan && can_be_told(s));
 		struct mm_finding *f = mm_detect_find(d, &s->cred->fp);
 		/* What another rule opened is told of its uses by the first one that looks. */
 		if (f != NULL && f->detector != detector)
@@ -220,14 +226,30 @@ static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
 		        "accepted as an access token");
 }
 
-static void weigh_dates(struct mm_finding *f)
+/* A server that does not look at dates is seen to take expired tokens from those to whom they were issued. */
+static void weigh_expired(const struct mm_detect *d, struct mm_finding *f, const char *date)
+{
+	const struct mm_token_facts *t = &f->facts.token;
+	struct mm_str at = { t->usual_place, strlen(t->usual_place) };
+	struct mm_share share = mm_baseline_share(&d->ledger->baseline, MM_TRAIT_EXPIRED_AT, 0,
+	        mm_names_find_folded(&d->ledger->names, at), 1);
+	uint64_t others = share.k - (t->own && share.k != 0);
+	enum mm_weight_id id = t->own ? MM_W_EXPIRED_OWN : MM_W_EXPIRED_ACCEPTED;
+	mm_finding_add(f, id, mm_weigh(id, (double)others, (double)share.n),
+	        "it was accepted more than 5 min after it had expired at %s%s; of %llu other "
+	        "tokens "
+	        "accepted there %llu were taken so",
+	        date, t->own ? ", from whom it was issued to" : "", (unsigned long long)share.n,
+	        (unsigned long long)others);
+}
+
+static void weigh_dates(const struct mm_detect *d, struct mm_finding *f)
 {
 	const struct mm_token_facts *t = &f->facts.token;
 	char date[40];
 	if (t->odd & MM_TOKEN_EXPIRED) {
 		time_words(date, mm_date_ns(t->exp_s));
-		mm_finding_add(f, MM_W_EXPIRED_ACCEPTED, mm_weigh_p(MM_W_EXPIRED_ACCEPTED, 0),
-		        "it was accepted more than 5 min after it had expired at %s", date);
+		weigh_expired(d, f, date);
 	}
 	if (t->odd & MM_TOKEN_EARLY) {
 		time_words(date, mm_date_ns(t->nbf_s));
@@ -320,6 +342,9 @@ static void weigh_host(const struct mm_detect *d, struct mm_finding *f, uint32_t
 static bool weigh_orphan(const struct mm_detect *d, struct mm_finding *f)
 {
 	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
+	if (f->facts.issuer[0] == '\0' && row != NULL) /* it came to be known since */
+		mm_name_copy(f->facts.issuer,
+		        mm_names_text(&d->ledger->names, mm_ledger_mint(d->ledger, row)->issuer));
 	struct mm_str name = { f->facts.issuer, strlen(f->facts.issuer) };
 	uint32_t issuer = mm_names_find_folded(&d->ledger->names, name);
 	bool can = f->facts.kind == MM_CRED_ACCESS_TOKEN || f->facts.kind == MM_CRED_ID_TOKEN ||
@@ -361,7 +386,7 @@ void mm_token_weigh(const struct mm_detect *d, struct mm_finding *f)
 	weigh_key(f);
 	weigh_key_life(f);
 	weigh_claims(d, f);
-	weigh_dates(f);
+	weigh_dates(d, f);
 	weigh_use(f);
 	weigh_binding(f);
 	if (made || used)

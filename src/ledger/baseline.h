@@ -33,6 +33,7 @@ enum mm_trait {
 	MM_TRAIT_ALG,        /* of an issuer's tokens: alg */
 	MM_TRAIT_AUD_AT,     /* of tokens accepted by a server: aud */
 	MM_TRAIT_MOVED, /* of an application's tokens shown: 1 those that moved to other software elsewhere, 0 all */
+	MM_TRAIT_EXPIRED_AT, /* of tokens accepted by a server from whom they were issued to: 1 those that had expired, 0 all */
 	MM_TRAIT_N,
 };
 

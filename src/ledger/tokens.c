@@ -582,6 +582,10 @@ void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct
 	if (token == NULL)
 		return;
 	copy_text(f->client, sizeof f->client, client_of(cred, ev));
+	copy_text(f->usual_place, sizeof f->usual_place, mm_str_slice(host_of(ev)));
+	const struct mm_row *row = mm_ledger_find(l, &cred->fp);
+	f->own = row != NULL && mm_ledger_issued(l, row) &&
+	         same_network(&mm_ledger_party(l, row)->host, mm_event_client(ev));
 	look_jwt(l, ev, cred, token, f);
 	look_place(l, ev, cred, token, f);
 	look_once(l, ev, cred, token, f);
@@ -668,6 +672,23 @@ static void settle_shown(
 		        mm_names_put(&l->names, cred->service));
 }
 
+/* Which servers do not look at dates? Learnt of whoever shows what was issued to it, whatever stands against the token. */
+static void settle_expired(
+        struct mm_ledger *l, const struct mm_event *ev, const struct mm_sighting *s)
+{
+	struct mm_token *token = mm_table_find(&l->tokens.tokens, &s->cred->fp);
+	bool late = s->token->odd & MM_TOKEN_EXPIRED;
+	if (token == NULL || !s->token->own || s->cred->exp_s == 0 || ev->outcome != MM_SUCCESS ||
+	        !is_holders(ev, s->cred) || (!s->first && (!late || token->late)))
+		return;
+	uint32_t place = mm_names_put_folded(&l->names, host_of(ev));
+	if (s->first)
+		mm_baseline_count(&l->baseline, MM_TRAIT_EXPIRED_AT, 0, place, 0);
+	if (late)
+		mm_baseline_count(&l->baseline, MM_TRAIT_EXPIRED_AT, 0, place, 1);
+	token->late = late;
+}
+
 /* A code was redeemed; another refresh token was given in the place of one. */
 static void settle_used(struct mm_ledger *l, const struct mm_look *look)
 {
@@ -698,5 +719,8 @@ void mm_tokens_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 	for (size_t i = 0; i < look->n_seen && trusted; i++)
 		if (look->seen[i].token != NULL && !look->seen[i].copy)
 			settle_shown(l, ev, &look->seen[i]);
+	for (size_t i = 0; i < look->n_seen; i++)
+		if (look->seen[i].token != NULL && !look->seen[i].copy)
+			settle_expired(l, ev, &look->seen[i]);
 	settle_used(l, look);
 }

@@ -51,6 +51,8 @@ struct mm_token_facts {
 	char form[32];              /* MM_PROOF_CONFUSED */
 	char usual
 	        [MM_TOKEN_TEXT]; /* MM_TOKEN_AUDIENCE: where it was shown; MM_TOKEN_TEMPLATE: what differs */
+	char usual_place[MM_TOKEN_TEXT]; /* the server by name: where MM_TOKEN_EXPIRED is counted */
+	bool own;                        /* shown from the network to which it was issued */
 	int64_t iat_s, nbf_s, exp_s;
 	int64_t gone_ns, absent_ns, set_ns;                 /* struct mm_proof */
 	uint64_t template_n, alg_n, audience_n, lifetime_n; /* tokens with which it was compared */
@@ -76,7 +78,7 @@ struct mm_token {
 	uint32_t generation, proof, odd;
 	uint32_t key; /* number in the keyring; 0: none */
 	uint8_t verdict, n_places;
-	bool judged, counted, moved, bound;
+	bool judged, counted, moved, bound, late;
 	struct mm_token_place places[MM_TOKEN_PLACES];
 	int64_t used_ns; /* a code: when it was redeemed; a refresh token: when another took its place; 0: not yet */
 	struct mm_addr used_by;

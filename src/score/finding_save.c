@@ -47,6 +47,8 @@ static void save_token(struct mm_store *out, const struct mm_token_facts *t)
 	mm_store_u8(out, t->other_agent);
 	mm_store_u8(out, t->to_and_fro);
 	mm_store_u8(out, t->same_host);
+	mm_store_u8(out, t->own);
+	save_name(out, t->usual_place);
 	save_name(out, t->kid);
 	save_name(out, t->alg);
 	save_name(out, t->client);
@@ -70,6 +72,8 @@ static void load_token(struct mm_token_facts *t, struct mm_cursor *in)
 	t->other_agent = mm_load_u8(in, 1);
 	t->to_and_fro = mm_load_u8(in, 1);
 	t->same_host = mm_load_u8(in, 1);
+	t->own = mm_load_u8(in, 1);
+	load_text(in, t->usual_place, sizeof t->usual_place);
 	load_text(in, t->kid, sizeof t->kid);
 	load_text(in, t->alg, sizeof t->alg);
 	load_text(in, t->client, sizeof t->client);

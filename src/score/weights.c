@@ -134,6 +134,8 @@ static const struct mm_weight weights[MM_W_N] = {
 		"RFC 9068 4, RFC 8725 3.12: verifiers tell the two apart; 2e-5: assumed" },
 	[MM_W_EXPIRED_ACCEPTED] = { "expired-accepted", 0.3, 1e-05, 1e-05, 44,
 		"RFC 7519 4.1.4; taken more than 5 min after exp; 1e-5: assumed, connections that were opened before" },
+	[MM_W_EXPIRED_OWN] = { "expired-own", 0.05, 1e-3, 1e-3, 20,
+		"as expired-accepted, by whom it was issued to: a server that keeps sessions, and an honest client" },
 	[MM_W_EARLY_ACCEPTED] = { "early-accepted", 0.2, 1e-05, 1e-05, 43,
 		"RFC 7519 4.1.5; as expired-accepted" },
 	[MM_W_TOKEN_MOVED] = { "token-moved", 0.6, 0.0001, 0.0004, 37,
