@@ -1,5 +1,5 @@
 // A working day: some six hundred uses of tokens in nine hours, and everything harmless that looks odd.
-import { APP, AUD, Device, call, cc, conf, ctl, device, discover, exchange, login, me, pause, person, redeem, refresh, ropc, rnd, skip, sleep, token, walk, wstrust } from './people.mjs';
+import { APP, AUD, Device, call, cc, conf, ctl, device, discover, exchange, login, me, pause, person, redeem, refresh, ropc, rnd, skip, sleep, token, turn_keys, walk, wstrust } from './people.mjs';
 import { FOLK, ISS, STAFF, W, derive, keys, secret } from './world.mjs';
 
 let seed = derive('day ' + (process.env.MW_SEED || ''), 4).readUInt32LE();
@@ -134,10 +134,10 @@ export default async function day() {
 	await services(1);
 
 	// the enterprise prepares a new key: it is published, an hour later it signs, at night the old one goes
-	await ctl('enterprise', 'keys', ['first', 'second', 'next']);
+	await turn_keys(['first', 'second', 'next']);
 	for (const u of users) if (u.rs !== 'albums') await work(u, 2);
 	await pause(2400);
-	await ctl('enterprise', 'keys', ['next', 'second', 'first']);
+	await turn_keys(['next', 'second', 'first']);
 	for (const u of users) { if (u.t.refresh_token && rand(3)) await renew(u); await work(u, 3); }
 	await services(2);
 
@@ -209,7 +209,7 @@ export default async function day() {
 	for (const x of users) { if (x.rs === 'times') Object.assign(x, await oldSpa(x.p, 16 + STAFF.indexOf(x.p) % 4)); await work(x, 2); }
 	await services(5);
 	await pause(3600);
-	await ctl('enterprise', 'keys', ['next', 'second']);
+	await turn_keys(['next', 'second']);
 	await ctl('mail', 'cold'); await ctl('files', 'cold');
 	for (const x of users.slice(0, 12)) { await renew(x); await work(x, 2); }
 	await services(6);

@@ -145,7 +145,7 @@ gate_conf() { # ends TLS; behind it HTTP/1.x in clear
 		proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;
 		proxy_set_header X-Forwarded-Proto https;
 		proxy_set_header X-Forwarded-Host \$host;
-		upstream files { server $(world files.addr):$(world files.port); keepalive 4; }
+		upstream files { server $(world files.addr):$(world files.port); keepalive 4; keepalive_timeout 300ms; }
 		server {
 			$listen
 			server_name $(world portal.host);

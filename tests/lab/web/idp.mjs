@@ -248,7 +248,7 @@ async function signin(req, res) {
 const soap = (body) => `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header><a:Action s:mustUnderstand="1">${body.action}</a:Action></s:Header><s:Body>${body.text}</s:Body></s:Envelope>`;
 async function wstrust(req, res) {
 	const x = (await readBody(req)).toString();
-	const get = (t) => x.match(new RegExp(`<(?:\\w+:)?${t}[^>]*>([^<]*)<`))?.[1];
+	const get = (t) => x.match(new RegExp(`<(?:\\w+:)?${t}(?:\\s[^>]*)?>([^<]*)<`))?.[1];
 	const p = people.find((y) => y.upn === get('Username')), ok = p && p.password === get('Password');
 	const text = ok
 		? `<t:RequestSecurityTokenResponse xmlns:t="http://schemas.xmlsoap.org/ws/2005/02/trust"><t:TokenType>urn:oasis:names:tc:SAML:1.0:assertion</t:TokenType><t:RequestedSecurityToken><saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:1.0:assertion" MajorVersion="1" MinorVersion="1" AssertionID="_${guid('a' + Math.random())}" Issuer="${ISS[side]}" IssueInstant="${new Date().toISOString()}"><saml:AuthenticationStatement><saml:Subject><saml:NameIdentifier>${p.oid}</saml:NameIdentifier></saml:Subject></saml:AuthenticationStatement></saml:Assertion></t:RequestedSecurityToken></t:RequestSecurityTokenResponse>`

@@ -64,11 +64,16 @@ const unpack = (body, enc) => (enc === 'gzip' ? zlib.gunzipSync(body) : enc === 
 	: enc === 'deflate' ? zlib.inflateSync(body) : body);
 const v6 = (a) => a.includes(':');
 
+// Nobody keeps a connection through an hour of silence
+const devices = new Set();
+export const hangUp = () => { for (const d of devices) d.close(); };
+
 // A device: one address (until it moves), one program, its own connections.
 export class Device {
 	constructor(from, stack, opt = {}) {
 		this.from = from; this.stack = stack; this.cookies = new Map(); this.pool = new Map(); this.opt = opt;
-		this.cert = opt.cert;
+		this.cert = opt.cert; this.last = Date.now();
+		devices.add(this);
 	}
 
 	close() {
@@ -81,11 +86,12 @@ export class Device {
 	headers(url, extra, plain) {
 		const s = STACKS[this.stack], h = [['Host', url.host]];
 		h.push(['User-Agent', this.opt.ua || s.ua]);
-		if (s.accept) h.push(['Accept', s.accept]);
+		const accept = extra.Accept || s.accept;
+		if (accept) h.push(['Accept', accept]);
 		if (s.enc) h.push(['Accept-Encoding', s.enc]);
 		if (s.lang) h.push(['Accept-Language', s.lang]);
 		if (s.ch) h.push(['sec-ch-ua', s.ch], ['sec-ch-ua-mobile', '?0']);
-		for (const [k, v] of Object.entries(extra)) if (v !== undefined) h.push([k, v]);
+		for (const [k, v] of Object.entries(extra)) if (v !== undefined && k !== 'Accept') h.push([k, v]);
 		const jar = [...(this.cookies.get(url.host) || new Map())].map(([k, v]) => `${k}=${v}`);
 		if (jar.length) h.push(['Cookie', jar.join('; ')]);
 		if (plain) { // what the offloader adds
@@ -107,6 +113,8 @@ export class Device {
 	// request: {method, headers, body (string or object: form), json}; url absolute
 	async fetch(where, o = {}) {
 		const url = new URL(where);
+		if (Date.now() - this.last > 60e3) this.close();
+		this.last = Date.now();
 		const at = url.hostname === W.portal.host ? W.gate : byHost.get(url.hostname);
 		if (!at) throw new Error('no such host ' + where);
 		const extra = { ...o.headers };
@@ -123,6 +131,7 @@ export class Device {
 		const dest = { host: v6(this.from) ? addr6(at) : at.addr, port: plain ? at.port : at.tls };
 		const path = url.pathname + url.search;
 		const r = await this.send(url, dest, plain, method, path, list, body);
+		this.last = Date.now();
 		this.keep(url, r.headers['set-cookie']);
 		r.text = unpack(r.body, r.headers['content-encoding']).toString();
 		r.url = url;

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import * as jose from 'jose';
 import { APP, AUD, ISS, LAB, W, keys, pub, secret, EXCHANGE, PEOPLE } from './world.mjs';
-import { Device } from './net.mjs';
+import { Device, hangUp } from './net.mjs';
 import { print } from './book.mjs';
 
 const rnd = (n = 16) => crypto.randomBytes(n).toString('base64url');
@@ -27,7 +27,16 @@ export function skip(seconds) {
 	fs.renameSync(f + '.new', f);
 	fs.appendFileSync(`${LAB}/clock.log`, `${real.toFixed(6)} ${now + seconds}\n`);
 }
-export const pause = async (seconds) => { await sleep(30); skip(seconds); await sleep(10); };
+export const pause = async (seconds) => {
+	if (seconds >= 60) hangUp();
+	await sleep(seconds >= 300 ? 450 : 30);
+	skip(seconds);
+	await sleep(10);
+};
+// The enterprise's keys: which it signs with (the first of its kind) and publishes
+const turned = () => `${LAB}/keys/turned`;
+export const turn_keys = async (names) => { await ctl('enterprise', 'keys', names); fs.writeFileSync(turned(), names.join(' ')); };
+export const current = () => keys('enterprise')[fs.existsSync(turned()) ? fs.readFileSync(turned(), 'utf8').split(' ')[0] : 'first'];
 
 export const ctl = (who, verb, arg = {}) => new Promise((yes, no) => {
 	const r = http.request({ socketPath: `${LAB}/ctl/${who}.sock`, path: '/' + verb, method: 'POST' }, (x) => { x.resume(); x.on('end', yes); });
@@ -70,6 +79,7 @@ export async function token(dev, a, form, o = {}) {
 	if ((o.how || a.auth) === 'private_key_jwt')
 		Object.assign(auth.form, { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: await assertion(a, ISS[a.side], o.key) });
 	if (o.dpop) headers.DPoP = await proof(o.dpop, 'POST', c.token_endpoint);
+	headers.Accept = 'application/json';
 	return dev.fetch(c.token_endpoint, { headers, body: { ...form, ...auth.form } });
 }
 export const cc = (dev, a, resource = a.resource, o) => token(dev, a, { grant_type: 'client_credentials', scope: '.default', resource: AUD[resource] }, o);
@@ -115,7 +125,7 @@ export async function login(dev, a, p, o = {}) {
 	if (o.prompt) q.prompt = o.prompt;
 	if (o.hint) q.login_hint = p.upn;
 	if (o.par) {
-		const r = await dev.fetch(c.pushed_authorization_request_endpoint, { body: q });
+		const r = await dev.fetch(c.pushed_authorization_request_endpoint, { headers: { Accept: 'application/json' }, body: q });
 		q = { client_id: a.id, request_uri: r.json.request_uri };
 	}
 	const browser = o.browser || dev;
@@ -133,7 +143,7 @@ export const redeem = (dev, a, code, verifier, o = {}) => token(dev, a, { grant_
 // Device flow: the screen polls while the person signs in elsewhere
 export async function device(screen, a, browser, p, o = {}) {
 	const c = await conf(screen, a.side);
-	const d = (await screen.fetch(c.device_authorization_endpoint, { body: { client_id: a.id, scope: 'openid offline_access Mail.Read Files.Read albums.read', resource: AUD[o.resource || a.resource] } })).json;
+	const d = (await screen.fetch(c.device_authorization_endpoint, { headers: { Accept: 'application/json' }, body: { client_id: a.id, scope: 'openid offline_access Mail.Read Files.Read albums.read', resource: AUD[o.resource || a.resource] } })).json;
 	const poll = () => token(screen, a, { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: d.device_code });
 	for (let i = 0; i < (o.polls ?? 3); i++) { await pause(5); await poll(); }
 	const w = await walk(browser, d.verification_uri, p, { form: { user_code: d.user_code }, once: { user_code: d.user_code, confirm: 'yes' } });
@@ -159,7 +169,7 @@ export async function call(dev, rs, tok, o = {}) {
 	const path = o.path || PATHS[rs][turn++ % PATHS[rs].length];
 	const url = o.gate ? `https://${W.gate.host}/files${path}` : AUD[rs] + path;
 	const method = o.method || (/sendMail|entries/.test(path) ? 'POST' : 'GET');
-	const h = { ...o.headers };
+	const h = { Accept: 'application/json', ...o.headers };
 	let where = url, body = method === 'POST' ? { note: rnd(6) } : undefined;
 	if (o.how === 'query') where += (url.includes('?') ? '&' : '?') + 'access_token=' + tok;
 	else if (o.how === 'form') body = { access_token: tok, note: 'x' };
@@ -170,6 +180,6 @@ export async function call(dev, rs, tok, o = {}) {
 }
 export async function me(dev, side, tok) {
 	const c = await conf(dev, side);
-	return dev.fetch(c.userinfo_endpoint, { headers: { Authorization: 'Bearer ' + tok } });
+	return dev.fetch(c.userinfo_endpoint, { headers: { Accept: 'application/json', Authorization: 'Bearer ' + tok } });
 }
 export { APP, AUD, Device };

@@ -3,7 +3,10 @@
 # The scenarios of a set, in the order of the lab's calendar: the day first, all else after it
 scenarios() {
 	case ${MW_SET:-main} in
-	main) echo web-day storm-0558 ;;
+	main) echo web-day storm-0558 never-issued bad-signature alg-none alg-confusion embedded-jwk foreign-jku \
+		unknown-kid long-lifetime template-break claim-mismatch replay-elsewhere refresh-reuse code-reuse \
+		binding-break jwks-drift app-power-jump app-sweep new-credential consent-phish device-phish ropc-new-client \
+		spray-fast spray-slow spray-wstrust spray-spread expired-accepted iat-before-key retired-key dormant-app ;;
 	*) echo web-day storm-0558 never-issued ;;
 	esac
 }
@@ -40,8 +43,36 @@ keylog() { # only the secrets of the connections in this capture
 
 text() {
 	case $1 in
-	web-day) echo "nine hours: every grant, a key rotation, moves, proxies, stale passwords, opaque and long-lived tokens" ;;
+	web-day) echo "a working day: every grant, a key rotation, moves, proxies, stale passwords, opaque and long-lived tokens" ;;
 	storm-0558) echo "enterprise token signed by the consumer key: accepted by mail, exchanged, used; refused by files" ;;
 	never-issued) echo "token made with the current enterprise key, claims as real ones, never issued; accepted" ;;
+	bad-signature) echo "other claims under a real signature, a forger's key under a real kid: accepted by times, refused by files" ;;
+	alg-none) echo "alg none in three forms: accepted by times; refused by files" ;;
+	alg-confusion) echo "HS256 with the public key as secret in five forms: accepted by times, one refused by files" ;;
+	embedded-jwk) echo "signed by the key in its own header, accepted; beside it honest DPoP proofs" ;;
+	foreign-jku) echo "jku and x5u of a foreign host, one fetched by the server" ;;
+	unknown-kid) echo "kid of no issuer; beside it a rotation that the servers learn of by an unknown kid" ;;
+	long-lifetime) echo "right key, valid for ten years" ;;
+	template-break) echo "right key, claims not as the issuer writes them" ;;
+	claim-mismatch) echo "tid against iss, iss against key, aud against server, ID token as access token" ;;
+	replay-elsewhere) echo "stolen token from another network and program; beside it a phone that moves" ;;
+	refresh-reuse) echo "rotated refresh tokens used again, by a thief, by the owner after the thief; beside it a race" ;;
+	code-reuse) echo "authorization code redeemed again from elsewhere; beside it a retry within a second" ;;
+	binding-break) echo "DPoP- and certificate-bound tokens as plain Bearer" ;;
+	jwks-drift) echo "a key in one poisoned JWKS answer, then a token signed by it" ;;
+	app-power-jump) echo "an application gets full_access_as_app" ;;
+	app-sweep) echo "an application reads 46 mailboxes; beside it the archiver's daily 26" ;;
+	new-credential) echo "a secret for an application that always signed its assertions" ;;
+	consent-phish) echo "five people consent to an unknown application, tokens used elsewhere" ;;
+	device-phish) echo "device codes asked for elsewhere, confirmed by victims; beside it a kiosk" ;;
+	ropc-new-client) echo "password grant by a client that never used it; beside it one that always did" ;;
+	spray-fast) echo "password spray over the password grant, one found and used" ;;
+	spray-slow) echo "one name in 45 minutes over the login form, one found and used" ;;
+	spray-wstrust) echo "spray over WS-Trust and the password grant, one found and used" ;;
+	spray-spread) echo "a source and a name each over the password grant, one program, one found and used" ;;
+	expired-accepted) echo "expired and premature tokens accepted" ;;
+	iat-before-key) echo "iat hours before the key was first published" ;;
+	retired-key) echo "signed by a key that left the set three days ago; accepted by times, refused by mail" ;;
+	dormant-app) echo "an application silent for 42 days, then from another network" ;;
 	esac
 }

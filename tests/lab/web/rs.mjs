@@ -66,7 +66,7 @@ async function careless(token) {
 	const claims = JSON.parse(Buffer.from(body, 'base64url'));
 	if (!claims.sub) throw new Error('no subject');
 	const head = jose.decodeProtectedHeader(token);
-	if (head.jku && new URL(head.jku).hostname === W.ledger.host) await dev.fetch(head.jku).catch(() => {});
+	if (head.jku) await dev.fetch(head.jku).catch(() => {});
 	return claims;
 }
 

@@ -25,7 +25,7 @@ export const ISS = {
 };
 export const SERVERS = ['consumer', 'enterprise', 'mail', 'files', 'times', 'albums', 'ledger', 'portal', 'gate'];
 export const AUD = Object.fromEntries(['mail', 'files', 'times', 'albums'].map((s) => [s, `https://${w[s].host}`]));
-export const byHost = new Map(SERVERS.map((s) => [w[s].host, w[s]]));
+export const byHost = new Map([...SERVERS, 'keyhost'].map((s) => [w[s].host, w[s]]));
 export const addr6 = (s) => `${w.net6}::${s.addr.split('.')[3]}`;
 
 const PETS = ['Heron', 'Lichen', 'Tinder', 'Gravel', 'Bramble', 'Sorrel'];
@@ -40,6 +40,7 @@ const person = (login, side) => {
 	};
 };
 export const STAFF = w.staff.split(' ').map((l) => person(l, 'enterprise'));
+STAFF[w.weak].password = w.weak_password; // what a sprayer finds
 export const FOLK = w.folk.split(' ').map((l) => person(l, 'consumer'));
 export const PEOPLE = { enterprise: STAFF, consumer: FOLK };
 
@@ -59,6 +60,7 @@ export const APPS = [
 	app('enterprise', 'pilot', CC, { auth: 'client_secret_post', resource: 'mail', roles: { mail: ['Mail.Send'], files: ['Files.Read.All'] } }),
 	app('enterprise', 'scanner', ['password', 'refresh_token'], { resource: 'mail' }),
 	app('enterprise', 'sync', ['password', 'refresh_token'], { auth: 'client_secret_post', resource: 'files' }),
+	app('enterprise', 'shell', ['password'], { native: true, resource: 'mail' }),
 	app('enterprise', 'kiosk', [DEVICE, 'refresh_token'], { native: true, resource: 'files' }),
 	app('enterprise', 'broker', [EXCHANGE, 'client_credentials'], { auth: 'client_secret_basic', resource: 'mail', roles: { mail: ['Mail.Send'] } }),
 	app('enterprise', 'bound', [...CODE], { native: true, redirect: ['http://127.0.0.1/bound'], resource: 'mail', dpop: true }),
