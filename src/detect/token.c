@@ -12,6 +12,9 @@
 #define IF_ACCEPTED                                                                                \
 	(MM_TOKEN_EXPIRED | MM_TOKEN_EARLY | MM_TOKEN_AUDIENCE | MM_TOKEN_ID_TOKEN | MM_TOKEN_MOVED)
 
+/* Replicas of an issuer, and verifiers, lag so much behind a rotation. */
+#define LAG_NS 6e10
+
 /* Facts about who made the token; the others are about who has it. */
 #define MADE_PROOF                                                                                 \
 	(MM_PROOF_UNSIGNED | MM_PROOF_CONFUSED | MM_PROOF_EMBEDDED | MM_PROOF_FOREIGN |            \
@@ -156,7 +159,7 @@ static void weigh_key(struct mm_finding *f)
 static void weigh_key_life(struct mm_finding *f)
 {
 	const struct mm_token_facts *t = &f->facts.token;
-	char gone[40], absent[40], made[40], set[40];
+	char gone[40], absent[40], made[40], set[40], last[40];
 	time_words(gone, t->gone_ns);
 	time_words(absent, t->absent_ns);
 	time_words(made, mm_date_ns(t->iat_s));
@@ -361,9 +364,14 @@ static bool weigh_orphan(const struct mm_detect *d, struct mm_finding *f)
 		        f->facts.issuer[0] != '\0' ? f->facts.issuer : "its issuer");
 		return false;
 	}
+	/* A stranger's other orphans do not speak for this one: what others miss does. */
+	const struct mm_cell *host = mm_ledger_host(d->ledger, issuer, &f->facts.client);
+	double own = row != NULL ? (double)row->missed : 0;
+	if (host != NULL && host->hits == 0 && host->n_obtained == 0)
+		own = fmax(own, host->misses);
 	f->facts.blind = MM_SEEING;
-	f->facts.miss = mm_ledger_miss(d->ledger, issuer, &f->facts.client, false,
-	        f->facts.miss.watched_ns, row != NULL ? (double)row->missed : 0);
+	f->facts.miss = mm_ledger_miss(
+	        d->ledger, issuer, &f->facts.client, false, f->facts.miss.watched_ns, own);
 	const struct mm_miss *m = &f->facts.miss;
 	if (m->a > 0)
 		f->unscored = "warm-up";

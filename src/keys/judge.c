@@ -87,21 +87,24 @@ static void note_set(struct trial *t)
 		out->bits |= MM_PROOF_SET_NEWER;
 }
 
-/* Is there a place of its issuer where the key stands now? Where it is gone from all, since when? */
+/* Where it was seen last, and the first set without it after that, at any of its places. */
 static void note_life(struct trial *t, const struct mm_key *key)
 {
 	struct mm_proof *out = t->out;
-	int64_t gone = INT64_MAX, absent = INT64_MAX;
+	int64_t last = 0, gone = INT64_MAX, absent = INT64_MAX;
+	for (size_t u = 0; u < key->n_uses; u++)
+		last = key->uses[u].last_ns > last ? key->uses[u].last_ns : last;
 	for (size_t u = 0; u < key->n_uses; u++) {
 		const struct mm_key_use *use = &key->uses[u];
-		gone = use->gone_ns == 0                  ? 0
-		       : gone != 0 && use->gone_ns < gone ? use->gone_ns
-		                                          : gone;
+		gone = use->gone_ns > last && use->gone_ns < gone ? use->gone_ns : gone;
 		absent = use->absent_ns < absent ? use->absent_ns : absent;
 	}
 	out->gone_ns = gone == INT64_MAX ? 0 : gone;
 	out->absent_ns = absent == INT64_MAX ? 0 : absent;
-	bool late = t->iat_ns != 0 && t->iat_ns > out->gone_ns + SKEW_NS;
+	out->last_ns = last;
+	/* It left the set between two that were seen: made in the last hundredth of that time is as good as after it. */
+	int64_t late_ns = out->gone_ns - (out->gone_ns - last) / 100;
+	bool late = t->iat_ns != 0 && t->iat_ns > late_ns;
 	if (out->gone_ns != 0 && (late || t->now_ns > out->gone_ns + CACHE_NS))
 		out->bits |= MM_PROOF_RETIRED;
 	if (out->absent_ns != 0 && t->iat_ns != 0 && t->iat_ns < out->absent_ns - SKEW_NS)

@@ -224,8 +224,17 @@ void mm_jwk_done(struct mm_jwk *jwk)
 char *mm_jwk_text(const json_t *json)
 {
 	static const char *const members[] = { "kty", "kid", "use", "alg", "crv", "x", "y", "n",
-		"e", "issuer", "x5t#S256", NULL };
-	json_t *picked = pick(json, members);
+		"e", "issuer", "x5t#S256", "key_ops" };
+	json_t *picked = json_object();
+	const char *name;
+	json_t *value;
+	/* In the order in which they were published: somebody may have taken the very text for a secret. */
+	json_object_foreach((json_t *)(uintptr_t)json, name, value)
+	{
+		for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+			if (strcmp(name, members[i]) == 0)
+				(void)json_object_set(picked, name, value);
+	}
 	char *text = json_dumps(picked, JSON_COMPACT);
 	json_decref(picked);
 	if (text != NULL && strlen(text) > MM_JWK_BYTES_MAX) {

@@ -106,9 +106,9 @@ struct mm_proof {
 	uint32_t bits;
 	uint32_t key;     /* number of the key that verifies it, or that it names; 0: none */
 	const char *form; /* MM_PROOF_CONFUSED: in which form */
-	char signer[MM_URL_TEXT];   /* MM_PROOF_FOREIGN: whose key it is */
-	int64_t gone_ns, absent_ns; /* of its key */
-	int64_t set_ns;             /* latest set of its issuer; 0: none */
+	char signer[MM_URL_TEXT];            /* MM_PROOF_FOREIGN: whose key it is */
+	int64_t gone_ns, absent_ns, last_ns; /* of its key; last_ns: the last set with it */
+	int64_t set_ns;                      /* latest set of its issuer; 0: none */
 };
 
 struct mm_keyring;

@@ -822,6 +822,26 @@ static void note_obtained(struct mm_ledger *l, const struct mm_look *look,
 	}
 }
 
+/* Its issuance became known a moment after its first use: it was never missing. */
+static void take_back_miss(struct mm_ledger *l, struct mm_row *row, struct mm_issuer *issuer)
+{
+	const struct mm_addr host = mm_ledger_party(l, row)->host;
+	struct mm_cell *cells[2] = { put_cell(l, issuer->name, &host, false),
+		put_cell(l, issuer->name, &host, true) };
+	double missed = (double)row->missed;
+	if (!(missed > 0))
+		return;
+	row->missed = 0;
+	issuer->misses = fmax(0, issuer->misses - missed);
+	issuer->hits++;
+	for (size_t i = 0; i < 2; i++) {
+		if (cells[i] == NULL)
+			continue;
+		cells[i]->misses = fmax(0, cells[i]->misses - missed);
+		cells[i]->hits++;
+	}
+}
+
 static void issue(struct mm_ledger *l, const struct mm_look *look, const struct mm_cred *cred,
         struct mm_issuer *issuer)
 {
@@ -845,6 +865,8 @@ static void issue(struct mm_ledger *l, const struct mm_look *look, const struct 
 	/* Nobody presents what is issued later. */
 	if (row->n_presented != 0 && ev->time_ns > row->first_ns + REORDERING_NS)
 		return;
+	if (row->n_presented != 0)
+		take_back_miss(l, row, issuer);
 	/* Whoever could sign tokens of this issuer need not stage a server that hands them out. */
 	bool vouched =
 	        mm_cred_is_token(cred->kind) || (kdc < MM_KDCS_MAX && issuer->kdcs[kdc].vouched);

@@ -390,6 +390,7 @@ static void copy_proof(const struct mm_proof *proof, struct mm_token_facts *f)
 	f->verdict = proof->verdict;
 	f->gone_ns = proof->gone_ns;
 	f->absent_ns = proof->absent_ns;
+	f->last_ns = proof->last_ns;
 	f->set_ns = proof->set_ns;
 	copy_text(f->signer, sizeof f->signer, mm_slice_str(proof->signer));
 	if (proof->form != NULL)
@@ -587,6 +588,9 @@ void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct
 	f->own = row != NULL && mm_ledger_issued(l, row) &&
 	         same_network(&mm_ledger_party(l, row)->host, mm_event_client(ev));
 	look_jwt(l, ev, cred, token, f);
+	if (row != NULL && cred->kind == MM_CRED_ACCESS_TOKEN &&
+	        mm_ledger_mint(l, row)->kind == MM_CRED_ID_TOKEN && cred->role == MM_ROLE_PRESENTED)
+		f->odd |= MM_TOKEN_ID_TOKEN;
 	look_place(l, ev, cred, token, f);
 	look_once(l, ev, cred, token, f);
 	token->odd |= f->odd;
