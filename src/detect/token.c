@@ -164,10 +164,16 @@ static void weigh_key_life(struct mm_finding *f)
 	time_words(absent, t->absent_ns);
 	time_words(made, mm_date_ns(t->iat_s));
 	time_words(set, t->set_ns);
-	if (t->proof & MM_PROOF_RETIRED)
-		mm_finding_add(f, MM_W_RETIRED_KEY, mm_weigh_p(MM_W_RETIRED_KEY, 0),
-		        "its key %s had left the published set by %s; it was made at %s", t->kid,
-		        gone, made);
+	if (t->proof & MM_PROOF_RETIRED) {
+		/* It left at some time after it was last seen there: as likely at one as at another. */
+		double from = (double)t->last_ns, to = (double)t->gone_ns, at = (double)mm_date_ns(t->iat_s);
+		double p = (fmax(0, to - at) + LAG_NS) / (fmax(0, to - from) + LAG_NS);
+		time_words(last, t->last_ns);
+		mm_finding_add(f, MM_W_RETIRED_KEY, mm_weigh_p(MM_W_RETIRED_KEY, at > to + LAG_NS ? 0 : p),
+		        "its key %s was published until %s at least and had left the set by %s; it was made "
+		        "at %s",
+		        t->kid, last, gone, made);
+	}
 	if (t->proof & MM_PROOF_BEFORE_KEY)
 		mm_finding_add(f, MM_W_BEFORE_KEY, mm_weigh_p(MM_W_BEFORE_KEY, 0),
 		        "it says it was made at %s, but its key %s was not yet published at %s",
@@ -371,7 +377,7 @@ static bool weigh_orphan(const struct mm_detect *d, struct mm_finding *f)
 		own = fmax(own, host->misses);
 	f->facts.blind = MM_SEEING;
 	f->facts.miss = mm_ledger_miss(
-	        d->ledger, issuer, &f->facts.client, false, f->facts.miss.watched_ns, own);
+	        d->ledger, issuer, &f->facts.client, MM_MISS_TOKEN, f->facts.miss.watched_ns, own);
 	const struct mm_miss *m = &f->facts.miss;
 	if (m->a > 0)
 		f->unscored = "warm-up";

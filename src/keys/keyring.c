@@ -276,6 +276,38 @@ static void note_use(struct mm_keyring *k, struct mm_key *key, uint32_t place, i
 	key->seen_ns = time_ns;
 }
 
+struct mm_publisher *mm_ring_grow_places(struct mm_keyring *k)
+{
+	uint32_t n = grow((void **)&k->places, &k->n_places, sizeof *k->places, MM_KEYRING_PLACES);
+	return n != 0 ? &k->places[n - 1] : NULL;
+}
+
+struct mm_key_issuer *mm_ring_grow_issuers(struct mm_keyring *k)
+{
+	uint32_t n =
+	        grow((void **)&k->issuers, &k->n_issuers, sizeof *k->issuers, MM_KEYRING_ISSUERS);
+	return n != 0 ? &k->issuers[n - 1] : NULL;
+}
+
+struct mm_key *mm_ring_new_key(struct mm_keyring *k, const json_t *json)
+{
+	struct mm_jwk jwk;
+	if (!mm_jwk_read(json, &jwk))
+		return NULL;
+	char *text = mm_jwk_text(json);
+	struct mm_key *key = text != NULL ? new_key(k) : NULL;
+	if (key == NULL) {
+		mm_jwk_done(&jwk);
+		free(text);
+		return NULL;
+	}
+	key->jwk = jwk;
+	key->text = text;
+	copy_text(key->per_key_issuer, jwk.issuer);
+	key->jwk.issuer = mm_slice(NULL, 0); /* it was borrowed */
+	return key;
+}
+
 static struct mm_key *put_key(struct mm_keyring *k, const json_t *json, struct mm_pkt pkt)
 {
 	struct mm_jwk jwk;
@@ -283,19 +315,12 @@ static struct mm_key *put_key(struct mm_keyring *k, const json_t *json, struct m
 		return NULL;
 	struct mm_key *key = find_key(k, &jwk.thumbprint);
 	bool known = key != NULL && strcmp(key->jwk.kid, jwk.kid) == 0;
-	char *text = known ? NULL : mm_jwk_text(json);
-	if (!known)
-		key = text != NULL ? new_key(k) : NULL;
-	if (known || key == NULL) {
-		mm_jwk_done(&jwk);
-		free(text);
+	mm_jwk_done(&jwk);
+	if (known)
 		return key;
-	}
-	key->jwk = jwk;
-	key->text = text;
-	key->pkt = pkt;
-	copy_text(key->per_key_issuer, jwk.issuer);
-	key->jwk.issuer = mm_slice(NULL, 0); /* it was borrowed */
+	key = mm_ring_new_key(k, json);
+	if (key != NULL)
+		key->pkt = pkt;
 	return key;
 }
 

@@ -17,6 +17,12 @@ uint32_t mm_ring_find_issuer(const struct mm_keyring *k, struct mm_slice name);
 uint32_t mm_ring_put_issuer(struct mm_keyring *k, struct mm_slice name);
 bool mm_ring_has_place(const struct mm_key_issuer *issuer, uint32_t place);
 
+/** Room for one more; NULL when there is none. */
+struct mm_publisher *mm_ring_grow_places(struct mm_keyring *k);
+struct mm_key_issuer *mm_ring_grow_issuers(struct mm_keyring *k);
+/** A new key read from its JSON; NULL when it is none, or memory is out. */
+struct mm_key *mm_ring_new_key(struct mm_keyring *k, const json_t *json);
+
 /** Is it a key of this issuer, or of one of its scope? iss: as the token has it. */
 bool mm_ring_belongs(
         const struct mm_keyring *k, const struct mm_key *key, uint32_t issuer, struct mm_slice iss);

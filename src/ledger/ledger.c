@@ -360,19 +360,26 @@ static bool is_desk(const struct mm_ledger *l, uint32_t issuer, const struct mm_
  * whose users log on in view is better covered than others (SCORING), as to their TGTs: most of what is issued out of
  * sight goes to hosts on which nobody does (assumed: four in five). */
 static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *issuer,
-        const struct mm_addr *client, bool logon, double own)
+        const struct mm_addr *client, enum mm_miss_class of, double own)
 {
 	const double draws_in_view = 0.2;
 	const struct mm_cell *net = find_network(l, issuer->name, client);
 	const struct mm_cell *host = mm_ledger_host(l, issuer->name, client);
 	double c = chance_unseen((double)issuer->hits, fmax(0, issuer->misses - own));
-	if (client->family != 0)
+	bool new_host = of == MM_MISS_TOKEN && (host == NULL || host->hits == 0);
+	/* Whether an issuer of tokens is seen rests on the tap before it, which all its hosts share, and a little on the way
+	 * that a new one takes: halfway, in decibans, between all hosts and those that were new. */
+	if (new_host)
+		c = sqrt(c * chance_unseen(
+		                     (double)issuer->new_hits, fmax(0, issuer->new_misses - own)));
+	else if (client->family != 0)
 		c = sqrt(c * 0.5);
-	if (net != NULL && (double)net->hits + net->misses - own > 0.5)
+	if (!new_host && net != NULL && (double)net->hits + net->misses - own > 0.5)
 		c = chance_unseen((double)net->hits, fmax(0, net->misses - own));
 	if (host != NULL && host->misses - own > 0.5)
 		c = fmax(c, chance_unseen((double)host->hits, host->misses - own));
-	else if (host != NULL && host->hits != 0 && logon && is_desk(l, issuer->name, client))
+	else if (host != NULL && host->hits != 0 && of == MM_MISS_LOGON &&
+	         is_desk(l, issuer->name, client))
 		c *= draws_in_view;
 	return c;
 }
@@ -401,7 +408,7 @@ static double lost(
 }
 
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
-        const struct mm_addr *client, bool logon, int64_t watched_ns, double own)
+        const struct mm_addr *client, enum mm_miss_class of, int64_t watched_ns, double own)
 {
 	const double floor = 1e-5; /* SCORING: no tap is better than this */
 	const struct mm_issuer *issuer = mm_ledger_issuer(l, issuer_folded);
@@ -411,7 +418,7 @@ struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
 	miss.watched_ns = watched_ns > 0 ? watched_ns : 0;
 	miss.a = fmax(0, 1.0 - (double)miss.watched_ns / (double)l->config.lifetime_ns);
 	miss.b = lost(l, issuer, client);
-	miss.c = out_of_sight(l, issuer, client, logon, own);
+	miss.c = out_of_sight(l, issuer, client, of, own);
 	miss.m = fmax(floor, 1.0 - (1.0 - miss.a) * (1.0 - miss.b) * (1.0 - miss.c));
 	miss.n_hits = issuer->hits;
 	miss.misses = fmax(0, issuer->misses - own);
@@ -499,7 +506,8 @@ static void sight(struct mm_ledger *l, const struct mm_event *ev, const struct m
 	}
 	if (s->orphan) {
 		s->blind = blindness(issuer, mm_event_client(ev), cred->kind);
-		s->miss = mm_ledger_miss(l, issuer_name, mm_event_client(ev), false,
+		s->miss = mm_ledger_miss(l, issuer_name, mm_event_client(ev),
+		        mm_cred_is_token(cred->kind) ? MM_MISS_TOKEN : MM_MISS_ANY,
 		        issuer != NULL ? watched(l, issuer, cred, at) : 0, (double)row->missed);
 	}
 }
@@ -632,6 +640,10 @@ static void learn_coverage(
 		put_cell(l, name, client, true) };
 	issuer->hits += s->orphan ? 0 : 1;
 	issuer->misses += miss;
+	if (cells[1] != NULL && cells[1]->hits == 0 && cells[1]->misses <= 0) {
+		issuer->new_hits += s->orphan ? 0 : 1;
+		issuer->new_misses += miss;
+	}
 	for (size_t i = 0; i < 2; i++) {
 		if (cells[i] == NULL)
 			continue;
@@ -834,6 +846,10 @@ static void take_back_miss(struct mm_ledger *l, struct mm_row *row, struct mm_is
 	row->missed = 0;
 	issuer->misses = fmax(0, issuer->misses - missed);
 	issuer->hits++;
+	if (cells[1] != NULL && cells[1]->hits == 0 && cells[1]->misses <= missed) {
+		issuer->new_misses = fmax(0, issuer->new_misses - missed);
+		issuer->new_hits++;
+	}
 	for (size_t i = 0; i < 2; i++) {
 		if (cells[i] == NULL)
 			continue;

@@ -77,6 +77,13 @@ struct mm_miss {
 	double misses;  /* credentials that are held to have been issued out of sight */
 };
 
+/** Of what a share of misses is asked. */
+enum mm_miss_class {
+	MM_MISS_ANY,
+	MM_MISS_LOGON, /* a TGT whose user is known: hosts where users log on in view seldom obtain any elsewhere */
+	MM_MISS_TOKEN, /* a token: its holders come from anywhere, so that a new host is judged by other new hosts */
+};
+
 /** Why an orphan can not be judged at all. */
 enum mm_blind {
 	MM_SEEING,
@@ -128,6 +135,8 @@ struct mm_issuer {
 	uint64_t n_exchanges, n_unanswered, n_issued, n_presented, n_matched, n_orphans;
 	uint64_t hits;
 	double misses;
+	uint64_t new_hits; /* hosts whose first credential shown was matched */
+	double new_misses;
 	struct mm_kdc kdcs[MM_KDCS_MAX];
 	size_t n_kdcs;
 };
@@ -202,11 +211,10 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
 /** Coverage towards this client by all that is known now, as of watched_ns after the issuer was first seen.
- * client: family 0 for the issuer as a whole. logon: of a TGT whose user is known, of which hosts where users log on in view
- * seldom obtain any elsewhere.
+ * client: family 0 for the issuer as a whole. of: of what kind of credential.
  * own: what the credential in question itself added to the misses, taken out again. */
 struct mm_miss mm_ledger_miss(const struct mm_ledger *l, uint32_t issuer_folded,
-        const struct mm_addr *client, bool logon, int64_t watched_ns, double own);
+        const struct mm_addr *client, enum mm_miss_class of, int64_t watched_ns, double own);
 
 /** The TGT last obtained by this principal on this host; NULL when none was seen. */
 const struct mm_latest *mm_ledger_latest(const struct mm_ledger *l, uint32_t issuer_folded,

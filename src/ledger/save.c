@@ -8,6 +8,7 @@
 enum {
 	TAG_NAMES = 0x454d414e,    /* "NAME" */
 	TAG_BASELINE = 0x45534142, /* "BASE" */
+	TAG_TOKENS = 0x454b4f54,   /* "TOKE" */
 };
 
 static void save_mint(void *arg, struct mm_store *out, const void *elem)
@@ -29,7 +30,7 @@ static void load_mint(void *arg, struct mm_cursor *in, void *elem)
 	mint->service = mm_le32(in);
 	mint->kvno = (int64_t)mm_le64(in);
 	mint->alg = (int32_t)mm_le32(in);
-	mint->kind = mm_load_u32(in, MM_CRED_SERVICE);
+	mint->kind = mm_load_u32(in, MM_CRED_KINDS - 1);
 }
 
 static void save_party(void *arg, struct mm_store *out, const void *elem)
@@ -118,6 +119,8 @@ static void save_issuer(void *arg, struct mm_store *out, const void *elem)
 	mm_store_u64(out, issuer->n_orphans);
 	mm_store_u64(out, issuer->hits);
 	mm_store_double(out, issuer->misses);
+	mm_store_u64(out, issuer->new_hits);
+	mm_store_double(out, issuer->new_misses);
 	mm_store_u8(out, (uint8_t)issuer->n_kdcs);
 	for (size_t i = 0; i < issuer->n_kdcs; i++) {
 		mm_store_addr(out, &issuer->kdcs[i].addr);
@@ -143,6 +146,8 @@ static void load_issuer(void *arg, struct mm_cursor *in, void *elem)
 	issuer->n_orphans = mm_le64(in);
 	issuer->hits = mm_le64(in);
 	issuer->misses = mm_load_double(in, 0, DBL_MAX);
+	issuer->new_hits = mm_le64(in);
+	issuer->new_misses = mm_load_double(in, 0, DBL_MAX);
 	issuer->n_kdcs = mm_load_u8(in, MM_KDCS_MAX);
 	for (size_t i = 0; i < issuer->n_kdcs; i++) {
 		issuer->kdcs[i].addr = mm_load_addr(in);
@@ -255,6 +260,9 @@ void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
 	size_t baseline = mm_store_begin(out, TAG_BASELINE);
 	mm_baseline_save(&l->baseline, out);
 	mm_store_end(out, baseline);
+	size_t tokens = mm_store_begin(out, TAG_TOKENS);
+	mm_tokens_save(&l->tokens, out);
+	mm_store_end(out, tokens);
 }
 
 /* What the rows share is counted anew; in the end each must be named by one. */
@@ -333,8 +341,10 @@ int mm_ledger_load(struct mm_ledger *l, struct mm_cursor *in, struct mm_file_map
 	mm_table_shrink(&l->losses);
 	struct mm_cursor names = mm_load_section(in, TAG_NAMES);
 	struct mm_cursor baseline = mm_load_section(in, TAG_BASELINE);
+	struct mm_cursor tokens = mm_load_section(in, TAG_TOKENS);
 	if ((r = mm_names_load(&l->names, &names)) != MM_OK ||
-	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK)
+	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK ||
+	        (r = mm_tokens_load(&l->tokens, &tokens, files)) != MM_OK)
 		return r;
 	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
 }

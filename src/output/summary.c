@@ -193,7 +193,7 @@ static void issuer_line(struct mm_page *page, const struct issuer_row *row)
 {
 	const struct mm_summary *s = page->summary;
 	const struct mm_addr nobody = { 0 }; /* coverage of the issuer as a whole */
-	struct mm_miss miss = mm_ledger_miss(s->ledger, row->issuer->name, &nobody, false,
+	struct mm_miss miss = mm_ledger_miss(s->ledger, row->issuer->name, &nobody, MM_MISS_ANY,
 	        s->last_ns - row->issuer->first_ns, 0);
 	size_t len = strlen(row->name);
 	mm_buf_str(page->out, "    ");
@@ -338,7 +338,7 @@ static void bare_line(struct mm_page *page, const struct mm_finding *f)
 		mm_words_pkts(b, page->summary->files, f->pkts, 1, 0);
 		mm_buf_put(b, "]", 1);
 	}
-	if (!f->bare)
+	if (!f->bare || mm_cred_is_token(f->facts.kind))
 		low_score(b, f);
 	mm_page_end(page, "      - ", 8);
 }
@@ -346,9 +346,10 @@ static void bare_line(struct mm_page *page, const struct mm_finding *f)
 static void group(struct mm_page *page, const struct mm_finding **list, size_t n)
 {
 	struct mm_buf *b = mm_page_begin(page);
-	mm_words_count(b, n, "ticket");
+	mm_words_count(b, n, mm_cred_is_token(list[0]->facts.kind) ? "token" : "ticket");
 	mm_buf_str(b, " of ");
-	mm_words_name(b, list[0]->facts.issuer);
+	const char *issuer = list[0]->facts.issuer;
+	mm_words_name(b, issuer[0] != '\0' ? issuer : "an issuer not known");
 	mm_buf_str(b, ": ");
 	size_t rank = reason_rank(reason_of(list[0]));
 	mm_buf_str(b, rank < N_REASONS ? reasons[rank].words : "no odd feature");
@@ -366,8 +367,8 @@ static void bare_orphans(struct mm_page *page, const struct mm_finding **list, s
 	size_t n_groups = 0, n_left = 0;
 	if (n == 0)
 		return;
-	mm_page_heading(
-	        page, "Bare orphans: tickets never seen issued, with little or nothing else odd");
+	mm_page_heading(page,
+	        "Bare orphans: credentials never seen issued, with little or nothing else odd");
 	for (size_t i = 0, end; i < n; i = end) {
 		for (end = i + 1; end < n && group_cmp(list[i], list[end]) == 0;)
 			end++;

@@ -108,7 +108,7 @@ static const struct mm_weight weights[MM_W_N] = {
 		"RFC 8725 3.10: jku or x5u away from the issuer; 2e-5: assumed, federations" },
 	[MM_W_ODD_KID] = { "odd-kid", 0.8, 0.0001, 0.0001, 40,
 		"RFC 8725 3.10: kid with a path, quotes or a statement; 1e-4: assumed" },
-	[MM_W_RETIRED_KEY] = { "retired-key", 1, 5e-05, 5e-05, 43,
+	[MM_W_RETIRED_KEY] = { "retired-key", 1, 5e-05, 1, 43,
 		"made, as it says, after its key had left the set; 5e-5: assumed, replicas that lag" },
 	[MM_W_UNKNOWN_KID] = { "unknown-kid", 0.8, 0.05, 0.05, 13,
 		"rotation: a new key is used before its set was seen (assumed one in twenty)" },
