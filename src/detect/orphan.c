@@ -651,8 +651,8 @@ void mm_orphan_weigh(const struct mm_detect *d, struct mm_finding *f)
 	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
 	bool logon = f->facts.kind == MM_CRED_TGT && n.user.len != 0;
 	f->facts.miss = mm_ledger_miss(d->ledger, n.issuer, &f->facts.client,
-	        logon ? MM_MISS_LOGON : MM_MISS_ANY,
-	        f->facts.miss.watched_ns, row != NULL ? (double)row->missed : 0);
+	        logon ? MM_MISS_LOGON : MM_MISS_ANY, f->facts.miss.watched_ns,
+	        row != NULL ? (double)row->missed : 0);
 	weigh_orphan(f);
 	if (f->facts.blind == MM_BLIND_ISSUER) {
 		f->bare = true;

@@ -5,6 +5,7 @@
 #include "detect/token.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Facts that say something only when the verifier took the token all the same: honest clients show such tokens, and are
@@ -109,7 +110,7 @@ static void time_words(char out[40], int64_t time_ns)
 	time_t s = (time_t)(time_ns / 1000000000);
 	struct tm tm;
 	if (gmtime_r(&s, &tm) == NULL || strftime(out, 40, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-		strcpy(out, "?");
+		snprintf(out, 40, "?");
 }
 
 static void add(struct mm_finding *f, enum mm_weight_id id, const char *what)
@@ -166,11 +167,14 @@ static void weigh_key_life(struct mm_finding *f)
 	time_words(set, t->set_ns);
 	if (t->proof & MM_PROOF_RETIRED) {
 		/* It left at some time after it was last seen there: as likely at one as at another. */
-		double from = (double)t->last_ns, to = (double)t->gone_ns, at = (double)mm_date_ns(t->iat_s);
+		double from = (double)t->last_ns, to = (double)t->gone_ns,
+		       at = (double)mm_date_ns(t->iat_s);
 		double p = (fmax(0, to - at) + LAG_NS) / (fmax(0, to - from) + LAG_NS);
 		time_words(last, t->last_ns);
-		mm_finding_add(f, MM_W_RETIRED_KEY, mm_weigh_p(MM_W_RETIRED_KEY, at > to + LAG_NS ? 0 : p),
-		        "its key %s was published until %s at least and had left the set by %s; it was made "
+		mm_finding_add(f, MM_W_RETIRED_KEY,
+		        mm_weigh_p(MM_W_RETIRED_KEY, at > to + LAG_NS ? 0 : p),
+		        "its key %s was published until %s at least and had left the set by %s; it "
+		        "was made "
 		        "at %s",
 		        t->kid, last, gone, made);
 	}

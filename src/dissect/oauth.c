@@ -359,8 +359,25 @@ static void key_event(struct mm_dissect *d, const struct mm_web_exchange *x, con
 	mm_dissect_emit(d, ev);
 }
 
-/* A key set is passed on without certificates, which are most of it. */
-static bool key_set(struct mm_dissect *d, const struct mm_web_exchange *x, json_t *answer)
+static char *set_text(json_t *keys, bool certificates)
+{
+	/* A private key that is published by mistake is not carried about. */
+	static const char *const private[] = { "d", "p", "q", "dp", "dq", "qi", "oth", "k" };
+	for (size_t i = 0; i < json_array_size(keys); i++) {
+		json_t *key = json_array_get(keys, i);
+		for (size_t n = 0; n < sizeof private / sizeof private[0]; n++)
+			(void)json_object_del(key, private[n]);
+		if (!certificates)
+			(void)json_object_del(key, "x5c");
+	}
+	json_t *set = json_pack("{s:O}", "keys", keys);
+	char *text = set != NULL ? json_dumps(set, JSON_COMPACT) : NULL;
+	json_decref(set);
+	return text;
+}
+
+/* Certificates are most of a large key set: then it is passed on without. */
+static bool key_set(struct mm_dissect *d, const struct mm_web_exchange *x, const json_t *answer)
 {
 	json_t *keys = json_object_get(answer, "keys");
 	size_t n = json_is_array(keys) ? json_array_size(keys) : 0;
@@ -368,17 +385,11 @@ static bool key_set(struct mm_dissect *d, const struct mm_web_exchange *x, json_
 		return false;
 	while (json_array_size(keys) > KEYS_MAX)
 		(void)json_array_remove(keys, json_array_size(keys) - 1);
-	for (size_t i = 0; i < json_array_size(keys); i++) {
-		json_t *key = json_array_get(keys, i);
-		(void)json_object_del(key, "x5c");
-		/* A private key that is published by mistake is not carried about. */
-		static const char *const secret[] = { "d", "p", "q", "dp", "dq", "qi", "oth", "k" };
-		for (size_t s = 0; s < sizeof secret / sizeof secret[0]; s++)
-			(void)json_object_del(key, secret[s]);
+	char *text = set_text(keys, true);
+	if (text != NULL && strlen(text) > DOCUMENT_MAX) {
+		free(text);
+		text = set_text(keys, false);
 	}
-	json_t *set = json_pack("{s:O}", "keys", keys);
-	char *text = set != NULL ? json_dumps(set, JSON_COMPACT) : NULL;
-	json_decref(set);
 	if (text != NULL)
 		key_event(d, x, "jwks", text, n);
 	free(text);

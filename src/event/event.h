@@ -229,10 +229,10 @@ struct mm_event {
 	struct mm_str user_realm;
 	struct mm_addr
 	        client; /* who acts, where a trusted proxy names another than src; family 0: src does */
-	struct mm_str app;   /* client_id of the application that acts */
-	struct mm_str agent; /* User-Agent: the software that acts */
+	struct mm_str app;    /* client_id of the application that acts */
+	struct mm_str agent;  /* User-Agent: the software that acts */
 	struct mm_str method; /* of HTTP */
-	struct mm_str place; /* what of the server was asked for: host and path */
+	struct mm_str place;  /* what of the server was asked for: host and path */
 	struct mm_str
 	        document; /* raw: of MM_EV_KEY what was published, of others a proof (RFC 9449): not written */
 	enum mm_meaning meaning;

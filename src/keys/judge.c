@@ -1,4 +1,5 @@
 /* What a token's signature says against the history of keys. */
+#include <stdio.h>
 #include <strings.h>
 
 #include "keys/ring.h"
@@ -130,7 +131,7 @@ static void verified(struct trial *t, uint32_t number)
 	}
 	if (!has_owner(t->k, key))
 		return; /* it may well be its issuer's: nobody knows yet */
-	strcpy(out->signer, mm_keyring_owner(t->k, number));
+	(void)snprintf(out->signer, sizeof out->signer, "%s", mm_keyring_owner(t->k, number));
 	/* Where its issuer's keys are known it is another's; else it may be another name of the same. */
 	out->bits |= MM_PROOF_FOREIGN;
 	if (out->bits & MM_PROOF_SET_KNOWN)

@@ -221,27 +221,24 @@ void mm_jwk_done(struct mm_jwk *jwk)
 	jwk->secret = NULL;
 }
 
+/* As it was published, for somebody may have taken that very text for a secret; but what is private stays nowhere. */
 char *mm_jwk_text(const json_t *json)
 {
-	static const char *const members[] = { "kty", "kid", "use", "alg", "crv", "x", "y", "n",
-		"e", "issuer", "x5t#S256", "key_ops" };
-	json_t *picked = json_object();
-	const char *name;
-	json_t *value;
-	/* In the order in which they were published: somebody may have taken the very text for a secret. */
-	json_object_foreach((json_t *)(uintptr_t)json, name, value)
-	{
-		for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
-			if (strcmp(name, members[i]) == 0)
-				(void)json_object_set(picked, name, value);
-	}
-	char *text = json_dumps(picked, JSON_COMPACT);
-	json_decref(picked);
+	static const char *const private[] = { "d", "p", "q", "dp", "dq", "qi", "oth", "k" };
+	json_t *copy = json_copy((json_t *)(uintptr_t)json);
+	for (size_t i = 0; i < sizeof private / sizeof private[0]; i++)
+		(void)json_object_del(copy, private[i]);
+	char *text = json_dumps(copy, JSON_COMPACT);
 	if (text != NULL && strlen(text) > MM_JWK_BYTES_MAX) {
 		free(text);
-		return NULL;
+		(void)json_object_del(copy, "x5c");
+		text = json_dumps(copy, JSON_COMPACT);
 	}
-	return text;
+	json_decref(copy);
+	if (text == NULL || strlen(text) <= MM_JWK_BYTES_MAX)
+		return text;
+	free(text);
+	return NULL;
 }
 
 /* --- verifying ------------------------------------------------------------------------------------- */

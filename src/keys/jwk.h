@@ -55,7 +55,8 @@ struct mm_jwk {
 bool mm_jwk_read(const json_t *json, struct mm_jwk *out);
 void mm_jwk_done(struct mm_jwk *jwk);
 
-/** Its members that make it up (RFC 7638 section 3.2), and kid, issuer and x5t#S256: as text, owned by the caller. */
+/** Its text without white space and private members, and without certificates where it would be longer than
+ * MM_JWK_BYTES_MAX; NULL when it is even so. Owned by the caller. */
 char *mm_jwk_text(const json_t *json);
 
 /** Three-valued: what cannot be told proves nothing. */

@@ -148,9 +148,13 @@ void mm_keyring_save(const struct mm_keyring *k, struct mm_store *out)
 	mm_store_u32(out, (uint32_t)k->n_issuers);
 	for (size_t i = 0; i < k->n_issuers; i++)
 		save_issuer(out, &k->issuers[i]);
-	mm_store_u32(out, (uint32_t)k->n_keys);
+	size_t n = 0;
 	for (size_t i = 0; i < k->n_keys; i++)
-		save_key(out, &k->keys[i]);
+		n += k->keys[i].jwk.secret == NULL && k->keys[i].text != NULL;
+	mm_store_u32(out, (uint32_t)n);
+	for (size_t i = 0; i < k->n_keys; i++) /* secrets are the operator's, and told anew */
+		if (k->keys[i].jwk.secret == NULL && k->keys[i].text != NULL)
+			save_key(out, &k->keys[i]);
 }
 
 int mm_keyring_load(struct mm_keyring *k, struct mm_cursor *in, struct mm_file_map *files)

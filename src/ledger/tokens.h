@@ -54,7 +54,7 @@ struct mm_token_facts {
 	char usual_place[MM_TOKEN_TEXT]; /* the server by name: where MM_TOKEN_EXPIRED is counted */
 	bool own;                        /* shown from the network to which it was issued */
 	int64_t iat_s, nbf_s, exp_s;
-	int64_t gone_ns, absent_ns, last_ns, set_ns;                 /* struct mm_proof */
+	int64_t gone_ns, absent_ns, last_ns, set_ns;        /* struct mm_proof */
 	uint64_t template_n, alg_n, audience_n, lifetime_n; /* tokens with which it was compared */
 	uint32_t lifetime_max_s;                            /* the longest of them */
 	/* MM_TOKEN_MOVED */

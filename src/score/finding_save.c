@@ -30,9 +30,9 @@ static void load_text(struct mm_cursor *in, char *out, size_t room)
 static void save_token_numbers(struct mm_store *out, const struct mm_token_facts *t)
 {
 	const uint64_t numbers[] = { (uint64_t)t->iat_s, (uint64_t)t->nbf_s, (uint64_t)t->exp_s,
-		(uint64_t)t->gone_ns, (uint64_t)t->absent_ns, (uint64_t)t->last_ns, (uint64_t)t->set_ns, t->template_n,
-		t->alg_n, t->audience_n, t->lifetime_n, t->lifetime_max_s, t->moved_k, t->moved_n,
-		(uint64_t)t->since_ns };
+		(uint64_t)t->gone_ns, (uint64_t)t->absent_ns, (uint64_t)t->last_ns,
+		(uint64_t)t->set_ns, t->template_n, t->alg_n, t->audience_n, t->lifetime_n,
+		t->lifetime_max_s, t->moved_k, t->moved_n, (uint64_t)t->since_ns };
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		mm_store_u64(out, numbers[i]);
 }
