@@ -22,6 +22,7 @@
 #include "crew.h"
 #include "detect/detect.h"
 #include "dissect/dissect.h"
+#include "keys/tell.h"
 #include "ledger/ledger.h"
 #include "mintmark/mintmark.h"
 #include "output/metrics.h"
@@ -682,6 +683,18 @@ static int new_ledger(struct mintmark *m)
 	return MM_OK;
 }
 
+/* What the operator knows of issuers of tokens. */
+static int read_keys(struct mintmark *m)
+{
+	char why[MM_TELL_WHY];
+	struct mm_keyring *k = m->ledger->tokens.keys;
+	int r = mm_keys_tell_sets(k, m->config.keys_jwks, why);
+	if (r != MM_OK)
+		return fail(m, r, "keys.jwks: %s", r == MM_ERR_NOMEM ? "out of memory" : why);
+	r = mm_keys_tell_scopes(k, m->config.keys_scope, why);
+	return r == MM_OK ? r : fail(m, r, "keys.scope: %s", why);
+}
+
 /* Once: the monitor needs the directory to be there before anything else is done. */
 static int open_state(struct mintmark *m)
 {
@@ -1040,7 +1053,8 @@ static int new_stages(struct mintmark *m)
 		        proxies_max);
 	crew.flow = flow;
 	if ((r = new_ledger(m)) != MM_OK ||
-	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK))
+	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK) ||
+	        (r = read_keys(m)) != MM_OK)
 		return r;
 	if (m->live && (r = open_lives(m, &crew)) != MM_OK)
 		return r;

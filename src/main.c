@@ -37,6 +37,7 @@ enum {
 	OPT_MAX_MEMORY,
 	OPT_LIST_DETECTORS,
 	OPT_LIST_PROTOCOLS,
+	OPT_JWKS,
 	OPT_LIST_FIELDS,
 	OPT_LIST_OPTIONS,
 	OPT_LIST_METRICS,
@@ -65,6 +66,8 @@ static const struct option_row {
 	{ "min-band", OPT_MIN_BAND, "BAND",
 	        "text: show findings from BAND up (low, medium, high, critical)", NULL },
 	{ "fail-on", OPT_FAIL_ON, "BAND", "exit with 3 when a finding reaches BAND", NULL },
+	{ "jwks", OPT_JWKS, "ISSUER=FILE",
+	        "the keys of an issuer of tokens, a JSON Web Key Set; may be repeated", NULL },
 	{ "metrics-file", OPT_METRICS_FILE, "FILE",
 	        "keep the counters in FILE, as Prometheus reads them", NULL },
 	{ "counters", OPT_COUNTERS, NULL, "print the counters on standard error at the end", NULL },
@@ -110,6 +113,7 @@ struct args {
 	const char *write_path;   /* NULL: none */
 	const char *config_path;  /* NULL: none */
 	const char *metrics_path; /* NULL: none */
+	char *jwks;               /* all of --jwks, with blanks between; NULL: none */
 	bool counters, test_config, dump_config;
 	bool json, quiet;
 	bool fail_on_set;
@@ -259,6 +263,20 @@ static bool parse_setting(struct args *args, char *text)
 	return true;
 }
 
+/* One more ISSUER=FILE of option keys.jwks. */
+static bool add_jwks(struct args *args, const char *text)
+{
+	size_t had = args->jwks != NULL ? strlen(args->jwks) : 0, more = strlen(text);
+	char *list = realloc(args->jwks, had + more + 2);
+	if (list == NULL) {
+		fprintf(stderr, "mintmark: out of memory\n");
+		return false;
+	}
+	snprintf(list + had, more + 2, "%s%s", had != 0 ? " " : "", text);
+	args->jwks = list;
+	return true;
+}
+
 static void add_input(struct args *args, int option)
 {
 	if (option == 'i')
@@ -299,6 +317,8 @@ static int take_option(struct args *args, int value)
 	case OPT_METRICS_FILE:
 		args->metrics_path = optarg;
 		return -1;
+	case OPT_JWKS:
+		return add_jwks(args, optarg) ? -1 : EXIT_FAILED;
 	case OPT_COUNTERS:
 		args->counters = true;
 		return -1;
@@ -379,6 +399,8 @@ static int parse_args(int argc, char **argv, struct args *args)
 	}
 	while (optind < argc)
 		args->captures[args->n_captures++] = argv[optind++];
+	if (args->jwks != NULL)
+		add_setting(args, "keys.jwks", args->jwks);
 	if (args->n_captures != 0 && args->n_interfaces != 0) {
 		fprintf(stderr, "mintmark: either interfaces are watched or captures read\n");
 		return EXIT_USAGE;
@@ -785,7 +807,7 @@ int main(int argc, char **argv)
 {
 	struct args args = { .captures = calloc((size_t)argc, sizeof *args.captures),
 		.interfaces = calloc((size_t)argc, sizeof *args.interfaces),
-		.settings = calloc((size_t)argc, sizeof *args.settings) };
+		.settings = calloc((size_t)argc + 1, sizeof *args.settings) };
 	static char self[] = "mintmark"; /* before getopt's errors, whatever it was called as */
 	int status = EXIT_FAILED;
 	if (argc > 0)
@@ -797,5 +819,6 @@ int main(int argc, char **argv)
 	free(args.captures);
 	free(args.interfaces);
 	free(args.settings);
+	free(args.jwks);
 	return status;
 }
