@@ -8,6 +8,8 @@
 #include "dissect/web.h"
 
 enum {
+	MM_WEB_FEW = 16,               /* fields of a message that most do with */
+	MM_WEB_FEW_TEXT = 1536,        /* octets of both messages' fields, likewise */
 	MM_WEB_CONN_MAX = 1024 * 1024, /* bytes of the exchanges of one connection */
 };
 
@@ -75,6 +77,10 @@ struct mm_web_live {
 	struct mm_web_conn *conn;
 	struct mm_web_live *older, *newer; /* of its connection */
 	struct mm_web_live *prev, *next;   /* of the worker */
+	size_t text_b;
+	/* What most exchanges find room in. */
+	struct mm_web_field few[2][MM_WEB_FEW];
+	uint8_t text[MM_WEB_FEW_TEXT];
 };
 
 /** The exchanges of one connection, in flow state; zero is none. */
@@ -96,9 +102,13 @@ void mm_web_add_fields(
         struct mm_web_live *l, enum mm_dir side, const struct mm_web_field *fields, size_t n);
 /** A copy that lives as long as the exchange; empty when memory is out. */
 struct mm_slice mm_web_copy(struct mm_web_live *l, struct mm_slice text);
-/** Method and target are known: fill in what follows from them and from the fields. target is a copy. */
+/** Method and target are known: copy them, and fill in what follows from them and from the fields. */
 void mm_web_set_request(struct mm_dissect *d, struct mm_web_live *l, struct mm_slice method,
         struct mm_slice target);
+
+/** The longest body kept of a message with these fields, which is this side's of x; 0: none is. */
+size_t mm_web_keep_up_to(
+        const struct mm_web_exchange *x, const struct mm_web_message *m, enum mm_dir side);
 
 /** The header block of this side was read: is its body worth keeping? length: SIZE_MAX when not known. */
 bool mm_web_wants_body(struct mm_web_live *l, enum mm_dir side, size_t length);
@@ -118,6 +128,14 @@ void mm_web_finish_all(struct mm_dissect *d, struct mm_web_conn *conn);
 struct mm_slice mm_web_trim(struct mm_slice s);
 bool mm_web_is_word(struct mm_slice s, const char *word);
 struct mm_slice mm_web_media_type(const struct mm_web_message *m);
+
+/** What a body's media type says of it. */
+enum mm_web_interest {
+	MM_WEB_NO_INTEREST,
+	MM_WEB_OF_INTEREST, /* may bear a credential */
+	MM_WEB_PAGE,        /* the same where the request is of that kind: form_post */
+};
+enum mm_web_interest mm_web_interest(const struct mm_web_message *m);
 /** Method, path, host, user agent and client of the request. */
 void mm_web_put_request(struct mm_event *ev, const struct mm_web_exchange *x);
 
