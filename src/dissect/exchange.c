@@ -24,6 +24,7 @@ struct mm_web {
 	struct mm_web_live *live;
 	struct mm_web_live *spare; /* linked by next */
 	size_t n_spare;
+	struct mm_web_owned *owned;
 	void *reader; /* of all connections: what libhtp is set up with */
 	void (*reader_done)(void *);
 	uint8_t room[2][2 * MM_WEB_BODY_MAX]; /* decoded bodies, by side */
@@ -37,6 +38,7 @@ struct mm_web *mm_web_new(const struct mm_web_config *config)
 	w->config = *config;
 	w->in_use = 0;
 	w->live = w->spare = NULL;
+	w->owned = NULL;
 	w->n_spare = 0;
 	w->reader = NULL;
 	w->reader_done = NULL;
@@ -49,6 +51,39 @@ struct mm_web *mm_web_new(const struct mm_web_config *config)
 		memcpy(w->proxies, config->proxies, config->n_proxies * sizeof w->proxies[0]);
 	w->config.proxies = w->proxies;
 	return w;
+}
+
+void mm_web_own(struct mm_web *w, struct mm_web_owned *o, void (*release)(void *), void *arg)
+{
+	*o = (struct mm_web_owned){ .next = w->owned, .release = release, .arg = arg };
+	if (w->owned != NULL)
+		w->owned->prev = o;
+	w->owned = o;
+}
+
+void mm_web_disown(struct mm_web *w, struct mm_web_owned *o)
+{
+	if (o->prev != NULL)
+		o->prev->next = o->next;
+	else
+		w->owned = o->next;
+	if (o->next != NULL)
+		o->next->prev = o->prev;
+}
+
+size_t *mm_web_used(struct mm_web *w)
+{
+	return &w->in_use;
+}
+
+size_t mm_web_max(const struct mm_web *w)
+{
+	return w->config.memory_max;
+}
+
+uint8_t *mm_web_room(struct mm_web *w, unsigned i)
+{
+	return w->room[i];
 }
 
 struct mm_web_stats *mm_web_stats(struct mm_web *w)
@@ -111,6 +146,11 @@ void mm_web_free(struct mm_web *w)
 		return;
 	while (w->live != NULL)
 		discard(w->live);
+	while (w->owned != NULL) {
+		struct mm_web_owned *o = w->owned;
+		w->owned = o->next;
+		o->release(o->arg);
+	}
 	while (w->spare != NULL) {
 		struct mm_web_live *l = w->spare;
 		w->spare = l->next;
@@ -120,6 +160,36 @@ void mm_web_free(struct mm_web *w)
 		w->reader_done(w->reader);
 	free(w->proxies);
 	free(w);
+}
+
+/* Into the order of a connection, and out of it. */
+static void link_to(struct mm_web_live *l, struct mm_web_conn *conn)
+{
+	l->conn = conn;
+	l->newer = NULL;
+	l->older = conn->newest;
+	if (conn->newest != NULL)
+		conn->newest->newer = l;
+	else
+		conn->oldest = l;
+	conn->newest = l;
+	conn->n++;
+	conn->bytes += l->bytes;
+}
+
+static void unlink_from(struct mm_web_live *l)
+{
+	struct mm_web_conn *conn = l->conn;
+	if (l->older != NULL)
+		l->older->newer = l->newer;
+	else
+		conn->oldest = l->newer;
+	if (l->newer != NULL)
+		l->newer->older = l->older;
+	else
+		conn->newest = l->older;
+	conn->n--;
+	conn->bytes -= l->bytes;
 }
 
 struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn, size_t conn_max)
@@ -148,15 +218,16 @@ struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn,
 	if (w->live != NULL)
 		w->live->prev = l;
 	w->live = l;
-	l->older = conn->newest;
-	if (conn->newest != NULL)
-		conn->newest->newer = l;
-	else
-		conn->oldest = l;
-	conn->newest = l;
-	conn->n++;
+	link_to(l, conn);
 	account(l, sizeof *l);
 	return l;
+}
+
+void mm_web_move(struct mm_web_live *l, struct mm_web_conn *to)
+{
+	unlink_from(l);
+	link_to(l, to);
+	l->x.number = to->n_made++;
 }
 
 struct mm_web_live *mm_web_find(const struct mm_web_conn *conn, uint32_t order)
@@ -270,6 +341,13 @@ void mm_web_add_fields(
 	}
 }
 
+void mm_web_clear(struct mm_web_live *l, enum mm_dir side)
+{
+	*message(l, side) = (struct mm_web_message){ 0 };
+	l->keep[side] = false;
+	l->body_b[side] = 0;
+}
+
 void mm_web_set_request(
         struct mm_dissect *d, struct mm_web_live *l, struct mm_slice method, struct mm_slice target)
 {
@@ -278,7 +356,7 @@ void mm_web_set_request(
 	struct mm_slice host;
 	x->method = mm_web_copy(l, method);
 	target = mm_web_copy(l, target);
-	if (mm_slice_eq(method, mm_slice_str("CONNECT"))) {
+	if (mm_slice_eq(method, mm_slice_str("CONNECT")) && x->version != MM_WEB_HTTP_2) {
 		uri = (struct mm_web_uri){ .authority = target };
 	} else {
 		mm_web_uri(target, &uri);
@@ -289,10 +367,10 @@ void mm_web_set_request(
 	}
 	if (x->scheme.len == 0)
 		x->scheme = uri.scheme;
-	if (mm_web_header(&x->request, "host", 0, &host) && host.len != 0)
-		x->authority = host;
-	else if (x->authority.len == 0)
-		x->authority = uri.authority;
+	if (x->authority.len == 0) /* :authority comes before Host, Host before the target */
+		x->authority = mm_web_header(&x->request, "host", 0, &host) && host.len != 0
+		                       ? host
+		                       : uri.authority;
 	x->host = mm_web_host(x->authority);
 	x->path = uri.path;
 	x->query = uri.query;
@@ -424,17 +502,7 @@ static void decode_body(struct mm_web_live *l, enum mm_dir side)
 
 void mm_web_finish(struct mm_dissect *d, struct mm_web_live *l)
 {
-	struct mm_web_conn *conn = l->conn;
-	if (l->older != NULL)
-		l->older->newer = l->newer;
-	else
-		conn->oldest = l->newer;
-	if (l->newer != NULL)
-		l->newer->older = l->older;
-	else
-		conn->newest = l->older;
-	conn->n--;
-	conn->bytes -= l->bytes;
+	unlink_from(l);
 	decode_body(l, MM_TO_SERVER);
 	decode_body(l, MM_TO_CLIENT);
 	l->web->config.stats->n_exchanges++;
@@ -447,12 +515,6 @@ void mm_web_finish_all(struct mm_dissect *d, struct mm_web_conn *conn)
 {
 	while (conn->oldest != NULL)
 		mm_web_finish(d, conn->oldest);
-}
-
-void mm_web_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
-{
-	mm_kkdcp_exchange(d, x);
-	mm_oauth_exchange(d, x);
 }
 
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80", in quotes or not; "unknown" and the like are none. */

@@ -59,6 +59,22 @@ struct mm_web *mm_web_new(const struct mm_web_config *config);
 void mm_web_free(struct mm_web *w);
 struct mm_web_stats *mm_web_stats(struct mm_web *w);
 
+/** Something of a connection's that the worker frees if the connection does not. */
+struct mm_web_owned {
+	struct mm_web_owned *prev, *next;
+	void (*release)(void *arg);
+	void *arg;
+};
+void mm_web_own(struct mm_web *w, struct mm_web_owned *o, void (*release)(void *), void *arg);
+void mm_web_disown(struct mm_web *w, struct mm_web_owned *o);
+
+/** Memory in use for exchanges and their tables, and how much may be. */
+size_t *mm_web_used(struct mm_web *w);
+size_t mm_web_max(const struct mm_web *w);
+
+/** Scratch memory, 2 * MM_WEB_BODY_MAX octets, until an exchange is finished; i: 0 or 1. */
+uint8_t *mm_web_room(struct mm_web *w, unsigned i);
+
 /** One exchange in the making. x.request and x.response are complete but for their bodies. */
 struct mm_web_live {
 	struct mm_web_exchange x;
@@ -92,6 +108,8 @@ struct mm_web_conn {
 
 /** A new exchange at the end of the connection's; NULL when memory is out. */
 struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn, size_t conn_max);
+/** Let it belong to another connection of the same worker. */
+void mm_web_move(struct mm_web_live *l, struct mm_web_conn *to);
 /** The exchange of this order; NULL when there is none. */
 struct mm_web_live *mm_web_find(const struct mm_web_conn *conn, uint32_t order);
 /** The message at hand is part of this side's. */
@@ -102,6 +120,9 @@ void mm_web_add_fields(
         struct mm_web_live *l, enum mm_dir side, const struct mm_web_field *fields, size_t n);
 /** A copy that lives as long as the exchange; empty when memory is out. */
 struct mm_slice mm_web_copy(struct mm_web_live *l, struct mm_slice text);
+/** Forget what was read of this side. */
+void mm_web_clear(struct mm_web_live *l, enum mm_dir side);
+
 /** Method and target are known: copy them, and fill in what follows from them and from the fields. */
 void mm_web_set_request(struct mm_dissect *d, struct mm_web_live *l, struct mm_slice method,
         struct mm_slice target);
