@@ -5,7 +5,10 @@
 
 #include "dissect/coding.h"
 
-enum { BODY_ROOM = 1024 }; /* octets a body begins with; doubled as it grows */
+enum {
+	BODY_ROOM = 1024, /* octets a body begins with; doubled as it grows */
+	SPARE_MAX = 64,   /* exchanges kept for the next */
+};
 
 /* Text of one exchange: what was added at a time. */
 struct web_chunk {
@@ -19,6 +22,9 @@ struct mm_web {
 	struct mm_net *proxies;
 	size_t in_use;
 	struct mm_web_live *live;
+	struct mm_web_live *spare; /* linked by next */
+	size_t n_spare;
+	struct mm_web_owned *owned;
 	void *reader; /* of all connections: what libhtp is set up with */
 	void (*reader_done)(void *);
 	uint8_t room[2][2 * MM_WEB_BODY_MAX]; /* decoded bodies, by side */
@@ -31,7 +37,9 @@ struct mm_web *mm_web_new(const struct mm_web_config *config)
 		return NULL;
 	w->config = *config;
 	w->in_use = 0;
-	w->live = NULL;
+	w->live = w->spare = NULL;
+	w->owned = NULL;
+	w->n_spare = 0;
 	w->reader = NULL;
 	w->reader_done = NULL;
 	w->proxies = calloc(config->n_proxies + 1, sizeof *w->proxies);
@@ -43,6 +51,39 @@ struct mm_web *mm_web_new(const struct mm_web_config *config)
 		memcpy(w->proxies, config->proxies, config->n_proxies * sizeof w->proxies[0]);
 	w->config.proxies = w->proxies;
 	return w;
+}
+
+void mm_web_own(struct mm_web *w, struct mm_web_owned *o, void (*release)(void *), void *arg)
+{
+	*o = (struct mm_web_owned){ .next = w->owned, .release = release, .arg = arg };
+	if (w->owned != NULL)
+		w->owned->prev = o;
+	w->owned = o;
+}
+
+void mm_web_disown(struct mm_web *w, struct mm_web_owned *o)
+{
+	if (o->prev != NULL)
+		o->prev->next = o->next;
+	else
+		w->owned = o->next;
+	if (o->next != NULL)
+		o->next->prev = o->prev;
+}
+
+size_t *mm_web_used(struct mm_web *w)
+{
+	return &w->in_use;
+}
+
+size_t mm_web_max(const struct mm_web *w)
+{
+	return w->config.memory_max;
+}
+
+uint8_t *mm_web_room(struct mm_web *w, unsigned i)
+{
+	return w->room[i];
 }
 
 struct mm_web_stats *mm_web_stats(struct mm_web *w)
@@ -73,7 +114,8 @@ static void discard(struct mm_web_live *l)
 		if (l->body[side] != NULL)
 			explicit_bzero(l->body[side], l->body_b[side]);
 		free(l->body[side]);
-		free(l->fields[side]);
+		if (l->fields[side] != l->few[side])
+			free(l->fields[side]);
 	}
 	while (l->chunks != NULL) {
 		struct web_chunk *chunk = l->chunks;
@@ -81,6 +123,7 @@ static void discard(struct mm_web_live *l)
 		explicit_bzero(chunk->text, chunk->size);
 		free(chunk);
 	}
+	explicit_bzero(l->text, l->text_b);
 	w->in_use -= l->bytes;
 	if (l->prev != NULL)
 		l->prev->next = l->next;
@@ -88,7 +131,13 @@ static void discard(struct mm_web_live *l)
 		w->live = l->next;
 	if (l->next != NULL)
 		l->next->prev = l->prev;
-	free(l);
+	if (w->n_spare == SPARE_MAX) {
+		free(l);
+		return;
+	}
+	l->next = w->spare;
+	w->spare = l;
+	w->n_spare++;
 }
 
 void mm_web_free(struct mm_web *w)
@@ -97,18 +146,63 @@ void mm_web_free(struct mm_web *w)
 		return;
 	while (w->live != NULL)
 		discard(w->live);
+	while (w->owned != NULL) {
+		struct mm_web_owned *o = w->owned;
+		w->owned = o->next;
+		o->release(o->arg);
+	}
+	while (w->spare != NULL) {
+		struct mm_web_live *l = w->spare;
+		w->spare = l->next;
+		free(l);
+	}
 	if (w->reader != NULL)
 		w->reader_done(w->reader);
 	free(w->proxies);
 	free(w);
 }
 
+/* Into the order of a connection, and out of it. */
+static void link_to(struct mm_web_live *l, struct mm_web_conn *conn)
+{
+	l->conn = conn;
+	l->newer = NULL;
+	l->older = conn->newest;
+	if (conn->newest != NULL)
+		conn->newest->newer = l;
+	else
+		conn->oldest = l;
+	conn->newest = l;
+	conn->n++;
+	conn->bytes += l->bytes;
+}
+
+static void unlink_from(struct mm_web_live *l)
+{
+	struct mm_web_conn *conn = l->conn;
+	if (l->older != NULL)
+		l->older->newer = l->newer;
+	else
+		conn->oldest = l->newer;
+	if (l->newer != NULL)
+		l->newer->older = l->older;
+	else
+		conn->newest = l->older;
+	conn->n--;
+	conn->bytes -= l->bytes;
+}
+
 struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn, size_t conn_max)
 {
 	struct mm_web *w = d->web;
-	struct mm_web_live *l = calloc(1, sizeof *l);
-	if (l == NULL)
+	struct mm_web_live *l = w->spare;
+	if (l != NULL) {
+		w->spare = l->next;
+		w->n_spare--;
+	} else if ((l = malloc(sizeof *l)) == NULL) {
 		return NULL;
+	}
+	memset(l, 0, offsetof(struct mm_web_live, few));
 	l->web = w;
 	l->conn = conn;
 	l->x.number = conn->n_made++;
@@ -124,15 +218,16 @@ struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn,
 	if (w->live != NULL)
 		w->live->prev = l;
 	w->live = l;
-	l->older = conn->newest;
-	if (conn->newest != NULL)
-		conn->newest->newer = l;
-	else
-		conn->oldest = l;
-	conn->newest = l;
-	conn->n++;
+	link_to(l, conn);
 	account(l, sizeof *l);
 	return l;
+}
+
+void mm_web_move(struct mm_web_live *l, struct mm_web_conn *to)
+{
+	unlink_from(l);
+	link_to(l, to);
+	l->x.number = to->n_made++;
 }
 
 struct mm_web_live *mm_web_find(const struct mm_web_conn *conn, uint32_t order)
@@ -160,27 +255,63 @@ void mm_web_seen(const struct mm_dissect *d, struct mm_web_live *l, enum mm_dir 
 		m->flags |= MM_WEB_LOSSY;
 }
 
-struct mm_slice mm_web_copy(struct mm_web_live *l, struct mm_slice text)
+/* Room for text in the exchange itself, or in a chunk of its own; NULL when memory is out. */
+static uint8_t *text_room(struct mm_web_live *l, size_t size)
 {
-	struct web_chunk *chunk = text.len == 0 ? NULL : malloc(sizeof *chunk + text.len);
+	if (size <= sizeof l->text - l->text_b) {
+		uint8_t *room = l->text + l->text_b;
+		l->text_b += size;
+		return room;
+	}
+	struct web_chunk *chunk = malloc(sizeof *chunk + size);
 	if (chunk == NULL)
-		return mm_slice(NULL, 0);
-	account(l, sizeof *chunk + text.len);
-	chunk->size = text.len;
+		return NULL;
+	account(l, sizeof *chunk + size);
+	chunk->size = size;
 	chunk->next = l->chunks;
 	l->chunks = chunk;
-	memcpy(chunk->text, text.p, text.len);
-	return mm_slice(chunk->text, text.len);
+	return chunk->text;
 }
 
-/* Append to a chunk; the slice there. */
-static struct mm_slice put(struct web_chunk *chunk, size_t *at, struct mm_slice text)
+struct mm_slice mm_web_copy(struct mm_web_live *l, struct mm_slice text)
 {
-	uint8_t *to = chunk->text + *at;
+	uint8_t *room = text.len == 0 ? NULL : text_room(l, text.len);
+	if (room == NULL)
+		return mm_slice(NULL, 0);
+	memcpy(room, text.p, text.len);
+	return mm_slice(room, text.len);
+}
+
+/* Append at *to; the slice there. */
+static struct mm_slice put(uint8_t **to, struct mm_slice text)
+{
+	struct mm_slice copy = mm_slice(*to, text.len);
 	if (text.len != 0)
-		memcpy(to, text.p, text.len);
-	*at += text.len;
-	return mm_slice(to, text.len);
+		memcpy(*to, text.p, text.len);
+	*to += text.len;
+	return copy;
+}
+
+/* Room for n more fields; false when memory is out. */
+static bool field_room(struct mm_web_live *l, enum mm_dir side, size_t n)
+{
+	struct mm_web_message *m = message(l, side);
+	size_t all = m->n_fields + n;
+	if (all <= MM_WEB_FEW && m->n_fields <= MM_WEB_FEW) {
+		l->fields[side] = l->few[side];
+	} else {
+		bool few = l->fields[side] == NULL || l->fields[side] == l->few[side];
+		struct mm_web_field *more =
+		        realloc(few ? NULL : l->fields[side], all * sizeof *more);
+		if (more == NULL)
+			return false;
+		if (few)
+			memcpy(more, l->few[side], m->n_fields * sizeof *more);
+		l->fields[side] = more;
+		account(l, n * sizeof *more);
+	}
+	m->fields = l->fields[side];
+	return true;
 }
 
 void mm_web_add_fields(
@@ -194,29 +325,27 @@ void mm_web_add_fields(
 	}
 	if (n == 0)
 		return;
-	size_t size = 0, at = 0;
+	size_t size = 0;
 	for (size_t i = 0; i < n; i++)
 		size += fields[i].name.len + fields[i].value.len;
-	struct web_chunk *chunk = malloc(sizeof *chunk + size);
-	struct mm_web_field *all = realloc(l->fields[side], (m->n_fields + n) * sizeof *all);
-	if (all != NULL) {
-		l->fields[side] = all;
-		m->fields = all;
-	}
-	if (chunk == NULL || all == NULL) {
-		free(chunk);
+	uint8_t *text = field_room(l, side, n) ? text_room(l, size) : NULL;
+	if (text == NULL) {
 		m->flags |= MM_WEB_FIELDS_CUT;
 		return;
 	}
-	account(l, sizeof *chunk + size + n * sizeof *all);
-	chunk->size = size;
-	chunk->next = l->chunks;
-	l->chunks = chunk;
 	for (size_t i = 0; i < n; i++) {
-		all[m->n_fields].name = put(chunk, &at, fields[i].name);
-		all[m->n_fields].value = put(chunk, &at, fields[i].value);
-		m->n_fields++;
+		struct mm_web_field *to = &l->fields[side][m->n_fields++];
+		to->name = put(&text, fields[i].name);
+		m->names |= mm_web_name_bit(to->name);
+		to->value = put(&text, fields[i].value);
 	}
+}
+
+void mm_web_clear(struct mm_web_live *l, enum mm_dir side)
+{
+	*message(l, side) = (struct mm_web_message){ 0 };
+	l->keep[side] = false;
+	l->body_b[side] = 0;
 }
 
 void mm_web_set_request(
@@ -225,8 +354,9 @@ void mm_web_set_request(
 	struct mm_web_exchange *x = &l->x;
 	struct mm_web_uri uri;
 	struct mm_slice host;
-	x->method = method;
-	if (mm_web_is_word(method, "CONNECT")) {
+	x->method = mm_web_copy(l, method);
+	target = mm_web_copy(l, target);
+	if (mm_slice_eq(method, mm_slice_str("CONNECT")) && x->version != MM_WEB_HTTP_2) {
 		uri = (struct mm_web_uri){ .authority = target };
 	} else {
 		mm_web_uri(target, &uri);
@@ -237,10 +367,10 @@ void mm_web_set_request(
 	}
 	if (x->scheme.len == 0)
 		x->scheme = uri.scheme;
-	if (mm_web_header(&x->request, "host", 0, &host) && host.len != 0)
-		x->authority = host;
-	else if (x->authority.len == 0)
-		x->authority = uri.authority;
+	if (x->authority.len == 0) /* :authority comes before Host, Host before the target */
+		x->authority = mm_web_header(&x->request, "host", 0, &host) && host.len != 0
+		                       ? host
+		                       : uri.authority;
 	x->host = mm_web_host(x->authority);
 	x->path = uri.path;
 	x->query = uri.query;
@@ -253,30 +383,27 @@ static bool may_matter(const struct mm_web_exchange *x)
 	static const char *const names[] = {
 		"response_type=", "response_mode=", "SAMLRequest=", "wa=wsignin", "client_id="
 	};
-	if (mm_web_is_word(x->method, "POST") && mm_web_is_form(&x->request))
+	if (mm_web_is_form(&x->request))
 		return true;
+	if (x->query.len == 0)
+		return false;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (mm_find(x->query, 0, mm_slice_str(names[i])) != x->query.len)
 			return true;
 	return false;
 }
 
-/* The longest body of this side that is kept; 0: none is. */
-static size_t keep_up_to(struct mm_web_live *l, enum mm_dir side)
+size_t mm_web_keep_up_to(
+        const struct mm_web_exchange *x, const struct mm_web_message *m, enum mm_dir side)
 {
-	const struct mm_web_message *m = message(l, side);
-	struct mm_slice type = mm_web_media_type(m);
-	if (type.len == 0)
-		return 0;
-	if (mm_web_is_json(m) || mm_web_is_form(m) || mm_web_is_xml(m) ||
-	        mm_web_is_word(type, "application/jwt") ||
-	        (type.len > 4 && mm_web_is_word(mm_after(type, type.len - 4), "+jwt")) ||
-	        mm_web_is_word(type, "application/kerberos"))
+	switch (mm_web_interest(m)) {
+	case MM_WEB_OF_INTEREST:
 		return MM_WEB_BODY_MAX;
-	if (side == MM_TO_CLIENT && may_matter(&l->x) &&
-	        (mm_web_is_word(type, "text/html") ||
-	                mm_web_is_word(type, "application/xhtml+xml")))
-		return MM_WEB_PAGE_MAX;
+	case MM_WEB_PAGE:
+		return side == MM_TO_CLIENT && may_matter(x) ? MM_WEB_PAGE_MAX : 0;
+	case MM_WEB_NO_INTEREST:
+		break;
+	}
 	return 0;
 }
 
@@ -284,7 +411,7 @@ bool mm_web_wants_body(struct mm_web_live *l, enum mm_dir side, size_t length)
 {
 	struct mm_web_message *m = message(l, side);
 	struct mm_web_stats *stats = l->web->config.stats;
-	size_t most = length == 0 ? 0 : keep_up_to(l, side);
+	size_t most = length == 0 ? 0 : mm_web_keep_up_to(&l->x, m, side);
 	if (most == 0)
 		return false;
 	struct mm_slice coding = { 0 };
@@ -375,17 +502,7 @@ static void decode_body(struct mm_web_live *l, enum mm_dir side)
 
 void mm_web_finish(struct mm_dissect *d, struct mm_web_live *l)
 {
-	struct mm_web_conn *conn = l->conn;
-	if (l->older != NULL)
-		l->older->newer = l->newer;
-	else
-		conn->oldest = l->newer;
-	if (l->newer != NULL)
-		l->newer->older = l->older;
-	else
-		conn->newest = l->older;
-	conn->n--;
-	conn->bytes -= l->bytes;
+	unlink_from(l);
 	decode_body(l, MM_TO_SERVER);
 	decode_body(l, MM_TO_CLIENT);
 	l->web->config.stats->n_exchanges++;
@@ -398,12 +515,6 @@ void mm_web_finish_all(struct mm_dissect *d, struct mm_web_conn *conn)
 {
 	while (conn->oldest != NULL)
 		mm_web_finish(d, conn->oldest);
-}
-
-void mm_web_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
-{
-	mm_kkdcp_exchange(d, x);
-	mm_oauth_exchange(d, x);
 }
 
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80", in quotes or not; "unknown" and the like are none. */

@@ -8,6 +8,8 @@
 #include "dissect/web.h"
 
 enum {
+	MM_WEB_FEW = 16,               /* fields of a message that most do with */
+	MM_WEB_FEW_TEXT = 1536,        /* octets of both messages' fields, likewise */
 	MM_WEB_CONN_MAX = 1024 * 1024, /* bytes of the exchanges of one connection */
 };
 
@@ -57,6 +59,22 @@ struct mm_web *mm_web_new(const struct mm_web_config *config);
 void mm_web_free(struct mm_web *w);
 struct mm_web_stats *mm_web_stats(struct mm_web *w);
 
+/** Something of a connection's that the worker frees if the connection does not. */
+struct mm_web_owned {
+	struct mm_web_owned *prev, *next;
+	void (*release)(void *arg);
+	void *arg;
+};
+void mm_web_own(struct mm_web *w, struct mm_web_owned *o, void (*release)(void *), void *arg);
+void mm_web_disown(struct mm_web *w, struct mm_web_owned *o);
+
+/** Memory in use for exchanges and their tables, and how much may be. */
+size_t *mm_web_used(struct mm_web *w);
+size_t mm_web_max(const struct mm_web *w);
+
+/** Scratch memory, 2 * MM_WEB_BODY_MAX octets, until an exchange is finished; i: 0 or 1. */
+uint8_t *mm_web_room(struct mm_web *w, unsigned i);
+
 /** One exchange in the making. x.request and x.response are complete but for their bodies. */
 struct mm_web_live {
 	struct mm_web_exchange x;
@@ -75,6 +93,10 @@ struct mm_web_live {
 	struct mm_web_conn *conn;
 	struct mm_web_live *older, *newer; /* of its connection */
 	struct mm_web_live *prev, *next;   /* of the worker */
+	size_t text_b;
+	/* What most exchanges find room in. */
+	struct mm_web_field few[2][MM_WEB_FEW];
+	uint8_t text[MM_WEB_FEW_TEXT];
 };
 
 /** The exchanges of one connection, in flow state; zero is none. */
@@ -86,6 +108,8 @@ struct mm_web_conn {
 
 /** A new exchange at the end of the connection's; NULL when memory is out. */
 struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn, size_t conn_max);
+/** Let it belong to another connection of the same worker. */
+void mm_web_move(struct mm_web_live *l, struct mm_web_conn *to);
 /** The exchange of this order; NULL when there is none. */
 struct mm_web_live *mm_web_find(const struct mm_web_conn *conn, uint32_t order);
 /** The message at hand is part of this side's. */
@@ -96,9 +120,16 @@ void mm_web_add_fields(
         struct mm_web_live *l, enum mm_dir side, const struct mm_web_field *fields, size_t n);
 /** A copy that lives as long as the exchange; empty when memory is out. */
 struct mm_slice mm_web_copy(struct mm_web_live *l, struct mm_slice text);
-/** Method and target are known: fill in what follows from them and from the fields. target is a copy. */
+/** Forget what was read of this side. */
+void mm_web_clear(struct mm_web_live *l, enum mm_dir side);
+
+/** Method and target are known: copy them, and fill in what follows from them and from the fields. */
 void mm_web_set_request(struct mm_dissect *d, struct mm_web_live *l, struct mm_slice method,
         struct mm_slice target);
+
+/** The longest body kept of a message with these fields, which is this side's of x; 0: none is. */
+size_t mm_web_keep_up_to(
+        const struct mm_web_exchange *x, const struct mm_web_message *m, enum mm_dir side);
 
 /** The header block of this side was read: is its body worth keeping? length: SIZE_MAX when not known. */
 bool mm_web_wants_body(struct mm_web_live *l, enum mm_dir side, size_t length);
@@ -118,6 +149,14 @@ void mm_web_finish_all(struct mm_dissect *d, struct mm_web_conn *conn);
 struct mm_slice mm_web_trim(struct mm_slice s);
 bool mm_web_is_word(struct mm_slice s, const char *word);
 struct mm_slice mm_web_media_type(const struct mm_web_message *m);
+
+/** What a body's media type says of it. */
+enum mm_web_interest {
+	MM_WEB_NO_INTEREST,
+	MM_WEB_OF_INTEREST, /* may bear a credential */
+	MM_WEB_PAGE,        /* the same where the request is of that kind: form_post */
+};
+enum mm_web_interest mm_web_interest(const struct mm_web_message *m);
 /** Method, path, host, user agent and client of the request. */
 void mm_web_put_request(struct mm_event *ev, const struct mm_web_exchange *x);
 

@@ -10,17 +10,18 @@
  * This file finds where messages end (section 6.3); reader.c reads them. Header blocks are messages to the engine, and so
  * are the pieces of bodies that are kept; all other bodies are measured and passed over, so that they cost nothing and nothing in
  * them is ever taken for a header. */
+#include "dissect/http2.h"
 #include "dissect/negotiate.h"
 #include "dissect/reader.h"
 
 enum {
 	CHUNK_LINE_MAX = 4096, /* octets of a chunk-size or trailer line */
 	PIECE_MAX = 64 * 1024, /* of a body that ends with its connection, at a time */
-	MESSAGE_MAX = MM_WEB_BODY_MAX + CHUNK_LINE_MAX,
 	CHUNK_DIGITS_MAX = 15, /* hexadecimal digits of a chunk-size that cannot overflow */
 	PIPELINE = 64,         /* requests without a response that are remembered */
 	TLS_HANDSHAKE = 0x16,  /* ContentType, RFC 8446 section 5.1 */
 	TLS_MAJOR = 0x03,
+	PREFACE_SURE = 7,     /* "PRI * H": no method takes '*' but OPTIONS */
 	STATUS_LINE_MIN = 12, /* "HTTP/1.1 200" */
 
 	/* Status codes, RFC 9110 section 15. */
@@ -58,6 +59,8 @@ struct http_state {
 	int64_t unasked_ns;     /* time of the last response that came without a request */
 	struct mm_negotiate negotiate;
 	struct mm_web_conn conn;
+	bool is_h2; /* from here on */
+	struct mm_h2 h2;
 };
 
 static bool is_digit(int b)
@@ -115,7 +118,9 @@ static bool http_probe(struct mm_slice head, enum mm_dir dir, enum mm_transport 
 
 static size_t http_resync(void *state, enum mm_dir dir, struct mm_slice avail)
 {
-	(void)state;
+	const struct http_state *st = state;
+	if (st->is_h2)
+		return mm_h2_resync(dir, avail);
 	for (size_t i = 0; i < avail.len; i = mm_find8(avail, i, '\n') + 1)
 		if (may_start(mm_first(mm_after(avail, i), MM_METHOD_MAX + 1), dir) &&
 		        starts_message(mm_after(avail, i), dir))
@@ -306,6 +311,26 @@ static struct mm_web_live *answered_by(struct mm_dissect *d, bool *head, bool *c
 	return l != NULL ? l : mm_web_begin(d, &st->conn, PIPELINE);
 }
 
+static bool is_h2c(const struct mm_web_message *m)
+{
+	struct mm_slice value;
+	return mm_web_header(m, "upgrade", 0, &value) && mm_web_is_word(value, "h2c");
+}
+
+/* The request that asked for it is answered in HTTP/2, RFC 7540 section 3.2. */
+static void go_on_as_h2(struct mm_dissect *d, struct mm_web_live *l)
+{
+	struct http_state *st = d->state;
+	for (unsigned i = 0; i < 2; i++)
+		st->dirs[i] = (struct http_dir){ .seen = true };
+	l->x.status = 0;
+	mm_web_clear(l, MM_TO_CLIENT);
+	mm_reader_end(l, MM_TO_SERVER);
+	mm_h2_upgrade(d, &st->h2, l);
+	finish_all(d, false);
+	st->is_h2 = true;
+}
+
 static void parse_response(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
@@ -322,6 +347,11 @@ static void parse_response(struct mm_dissect *d, struct mm_slice msg)
 	mm_reader_start(d, l, MM_TO_CLIENT, msg);
 	if (asked)
 		mm_negotiate_response(d, &st->negotiate, &l->x, st->n_responses++);
+	if (status == SWITCHING_PROTOCOLS && is_h2c(&l->x.response)) {
+		mm_negotiate_end(d, &st->negotiate);
+		go_on_as_h2(d, l);
+		return;
+	}
 	if (status == SWITCHING_PROTOCOLS || (connect && status < MULTIPLE_CHOICES)) {
 		st->quit = true;
 		mm_negotiate_end(d, &st->negotiate);
@@ -399,6 +429,10 @@ static void http_parse(struct mm_dissect *d, struct mm_slice msg)
 {
 	struct http_state *st = d->state;
 	struct http_dir *side = &st->dirs[d->dir];
+	if (st->is_h2) {
+		mm_h2_parse(d, &st->h2, msg);
+		return;
+	}
 	side->seen = true;
 	if (side->live != NULL && side->expect != EXPECT_HEADERS) {
 		parse_body(d, msg);
@@ -435,7 +469,6 @@ static size_t headers_end(struct mm_slice s, size_t *searched)
 static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, struct mm_slice avail)
 {
 	struct http_dir *side = &st->dirs[dir];
-	struct mm_slice preface = mm_slice_str("PRI * HTTP/2.0\r\n\r\n");
 	size_t n = 0;
 	if (side->searched > avail.len)
 		side->searched = 0;
@@ -450,6 +483,10 @@ static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, str
 			return (struct mm_frame){ MM_FRAME_MORE, 2 };
 		if (!side->seen && mm_at(avail, 0) == TLS_HANDSHAKE && mm_at(avail, 1) == TLS_MAJOR)
 			return (struct mm_frame){ MM_FRAME_QUIT, 0 };
+		if (dir == MM_TO_SERVER && avail.len >= PREFACE_SURE && mm_h2_is_preface(avail)) {
+			st->is_h2 = true; /* with prior knowledge, RFC 9113 section 3.3 */
+			return mm_h2_frame(&st->h2, dir, avail);
+		}
 		if (!may_start(avail, dir))
 			return (struct mm_frame){ MM_FRAME_LOST, 0 };
 	}
@@ -457,8 +494,6 @@ static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, str
 	if (n == 0 && avail.len < MM_WEB_HEADERS_MAX)
 		return (struct mm_frame){ MM_FRAME_MORE, 0 };
 	side->searched = 0;
-	if (mm_slice_eq(mm_first(avail, n), preface)) /* HTTP/2, RFC 9113 section 3.4 */
-		return (struct mm_frame){ MM_FRAME_QUIT, 0 };
 	if (n == 0)
 		st->n_too_long++;
 	if (n == 0 || !is_start_line(mm_reader_line(mm_first(avail, n)), dir))
@@ -535,6 +570,8 @@ static struct mm_frame http_frame(void *state, enum mm_dir dir, struct mm_slice 
 	struct http_dir *side = &st->dirs[dir];
 	if (st->quit)
 		return (struct mm_frame){ MM_FRAME_QUIT, 0 };
+	if (st->is_h2)
+		return mm_h2_frame(&st->h2, dir, avail);
 	if (side->expect == EXPECT_HEADERS)
 		return frame_headers(st, dir, avail);
 	if (side->live == NULL && side->expect == EXPECT_BODY) {
@@ -557,6 +594,10 @@ static void http_gap(struct mm_dissect *d)
 {
 	struct http_state *st = d->state;
 	struct http_dir *side = &st->dirs[d->dir];
+	if (st->is_h2) {
+		mm_h2_gap(d, &st->h2);
+		return;
+	}
 	if (side->body != SIZE_MAX || side->expect != EXPECT_BODY)
 		side->expect = EXPECT_HEADERS;
 	side->searched = 0;
@@ -568,6 +609,7 @@ static void http_end(struct mm_dissect *d)
 	struct http_state *st = d->state;
 	mm_negotiate_end(d, &st->negotiate);
 	finish_all(d, true);
+	mm_h2_end(d, &st->h2);
 	mm_web_stats(d->web)->n_limit_headers += st->n_too_long;
 	st->n_too_long = 0;
 }
@@ -588,7 +630,7 @@ const struct mm_dissector mm_http = {
 	.attrs = mm_web_attrs,
 	.n_attrs = MM_WEB_N_ATTRS,
 	.state_size = sizeof(struct http_state),
-	.message_max = MESSAGE_MAX,
+	.message_max = MM_H2_MESSAGE_MAX,
 	.probe = http_probe,
 	.frame = http_frame,
 	.resync = http_resync,

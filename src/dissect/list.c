@@ -4,7 +4,7 @@
 #include "dissect/krb5.h"
 #include "dissect/oauth.h"
 
-extern const struct mm_dissector mm_dcerpc, mm_http, mm_kpasswd, mm_ldap, mm_smb2;
+extern const struct mm_dissector mm_dcerpc, mm_http, mm_http2, mm_kpasswd, mm_ldap, mm_smb2;
 
 const struct mm_dissector *const mm_dissectors[] = {
 	&mm_kerberos,
@@ -12,6 +12,7 @@ const struct mm_dissector *const mm_dissectors[] = {
 	&mm_smb2,
 	&mm_ldap,
 	&mm_http,
+	&mm_http2,
 	&mm_dcerpc,
 	&mm_oauth,
 	NULL,

@@ -85,6 +85,11 @@ static bool find_token(const struct mm_web_message *m, const char *name, struct 
 	return false;
 }
 
+static const char *request_field(bool proxy)
+{
+	return proxy ? "proxy-authorization" : "authorization";
+}
+
 static void request_token(struct mm_dissect *d, struct mm_negotiate *n,
         const struct mm_web_exchange *x, uint32_t order, bool proxy, bool answered)
 {
@@ -116,8 +121,10 @@ static void request_token(struct mm_dissect *d, struct mm_negotiate *n,
 void mm_negotiate_request(struct mm_dissect *d, struct mm_negotiate *n,
         const struct mm_web_exchange *x, uint32_t order, bool answered)
 {
+	struct mm_slice value;
 	for (unsigned proxy = 0; proxy < 2; proxy++)
-		request_token(d, n, x, order, proxy != 0, answered);
+		if (mm_web_header(&x->request, request_field(proxy != 0), 0, &value))
+			request_token(d, n, x, order, proxy != 0, answered);
 }
 
 /* Answers that a server may give before it has looked at the ticket: redirections, requests that are broken or too

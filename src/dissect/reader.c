@@ -155,8 +155,7 @@ static int on_request(htp_tx_t *tx)
 	r->done = true;
 	r->live->x.version = version_of(tx->request_protocol_number);
 	add_fields(r, tx->request_headers);
-	mm_web_set_request(r->d, r->live, mm_web_copy(r->live, text_of(tx->request_method)),
-	        mm_web_copy(r->live, text_of(tx->request_uri)));
+	mm_web_set_request(r->d, r->live, text_of(tx->request_method), text_of(tx->request_uri));
 	return HTP_OK;
 }
 
@@ -253,41 +252,68 @@ static bool is_long(struct mm_slice block)
 	return n > READER_LINES;
 }
 
-/* What libhtp does not take is read in its stead, as far as that goes. */
-static void read_raw(
-        struct mm_dissect *d, struct mm_web_live *l, enum mm_dir side, struct mm_slice block)
+/* Fields that bear credentials, or challenge for them. */
+static bool bears(const struct mm_web_message *m, enum mm_dir side)
 {
-	struct mm_web_field fields[MM_WEB_FIELDS_MAX + 1];
+	static const char *const names[2][5] = {
+		{ "authorization", "proxy-authorization", "dpop", NULL },
+		{ "www-authenticate", "proxy-authenticate", "location", "authentication-info",
+		        NULL },
+	};
+	struct mm_slice value;
+	for (size_t i = 0; names[side][i] != NULL; i++)
+		if (mm_web_header(m, names[side][i], 0, &value))
+			return true;
+	return false;
+}
+
+/* What libhtp is not given, or does not take. */
+static void read_raw(struct mm_dissect *d, struct mm_web_live *l, enum mm_dir side,
+        struct mm_slice block, const struct mm_web_message *m)
+{
 	struct mm_slice line = mm_reader_line(block), method, target;
-	unsigned minor = 0;
-	mm_web_stats(l->web)->n_limit_headers++;
-	mm_web_add_fields(l, side, fields, raw_fields(block, NULL, fields, 0));
-	if (side == MM_TO_CLIENT || !mm_reader_request_line(line, &method, &target, &minor))
+	unsigned minor = 1;
+	mm_web_add_fields(l, side, m->fields, m->n_fields);
+	if (side == MM_TO_SERVER) {
+		if (mm_reader_request_line(line, &method, &target, &minor))
+			mm_web_set_request(d, l, method, target);
+	} else if (l->x.request.flags != 0) {
 		return;
+	} else {
+		(void)mm_reader_status(line, &minor);
+	}
 	l->x.version = minor == 0 ? MM_WEB_HTTP_1_0 : MM_WEB_HTTP_1_1;
-	mm_web_set_request(d, l, mm_web_copy(l, method), mm_web_copy(l, target));
 }
 
 void mm_reader_start(
         struct mm_dissect *d, struct mm_web_live *l, enum mm_dir side, struct mm_slice block)
 {
+	struct mm_web_field fields[MM_WEB_FIELDS_MAX + 1];
+	struct mm_web_message m = { .fields = fields };
 	unsigned minor;
-	struct reader *r = is_long(block) ? NULL : reader_new(l, side);
+	m.n_fields = raw_fields(block, NULL, fields, 0);
+	for (size_t i = 0; i < m.n_fields; i++)
+		m.names |= mm_web_name_bit(fields[i].name);
 	if (side == MM_TO_CLIENT)
 		l->x.status = mm_reader_status(mm_reader_line(block), &minor);
-	if (r == NULL) {
-		read_raw(d, l, side, block);
+	if (!bears(&m, side) && mm_web_keep_up_to(&l->x, &m, side) == 0) {
+		read_raw(d, l, side, block, &m);
 		return;
 	}
-	r->d = d;
-	r->block = block;
-	feed(r, block);
-	r->d = NULL;
-	r->block = mm_first(block, 0);
-	if (!r->done) {
-		r->done = true;
-		read_raw(d, l, side, block);
+	struct reader *r = is_long(block) ? NULL : reader_new(l, side);
+	if (r != NULL) {
+		r->d = d;
+		r->block = block;
+		feed(r, block);
+		r->d = NULL;
+		r->block = mm_first(block, 0);
 	}
+	if (r != NULL && r->done)
+		return;
+	mm_web_stats(l->web)->n_limit_headers++;
+	if (r != NULL)
+		r->done = true;
+	read_raw(d, l, side, block, &m);
 }
 
 void mm_reader_body(struct mm_web_live *l, enum mm_dir side, struct mm_slice part)

@@ -1,11 +1,16 @@
 /* HTTP/1 messages, read by libhtp: the start line, header fields, and bodies without their transfer coding.
  *
- * http.c finds where messages end, as bulk must be passed over without being read, and gives libhtp one header block,
- * with the body that follows if it is kept. A parser lives no longer than its message, so that a
- * connection that waits holds none, and what one message does to it no other feels.
- * Two things are done beside it. libhtp joins fields of one name by commas, which Set-Cookie and Cookie do not bear
- * (RFC 9110 section 5.3): those are taken apart again. And as it looks through all fields for each new one, a block of more than
- * READER_LINES lines is not given to it. */
+ * http.c finds where messages end, as bulk must be passed over without being read, and libhtp gets one header block, with
+ * the body that follows if it is kept. A parser lives no longer than its message, so that a connection that waits holds
+ * none, and what one message does to it no other feels.
+ *
+ * Three things are done beside it:
+ * - Only messages that bear credentials by their fields, or a body that is kept, are given to it. It takes 3 us for a plain
+ *   request and its answer, which is half as much again as all else that is done with an office network's packets; the fields of all
+ *   others are read here, a tenth of that.
+ * - It joins fields of one name by commas, which Set-Cookie and Cookie do not bear (RFC 9110 section 5.3): those are taken
+ *   from the block itself.
+ * - It looks through all fields for each new one: a block of more than READER_LINES lines is not given to it. */
 #ifndef MM_DISSECT_READER_H
 #define MM_DISSECT_READER_H
 

@@ -42,21 +42,30 @@ struct mm_slice mm_web_trim(struct mm_slice s)
 
 bool mm_web_is_word(struct mm_slice s, const char *word)
 {
-	return mm_str_ieq(
-	        (struct mm_str){ (const char *)s.p, s.len }, (struct mm_str){ word, strlen(word) });
+	size_t n = strlen(word);
+	return s.len == n &&
+	       mm_str_ieq((struct mm_str){ (const char *)s.p, s.len }, (struct mm_str){ word, n });
 }
 
 static bool ends_in(struct mm_slice s, const char *word)
 {
 	size_t n = strlen(word);
-	return s.len > n && mm_web_is_word(mm_after(s, s.len - n), word);
+	return s.len > n && mm_at(s, s.len - n) == *word &&
+	       mm_web_is_word(mm_after(s, s.len - n), word);
 }
 
 bool mm_web_header(
         const struct mm_web_message *m, const char *lower_name, size_t nth, struct mm_slice *value)
 {
+	struct mm_str want = { lower_name, strlen(lower_name) };
+	if (m->names != 0 && (m->names & mm_web_name_bit(mm_str_slice(want))) == 0)
+		return false;
 	for (size_t i = 0; i < m->n_fields; i++) {
-		if (!mm_web_is_word(m->fields[i].name, lower_name) || nth-- != 0)
+		struct mm_slice name = m->fields[i].name;
+		/* Most differ in length or in the first letter. */
+		if (name.len != want.len || (mm_at(name, 0) | 0x20) != *lower_name ||
+		        !mm_str_ieq((struct mm_str){ (const char *)name.p, name.len }, want) ||
+		        nth-- != 0)
 			continue;
 		*value = m->fields[i].value;
 		return true;
@@ -77,22 +86,49 @@ bool mm_web_is_type(const struct mm_web_message *m, const char *type)
 	return mm_web_is_word(mm_web_media_type(m), type);
 }
 
+static bool is_json(struct mm_slice type)
+{
+	return mm_web_is_word(type, "application/json") || ends_in(type, "+json");
+}
+
+static bool is_form(struct mm_slice type)
+{
+	return mm_web_is_word(type, "application/x-www-form-urlencoded");
+}
+
+static bool is_xml(struct mm_slice type)
+{
+	return mm_web_is_word(type, "text/xml") || mm_web_is_word(type, "application/xml") ||
+	       (ends_in(type, "+xml") && !mm_web_is_word(mm_first(type, 6), "image/"));
+}
+
 bool mm_web_is_json(const struct mm_web_message *m)
 {
-	struct mm_slice type = mm_web_media_type(m);
-	return mm_web_is_word(type, "application/json") || ends_in(type, "+json");
+	return is_json(mm_web_media_type(m));
 }
 
 bool mm_web_is_form(const struct mm_web_message *m)
 {
-	return mm_web_is_type(m, "application/x-www-form-urlencoded");
+	return is_form(mm_web_media_type(m));
 }
 
 bool mm_web_is_xml(const struct mm_web_message *m)
 {
+	return is_xml(mm_web_media_type(m));
+}
+
+enum mm_web_interest mm_web_interest(const struct mm_web_message *m)
+{
 	struct mm_slice type = mm_web_media_type(m);
-	return mm_web_is_word(type, "text/xml") || mm_web_is_word(type, "application/xml") ||
-	       (ends_in(type, "+xml") && !mm_web_is_word(mm_first(type, 6), "image/"));
+	if (type.len == 0 || (mm_at(type, 0) | 0x20) == 'i') /* image/... */
+		return MM_WEB_NO_INTEREST;
+	if (mm_web_is_word(type, "text/html") || mm_web_is_word(type, "application/xhtml+xml"))
+		return MM_WEB_PAGE;
+	if (is_json(type) || is_form(type) || is_xml(type) || ends_in(type, "+jwt") ||
+	        mm_web_is_word(type, "application/jwt") ||
+	        mm_web_is_word(type, "application/kerberos"))
+		return MM_WEB_OF_INTEREST;
+	return MM_WEB_NO_INTEREST;
 }
 
 bool mm_web_scheme(struct mm_slice value, const char *scheme, struct mm_slice *rest)

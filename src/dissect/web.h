@@ -59,6 +59,7 @@ struct mm_web_message {
 	const struct mm_web_field
 	        *fields; /* in order, trailers at the end; no pseudo-header fields */
 	size_t n_fields;
+	uint64_t names;       /* a sieve of their names, by mm_web_name_bit(); 0: not made */
 	struct mm_slice body; /* decoded; empty when it is not kept */
 	uint32_t flags;       /* MM_WEB_* */
 	struct mm_pkt first,
@@ -81,6 +82,12 @@ struct mm_web_exchange {
 	struct mm_addr client; /* whom a trusted proxy names, else the flow's client */
 	bool forwarded;        /* client was named by a trusted proxy */
 };
+
+/** Its bit in a sieve: most names that are not there are told by it. */
+static inline uint64_t mm_web_name_bit(struct mm_slice name)
+{
+	return UINT64_C(1) << ((name.len * 7 + ((unsigned)mm_at(name, 0) | 0x20)) & 63);
+}
 
 /** The exchange is complete: called by http.c and http2.c once for each. */
 void mm_web_exchange(struct mm_dissect *d, struct mm_web_exchange *x);

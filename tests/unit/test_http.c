@@ -299,7 +299,8 @@ static void test_upgrade(void **unused)
 	finish(&d);
 	d = start();
 	fake_stream(&d, MM_TO_SERVER, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-	assert_true(fake.quit);
+	assert_false(fake.quit);
+	assert_int_equal(mm_http.frame(d.state, MM_TO_SERVER, BYTES("\0\0\6\4\0\0\0\0\0")).n, 15);
 	finish(&d);
 	d = start();
 	assert_int_equal(mm_http.frame(d.state, MM_TO_SERVER, BYTES("\x16")).n, 2);
