@@ -20,6 +20,7 @@ struct mm_flow_config {
 	int64_t gap_patience_ns; /* packets may change places by as much; twice as long a hole that was
 	                            acknowledged may still be filled. Default 150 ms */
 	int64_t copy_window_ns; /* a datagram like one before it by at most this is its copy; default 50 ms */
+	struct mm_dissect_conf dissect;
 	bool ndpi; /* ask nDPI about flows that ports and probe() do not tell; default yes */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
@@ -60,6 +61,9 @@ struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_asked;      /* questions to nDPI */
 	uint64_t n_hints;      /* answers that named a protocol of ours */
 	uint64_t n_hints_refused; /* of these, those whose dissector found no message */
+	uint64_t n_inner;         /* streams found inside others */
+	uint64_t n_inner_unread;  /* of these, those that no dissector knew */
+	uint64_t n_inner_limit;   /* not read for want of room, or too deep inside */
 	/* Flows that no dissector had, by what they were held to be. */
 	uint64_t n_unread[MM_FLOW_NAMES];
 };
