@@ -3,7 +3,7 @@
 
 #include "dissect/krb5.h"
 
-extern const struct mm_dissector mm_dcerpc, mm_http, mm_kpasswd, mm_ldap, mm_smb2;
+extern const struct mm_dissector mm_dcerpc, mm_http, mm_kpasswd, mm_ldap, mm_smb2, mm_tls;
 
 const struct mm_dissector *const mm_dissectors[] = {
 	&mm_kerberos,
@@ -12,5 +12,6 @@ const struct mm_dissector *const mm_dissectors[] = {
 	&mm_ldap,
 	&mm_http,
 	&mm_dcerpc,
+	&mm_tls,
 	NULL,
 };

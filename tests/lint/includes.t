@@ -9,14 +9,14 @@ base      base
 capture   base capture
 decode    base capture decode
 event     base event
-dissect   base event dissect
-flow      base capture decode event dissect flow
+dissect   base event keys dissect
+flow      base capture decode event keys dissect flow
 keys      base event keys
 ledger    base event ledger
 score     base event ledger score
 detect    base event ledger score detect
 state     base event ledger score detect state
-output    base capture decode event dissect flow ledger score detect output
+output    base capture decode event keys dissect flow ledger score detect output
 conf      base score conf
 priv      base priv
 '
