@@ -22,9 +22,12 @@
 #include "crew.h"
 #include "detect/detect.h"
 #include "dissect/dissect.h"
+#include "keys/keylog.h"
 #include "keys/tell.h"
+#include "keys/tls.h"
 #include "ledger/ledger.h"
 #include "mintmark/mintmark.h"
+#include "output/blind.h"
 #include "output/metrics.h"
 #include "output/output.h"
 #include "priv/priv.h"
@@ -57,6 +60,14 @@ struct confinement {
 	size_t state;                 /* and that of the snapshot */
 	size_t n_outputs;
 	char words[MM_CONFINE_WORDS];
+};
+
+/* The key log that is followed, and where secrets come from. */
+struct keys {
+	struct mm_keylog *log; /* NULL: none */
+	int fd;                /* of the operator's file; negative: none */
+	off_t at;              /* bytes read of it */
+	int64_t *latest_ns;    /* by capture: of its packets */
 };
 
 /* A connection made up for mintmark_feed_stream: next sequence number of each direction. */
@@ -102,6 +113,9 @@ struct mintmark {
 	struct mm_crew *crew;
 	struct mm_ledger *ledger;
 	struct mm_detect detect;
+	struct mm_blind_table blind;
+	struct keys keys;
+	struct secrets_of *secrets_of; /* by source */
 	struct mm_buf json;
 	uint64_t n_events, n_packets, n_fed;
 	int64_t fed_ns;
@@ -166,6 +180,7 @@ struct mintmark *mintmark_new(void)
 		return NULL;
 	mm_config_init(&m->config);
 	m->state_dir = -1;
+	m->keys.fd = -1;
 	init_words(m);
 	/* Against floods of colliding keys only: no output depends on it. */
 	if (getrandom(&m->key, sizeof m->key, 0) != (ssize_t)sizeof m->key ||
@@ -176,6 +191,7 @@ struct mintmark *mintmark_new(void)
 	}
 	mm_json_init(m->key.k0);
 	mm_jwk_init();
+	mm_blind_init(&m->blind, &m->key);
 	return m;
 }
 
@@ -189,6 +205,12 @@ void mintmark_free(struct mintmark *m)
 		free(m->outputs[i].path);
 	}
 	mm_monitor_stop(m->confinement.monitor);
+	mm_keylog_free(m->keys.log);
+	if (m->keys.fd >= 0)
+		close(m->keys.fd);
+	free(m->keys.latest_ns);
+	free(m->secrets_of);
+	mm_blind_done(&m->blind);
 	mm_detect_done(&m->detect);
 	mm_ledger_free(m->ledger);
 	mm_merge_free(m->merge);
@@ -746,6 +768,10 @@ static int analyse(void *arg, struct mm_event *ev)
 {
 	struct mintmark *m = arg;
 	struct mm_look look;
+	if (ev->kind == MM_EV_BLIND) {
+		mm_blind_note(&m->blind, ev);
+		return MM_OK;
+	}
 	mm_tokens_prepare(m->ledger, ev);
 	mm_ledger_present(m->ledger, ev, &look);
 	enrich(m, ev, &look);
@@ -895,12 +921,104 @@ static void reopen_outputs(struct mintmark *m)
 	}
 }
 
+/* --- keys ------------------------------------------------------------------------------------------ */
+
+/* What the operator's file has more than it had. False when it can not be read. */
+static bool follow_keylog(struct mintmark *m)
+{
+	struct keys *k = &m->keys;
+	char piece[16384];
+	struct stat st;
+	ssize_t n = 0;
+	if (k->fd < 0)
+		return true;
+	bool regular = fstat(k->fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (regular && st.st_size < k->at) /* it was begun anew */
+		k->at = 0;
+	while ((n = regular ? pread(k->fd, piece, sizeof piece, k->at)
+	                    : read(k->fd, piece, sizeof piece)) > 0) {
+		mm_keylog_feed(k->log, mm_slice(piece, (size_t)n));
+		k->at += n;
+	}
+	explicit_bzero(piece, sizeof piece);
+	return n == 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* A capture's own, in a block between two packets. */
+struct secrets_of {
+	struct mintmark *m;
+	struct mm_source *source;
+};
+
+static void take_secrets(void *arg, uint32_t type, struct mm_slice secrets)
+{
+	enum { TLS_KEY_LOG = 0x544c534b }; /* draft-ietf-opsawg-pcapng section 4.7 */
+	const struct secrets_of *of = arg;
+	struct mintmark *m = of->m;
+	if (type != TLS_KEY_LOG || m->keys.log == NULL)
+		return;
+	/* What the merge gives from now on is later than all that it gave of this capture. */
+	const struct mm_key_since since = { .file = of->source->file,
+		.number = of->source->n_packets,
+		.time_ns = m->keys.latest_ns[of->source->file] };
+	mm_keylog_read(m->keys.log, secrets, &since);
+}
+
+static int listen_for_secrets(struct mintmark *m)
+{
+	m->keys.latest_ns = calloc(m->files.n + 1, sizeof *m->keys.latest_ns);
+	m->secrets_of = calloc(m->n_sources + 1, sizeof *m->secrets_of);
+	if (m->keys.latest_ns == NULL || m->secrets_of == NULL)
+		return fail(m, MM_ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < m->files.n; i++)
+		m->keys.latest_ns[i] = INT64_MIN;
+	for (size_t i = 0; i < m->n_sources; i++) {
+		m->secrets_of[i] = (struct secrets_of){ m, m->sources[i] };
+		mm_source_on_secrets(m->sources[i], take_secrets, &m->secrets_of[i]);
+	}
+	return MM_OK;
+}
+
+/* Can any of the captures hold secrets? Other formats have no place for them. */
+static bool may_hold_secrets(const struct mintmark *m)
+{
+	for (size_t i = 0; i < m->n_sources; i++)
+		if (strcmp(m->sources[i]->ops->name, "pcapng") == 0)
+			return true;
+	return false;
+}
+
+/* Before the sandbox closes. */
+static int open_keys(struct mintmark *m)
+{
+	const char *path = m->config.keylog;
+	bool inside = may_hold_secrets(m);
+	struct keys *k = &m->keys;
+	if (path == NULL && !inside)
+		return MM_OK;
+	int r = mm_keylog_new(&m->key, m->config.keys_max, m->live, &k->log);
+	if (r != MM_OK)
+		return fail(m, r, "out of memory");
+	mm_tls_warm();
+	if (path != NULL && (k->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
+		return fail(m, MM_ERR_IO, "%s: %s", path, strerror(errno));
+	if (!follow_keylog(m))
+		return fail(m, MM_ERR_IO, "%s: %s", path, strerror(errno));
+	if (!m->live)
+		mm_keylog_feed(k->log, mm_slice_str("\n")); /* the last line's end */
+	if (m->live || inside)
+		mm_keylog_expect(k->log);
+	return inside ? listen_for_secrets(m) : MM_OK;
+}
+
 /* The next packet of all captures, for the crew. */
 static int read_packet(void *arg, struct mm_packet *out)
 {
 	struct mintmark *m = arg;
 	if (m->stop || m->pause || mm_merge_next(m->merge, out) <= 0)
 		return 0;
+	if (m->keys.latest_ns != NULL && out->time_ns > m->keys.latest_ns[out->id.file])
+		m->keys.latest_ns[out->id.file] = out->time_ns;
 	if (m->on_progress != NULL && ++m->n_packets % PROGRESS_PACKETS == 0)
 		progress(m, out);
 	return 1;
@@ -925,6 +1043,7 @@ static bool housekeeping(void *arg, int64_t wall_ns)
 		mm_detect_tell_all(&m->detect);
 	}
 	save_live(m, wall_ns);
+	(void)follow_keylog(m);
 	if (m->on_progress != NULL) {
 		struct mintmark_progress p = { .time_ns = wall_ns };
 		pthread_mutex_lock(&m->words);
@@ -1056,6 +1175,10 @@ static int new_stages(struct mintmark *m)
 	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK) ||
 	        (r = read_keys(m)) != MM_OK)
 		return r;
+	if ((r = open_keys(m)) != MM_OK)
+		return r;
+	crew.flow.dissect.keylog = m->keys.log;
+	crew.flow.dissect.tls_events = c->tls_events;
 	if (m->live && (r = open_lives(m, &crew)) != MM_OK)
 		return r;
 	if ((r = give_up(m)) != MM_OK) {
@@ -1201,6 +1324,7 @@ static int report(struct mintmark *m, struct mm_finding **findings, size_t n)
 		.n_events_refused = stats.n_events_refused,
 		.n_sensor_lost = stats.n_dropped + stats.n_interface,
 		.n_findings_evicted = m->detect.n_dropped,
+		.blind = &m->blind,
 		.first_ns = stats.first_ns,
 		.last_ns = stats.now_ns,
 		.text_band = (enum mm_band)m->config.output_min_band };

@@ -82,6 +82,12 @@ const struct mm_option mm_options[] = {
 		"threads that share the work; 0: everything on one; auto: one per core where interfaces are watched, 0 for captures", MM_RESTART },
 	{ "engine.merge_hold", MM_OPTION_MILLIS, AT(merge_hold_ms), 0, 10000, "600",
 		"milliseconds of packet time that events wait to be put in order; or 4 times flow.gap_patience if that is more", MM_RESTART },
+	{ "keys.keylog", MM_OPTION_TEXT, AT(keylog), 0, 0, NULL,
+		"key log of TLS connections (SSLKEYLOGFILE), read at the start and followed while interfaces are watched", MM_RESTART },
+	{ "keys.max", MM_OPTION_COUNT, AT(keys_max), 16, MAX_COUNT, "262144",
+		"secrets of TLS connections held at a time; about 128 bytes each", MM_RESTART },
+	{ "tls.events", MM_OPTION_CHOICE, AT(tls_events), 0, 0, "auto",
+		"an event for each TLS handshake: auto: of connections that were decrypted; yes: of all; no", MM_RESTART },
 	{ "state.dir", MM_OPTION_TEXT, AT(state_dir), 0, 0, NULL,
 		"directory in which what was learnt is kept from run to run", MM_RESTART },
 	{ "state.interval", MM_OPTION_SECONDS, AT(state_interval_s), 1, 86400, "1m",
@@ -139,6 +145,20 @@ static bool clock_name(const char *text, int64_t *out)
 	return false;
 }
 
+/* In the order of mm_dissect_conf.tls_events. */
+static const char *const choice_names[] = { "auto", "yes", "no" };
+
+static bool choice(const char *text, int64_t *out)
+{
+	for (size_t i = 0; i < sizeof choice_names / sizeof choice_names[0]; i++) {
+		if (strcmp(text, choice_names[i]) == 0) {
+			*out = (int64_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool boolean(const char *text, int64_t *out)
 {
 	*out = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0 || strcmp(text, "on") == 0;
@@ -179,6 +199,8 @@ static bool parse(const struct mm_option *o, const char *text, int64_t *out)
 		return band(text, out);
 	case MM_OPTION_BOOL:
 		return boolean(text, out);
+	case MM_OPTION_CHOICE:
+		return choice(text, out);
 	case MM_OPTION_CLOCK:
 		return clock_name(text, out);
 	}
@@ -524,6 +546,9 @@ void mm_option_print(const struct mm_option *o, const struct mm_config *config, 
 	case MM_OPTION_BOOL:
 		fputs(value_of(o, config) != 0 ? "yes" : "no", stream);
 		break;
+	case MM_OPTION_CHOICE:
+		fputs(choice_names[value_of(o, config)], stream);
+		break;
 	case MM_OPTION_CLOCK:
 		fputs(clock_names[value_of(o, config)], stream);
 		break;
@@ -535,7 +560,7 @@ const char *mm_option_type_name(enum mm_option_type type)
 	static const char *const names[] = { "text", "count", "size (K, M, G)",
 		"time (s, m, h, d) in seconds", "number of milliseconds",
 		"time (2026-01-31T12:00:00Z) in seconds since 1970",
-		"band (low, medium, high, critical)", "yes or no",
+		"band (low, medium, high, critical)", "yes or no", "auto, yes or no",
 		"clock (host, adapter, adapter_unsynced)", "count, or auto" };
 	return names[type];
 }

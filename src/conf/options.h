@@ -27,6 +27,9 @@ enum mm_origin {
 struct mm_config {
 	uint8_t origins[MM_OPTIONS_MAX]; /* enum mm_origin, by row of the table */
 	char *filter;                    /* owned; NULL: none */
+	char *keylog;                    /* owned; NULL: none */
+	uint64_t keys_max;
+	uint64_t tls_events; /* auto, yes, no: 0, 1, 2 */
 	uint64_t capture_ring_b, capture_snaplen_b, capture_promiscuous, capture_timestamps;
 	uint64_t flow_max, flow_tracked, flow_buffer_b, flow_buffer_total_b;
 	int64_t flow_udp_timeout_s, flow_tcp_timeout_s, flow_gap_patience_ms, flow_copy_window_ms;
@@ -60,6 +63,7 @@ enum mm_option_type {
 	MM_OPTION_TIME, /* 2026-01-31T12:00:00Z, or seconds since 1970 */
 	MM_OPTION_BAND,
 	MM_OPTION_BOOL,
+	MM_OPTION_CHOICE,  /* auto, yes, no: 0, 1, 2 */
 	MM_OPTION_CLOCK,   /* host, adapter, adapter_unsynced: 0, 1, 2 */
 	MM_OPTION_THREADS, /* a count, or auto */
 };

@@ -8,6 +8,14 @@
  * other direction, parse() completes the same event (kind ISSUE, the ticket's fingerprint) and gives it away
  * with mm_dissect_emit(). Had the flow ended first, end() would have emitted it with outcome unknown.
  *
+ * A carrier may hold another stream. tls.parse() gets a record, decrypts it, and hands what was in it back with
+ * mm_dissect_inner(): bytes of the inner stream of that direction. The engine keeps a layer for them, finds out who
+ * reads it as it does for a flow (a name that the carrier gave, else probe()), and runs the same framing loop there, so
+ * that http.parse() gets a whole request whose packets and times are those of the records that brought it. Where
+ * nobody reads it, mm_dissect_inner() says so, and the carrier need not go on. LDAP's StartTLS works the other
+ * way: after the server's consent ldap calls mm_dissect_become(), and the bytes that follow are tls's. Layers end from
+ * the innermost outwards.
+ *
  * A dissector does no I/O, reads no clock, has no globals but const tables and keeps nothing but the
  * state the engine allots to the flow (zeroed at the start). It never sees part of a message: what is
  * short inside a whole message is malformed, and what was read before that is still emitted. */
@@ -53,8 +61,40 @@ struct mm_flow_info {
 	struct mm_path path; /* of its first packet with payload */
 };
 
+/** What is known of the TLS connection that a layer is inside of; in memory of the carrier, for as long as that is. */
+struct mm_tls_seen {
+	uint16_t
+	        version; /* as on the wire: 0x0303 is TLS 1.2, RFC 8446 section 4.2.1; 0: not known */
+	struct mm_slice
+	        server_name; /* what the client asked for, RFC 6066 section 3; empty: nothing */
+	bool has_client_cert;
+	uint8_t client_cert_x5t[32]; /* SHA-256 of the client's certificate, RFC 8705 section 3.1 */
+};
+
+struct mm_keylog;
+
+/** What the operator wants of the dissectors; the same for all flows. */
+struct mm_dissect_conf {
+	const struct mm_keylog *keylog; /* secrets of TLS connections; NULL: none */
+	enum {
+		MM_TLS_EVENTS_AUTO, /* where there are keys */
+		MM_TLS_EVENTS_YES,
+		MM_TLS_EVENTS_NO,
+	} tls_events;
+};
+
 struct mm_dissector;
 struct mm_web;
+struct mm_dissect;
+
+/* What the engine does for a carrier; called through mm_dissect_inner() and its kin. */
+struct mm_inner_ops {
+	bool (*bytes)(struct mm_dissect *d, struct mm_slice bytes);
+	void (*gap)(struct mm_dissect *d);
+	void (*name)(struct mm_dissect *d, const char *name);
+	void (*become)(struct mm_dissect *d, const char *name);
+	void (*dress)(struct mm_dissect *d, struct mm_event *ev);
+};
 
 /** What parse() and end() are told, and the way to give events away. */
 struct mm_dissect {
@@ -72,6 +112,11 @@ struct mm_dissect {
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event */
 	void *sink;
 	struct mm_web *web; /* dissect/exchange.h: the worker's, for dissectors of HTTP */
+	const struct mm_dissect_conf *conf; /* NULL: nothing is wanted */
+	const struct mm_tls_seen
+	        *tls; /* of the connection that this is inside of; NULL: in clear */
+	const struct mm_inner_ops *inner; /* NULL: inner streams are not read */
+	void *layer;                      /* the engine's, for inner */
 };
 
 /** A dissector: a const struct, listed once in dissect/list.c. */
@@ -109,8 +154,19 @@ struct mm_dissector {
 	 * them. NULL: nothing to forget. */
 	void (*gap)(struct mm_dissect *d);
 
-	/** The flow ends: emit or free what state holds. NULL when state owns nothing. */
+	/** The flow ends: emit or free what state holds. NULL when state owns nothing. No bytes of an inner stream are taken
+	 * any more: its layer ended before. */
 	void (*end)(struct mm_dissect *d);
+
+	/** Give back memory that state owns besides events: the last call, after end() or where a run is broken off in its
+	 * place. NULL: there is none. */
+	void (*done)(void *state);
+
+	/** Put what this carrier knows into an event that is made inside of it. NULL: nothing. */
+	void (*dress)(const void *state, struct mm_event *ev);
+
+	/** What a layer inside this carrier is told as d->tls. NULL: it is not TLS. */
+	const struct mm_tls_seen *(*seen)(const void *state);
 };
 
 /** All dissectors, ended by NULL. */
@@ -133,6 +189,21 @@ static inline struct mm_id mm_dissect_id(const struct mm_dissect *d, struct mm_s
 
 /** Give the event away. */
 void mm_dissect_emit(struct mm_dissect *d, struct mm_event *ev);
+
+/** The message brought these bytes of the inner stream of d->dir; they are read before this returns. Their packets and
+ * time are the message's. False when nobody reads the inner stream, now or later; bytes are then not needed. */
+bool mm_dissect_inner(struct mm_dissect *d, struct mm_slice bytes);
+
+/** Bytes of d->dir's inner stream were lost after those handed over last. */
+void mm_dissect_inner_gap(struct mm_dissect *d);
+
+/** Before the first bytes: which dissector is likely to read them, by its name or an ALPN protocol ID (RFC 7301). One that
+ * is not known says nothing; where its first bytes do not fit, others are asked. */
+void mm_dissect_inner_name(struct mm_dissect *d, const char *name);
+
+/** From the byte after this message on, both directions are read by the dissector of this name; NULL: by whoever knows
+ * their first bytes. The present one ends when parse() returns. Not in end() or gap(). */
+void mm_dissect_become(struct mm_dissect *d, const char *name);
 
 /** Free an event that will not be emitted; accepts NULL. */
 void mm_dissect_drop(struct mm_dissect *d, struct mm_event *ev);

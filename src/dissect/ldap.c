@@ -18,7 +18,7 @@
  *		serverSaslCreds    [7] OCTET STRING OPTIONAL }
  *
  * All other operations are passed over by their length. So are the SASL buffers (RFC 4422 section 3.7) that
- * follow a bind with a security layer, and a flow is left alone once StartTLS has hidden it. */
+ * follow a bind with a security layer. After StartTLS the flow is TLS's. */
 #include "base/der.h"
 #include "dissect/gss.h"
 
@@ -89,7 +89,6 @@ struct ldap_bind {
 };
 
 struct ldap_state {
-	bool quit;
 	bool layered; /* a bind may have installed a security layer */
 	bool seen[2];
 	bool starttls; /* asked for, with this messageID */
@@ -230,8 +229,6 @@ static struct mm_frame ldap_frame(void *state, enum mm_dir dir, struct mm_slice 
 {
 	struct ldap_state *st = state;
 	st->seen[dir] = true;
-	if (st->quit)
-		return (struct mm_frame){ MM_FRAME_QUIT, 0 };
 	if (mm_at(avail, 0) == SASL_FIRST)
 		return frame_sasl(st, avail);
 	if (mm_at(avail, 0) == TLS_HANDSHAKE) {
@@ -522,9 +519,10 @@ static void extended_response(struct mm_dissect *d, int64_t id, struct mm_cursor
 	if (!st->starttls || st->starttls_id != id || !read_result(op, &result))
 		return;
 	st->starttls = false;
-	st->quit = result.code == RESULT_SUCCESS;
-	if (st->quit)
-		release_all(d);
+	if (result.code != RESULT_SUCCESS)
+		return;
+	release_all(d);
+	mm_dissect_become(d, "tls");
 }
 
 static void ldap_parse(struct mm_dissect *d, struct mm_slice msg)

@@ -4,7 +4,7 @@
 #include "dissect/krb5.h"
 #include "dissect/oauth.h"
 
-extern const struct mm_dissector mm_dcerpc, mm_http, mm_http2, mm_kpasswd, mm_ldap, mm_smb2;
+extern const struct mm_dissector mm_dcerpc, mm_http, mm_http2, mm_kpasswd, mm_ldap, mm_smb2, mm_tls;
 
 const struct mm_dissector *const mm_dissectors[] = {
 	&mm_kerberos,
@@ -14,6 +14,7 @@ const struct mm_dissector *const mm_dissectors[] = {
 	&mm_http,
 	&mm_http2,
 	&mm_dcerpc,
+	&mm_tls,
 	&mm_oauth,
 	NULL,
 };

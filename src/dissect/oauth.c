@@ -63,6 +63,8 @@ static struct mm_event *new_event(struct mm_dissect *d, const struct mm_web_exch
 		return NULL;
 	ev->protocol = mm_oauth.name;
 	mm_oauth_place(ev, x);
+	if (d->tls != NULL && d->tls->has_client_cert)
+		memcpy(ev->cert.b, d->tls->client_cert_x5t, sizeof ev->cert.b);
 	return ev;
 }
 

@@ -316,7 +316,7 @@ struct mm_event *mm_event_pack(const struct mm_event *ev, void *to)
 const char *mm_event_kind_name(enum mm_event_kind kind)
 {
 	static const char *const names[] = { "request", "challenge", "issue", "present", "result",
-		"key", "action", "loss" };
+		"key", "action", "blind", "loss" };
 	return names[kind];
 }
 

@@ -22,6 +22,7 @@ enum mm_event_kind {
 	MM_EV_RESULT,    /* a verdict that stands alone */
 	MM_EV_KEY,       /* a key was published */
 	MM_EV_ACTION,    /* something done inside an authenticated session */
+	MM_EV_BLIND, /* a connection with dst could not be read; user: the name the client has for it. Leaves no record */
 	MM_EV_LOSS, /* what dst sends and is sent was lost in part; dst unset: of all hosts. Leaves no record */
 };
 

@@ -26,6 +26,30 @@ int mm_class_init(struct mm_class *c)
 	return MM_OK;
 }
 
+/* ALPN protocol IDs: RFC 7301 section 6 and IANA's registry. */
+static const struct {
+	const char *id, *name;
+} alpn[] = {
+	{ "http/1.1", "http" },
+	{ "http/1.0", "http" },
+	{ "h2", "http2" },
+	{ "h2c", "http2" },
+};
+
+const struct mm_dissector *mm_class_name(const struct mm_class *c, const char *name)
+{
+	for (size_t i = 0; i < sizeof alpn / sizeof alpn[0]; i++)
+		if (strcmp(alpn[i].id, name) == 0)
+			name = alpn[i].name;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct mm_dissector *d = c->list[i];
+		if (strcmp(d->name, name) == 0 && d->layer == MM_LAYER_CARRIER &&
+		        d->parse != NULL && d->frame != NULL)
+			return d;
+	}
+	return NULL;
+}
+
 const struct mm_dissector *mm_class_port(
         const struct mm_class *c, uint8_t ip_proto, uint16_t port, size_t *proto)
 {

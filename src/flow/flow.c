@@ -211,7 +211,8 @@ struct mm_track *mm_track_new(
 	}
 	memset(tr->recent, 0, sizeof tr->recent);
 	mm_path_copy(&tr->info.path, &seg->path);
-	tr->flow = index_of(t, f);
+	tr->flow = tr->top.flow = index_of(t, f);
+	tr->top.s = tr->s;
 	t->n_tracks++;
 	f->track = tr;
 	f->mode = MM_FLOW_TRACKED;
@@ -219,33 +220,12 @@ struct mm_track *mm_track_new(
 	return tr;
 }
 
-void mm_track_free_state(struct mm_flow_table *t, struct mm_track *tr)
-{
-	if (tr->state == NULL)
-		return;
-	memcpy(tr->state, &t->free_state[tr->proto], sizeof t->free_state[0]);
-	t->free_state[tr->proto] = tr->state;
-	tr->state = NULL;
-}
-
-static size_t state_bytes(const struct mm_dissector *d)
-{
-	return d->state_size < sizeof(void *) ? sizeof(void *) : d->state_size;
-}
-
 bool mm_track_claim(
         struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self, size_t proto)
 {
 	struct mm_track *tr = f->track;
-	void *state = t->free_state[proto];
-	if (state != NULL)
-		memcpy(&t->free_state[proto], state, sizeof t->free_state[0]);
-	else if ((state = malloc(state_bytes(self))) == NULL)
+	if (!mm_layer_claim(t, &tr->top, self, proto))
 		return false;
-	memset(state, 0, state_bytes(self));
-	tr->self = self;
-	tr->proto = proto;
-	tr->state = state;
 	tr->mode = MM_TRACK_CLAIMED;
 	if (self != tr->fallback)
 		t->proto[proto].n_flows++;
@@ -309,7 +289,8 @@ static void free_track(struct mm_flow_table *t, struct mm_flow *f)
 	mm_tcp_wait(t, tr, false);
 	for (unsigned side = 0; side < 2; side++)
 		mm_stream_release(&tr->s[side], &t->pool);
-	mm_track_free_state(t, tr);
+	mm_layer_free_inner(t, &tr->top);
+	mm_layer_free_state(t, &tr->top);
 	t->n_tracks--;
 	tr->newer = t->free_track;
 	t->free_track = tr;
@@ -823,6 +804,7 @@ void mm_flow_table_free(struct mm_flow_table *t)
 			state = next;
 		}
 	}
+	mm_layer_done(t);
 	mm_ndpi_free(t->ndpi);
 	mm_web_free(t->web);
 	mm_pool_done(&t->pool);

@@ -24,6 +24,7 @@ struct mm_flow_config {
 	size_t web_memory_max; /* bytes of HTTP exchanges that wait for their end; default 64 MiB */
 	const struct mm_net *web_proxies; /* copied: who is believed on whom he forwards for */
 	size_t n_web_proxies;
+	struct mm_dissect_conf dissect;
 	bool ndpi; /* ask nDPI about flows that ports and probe() do not tell; default yes */
 	struct mm_event_pool *pool;
 	void (*emit)(void *sink, struct mm_event *ev); /* takes the event; key_ns and seq are set */
@@ -65,6 +66,9 @@ struct mm_flow_stats { /* nothing but uint64_t: mm_flow_stats_add() */
 	uint64_t n_hints;      /* answers that named a protocol of ours */
 	uint64_t n_hints_refused; /* of these, those whose dissector found no message */
 	struct mm_web_stats web;  /* exchanges of HTTP */
+	uint64_t n_inner;         /* streams found inside others */
+	uint64_t n_inner_unread;  /* of these, those that no dissector knew */
+	uint64_t n_inner_limit;   /* not read for want of room, or too deep inside */
 	/* Flows that no dissector had, by what they were held to be. */
 	uint64_t n_unread[MM_FLOW_NAMES];
 };

@@ -18,6 +18,7 @@ enum {
 	        512, /* bytes kept for the next resync(): a message header may be cut by a segment */
 	MM_FLOW_LOST_MAX = 256, /* MM_FRAME_LOST without a message between, and the flow is left */
 	MM_FLOW_RECENT = 4,     /* datagrams remembered per direction, to know copies */
+	MM_FLOW_DEPTH = 3,      /* inner streams inside each other */
 };
 
 enum mm_flow_mode {
@@ -86,21 +87,44 @@ struct mm_recent {
 	size_t len;
 };
 
+/* Two streams and who reads them: those of TCP, or those that a carrier finds inside another layer's. */
+struct mm_flow_layer {
+	const struct mm_dissector *self; /* NULL: not known yet */
+	size_t proto;                    /* its index */
+	void *state;
+	struct mm_stream *s; /* of both sides; NULL: datagrams */
+	struct mm_flow_layer *outer, *inner;
+	uint32_t flow;                     /* index of the flow */
+	const struct mm_dissector *hint;   /* who is to have the inner streams; NULL: not known */
+	const struct mm_dissector *except; /* it was hinted at, and its first bytes did not fit */
+	const struct mm_dissector
+	        *next; /* becomes: who goes on; NULL: whoever knows the first bytes */
+	bool becomes, turned;
+	bool deaf;     /* of inner streams there is nobody who reads them */
+	bool closed;   /* an inner layer that nobody reads any more */
+	bool lossy;    /* bytes were lost */
+	bool read_any; /* something was framed */
+	uint8_t depth; /* 0: of TCP */
+	uint32_t n_lost_run;
+};
+
+/* Layer and streams of what is inside. */
+struct mm_inner {
+	struct mm_flow_layer layer; /* .outer: also links the free ones */
+	struct mm_stream s[2];
+};
+
 /* Of a flow that a dissector reads or may read. */
 struct mm_track {
 	enum mm_track_mode mode;
-	const struct mm_dissector
-	        *self; /* MM_TRACK_CLAIMED; else the one that will have it, or NULL */
-	size_t proto;  /* its index */
+	struct mm_flow_layer
+	        top; /* .self: MM_TRACK_CLAIMED; else the one that will have it, or NULL */
 	const struct mm_dissector
 	        *fallback; /* MM_TRACK_PROBE: claimed the port, but it is not its protocol */
 	size_t fallback_proto;
-	void *state;
-	bool lossy, settled, tried; /* tried: other dissectors were asked already */
-	bool lacking;  /* MM_TRACK_PROBE: first bytes are missing that later ones followed */
-	bool read_any; /* something was framed */
-	uint32_t n_lost_run;
-	uint32_t n_ticks;         /* packets with ascending times */
+	bool settled, tried; /* tried: other dissectors were asked already */
+	bool lacking;        /* MM_TRACK_PROBE: first bytes are missing that later ones followed */
+	uint32_t n_ticks;    /* packets with ascending times */
 	int64_t first_ns, now_ns; /* earliest and latest time of its packets */
 	int64_t known_ns; /* what is read from now on was not known before: the time of a decision */
 	bool waiting;     /* in the list of those that packet time may decide something for */
@@ -150,6 +174,8 @@ struct mm_flow_table {
 	size_t n_tracks;
 	void **free_state; /* per dissector; the first bytes of a free state link to the next */
 	struct mm_web *web;
+	struct mm_flow_layer *free_inner;
+	size_t n_inner;
 	struct mm_ndpi *ndpi; /* made when first needed */
 	bool ndpi_failed;
 	struct mm_track *probing_oldest, *probing_newest;
@@ -168,6 +194,8 @@ static inline enum mm_dir mm_flow_dir(const struct mm_flow *f, unsigned side)
 /* classify.c */
 
 int mm_class_init(struct mm_class *c) MM_MUST_CHECK;
+/** The dissector of this name, or that an ALPN protocol ID stands for; NULL: there is none that reads TCP. */
+const struct mm_dissector *mm_class_name(const struct mm_class *c, const char *name);
 /** The dissector that claims the port; NULL and untouched *proto when none does. */
 const struct mm_dissector *mm_class_port(
         const struct mm_class *c, uint8_t ip_proto, uint16_t port, size_t *proto);
@@ -211,8 +239,22 @@ void mm_frame_tell_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side
 /** A whole datagram. */
 void mm_frame_datagram(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg, const struct mm_id *id);
-/** Call end(). */
+/** Call end(), from the innermost layer outwards. */
 void mm_frame_end(struct mm_flow_table *t, struct mm_flow *f, int64_t now_ns);
+
+/* layer.c: who reads a layer, and the layers inside. */
+
+/** Let the dissector read the layer. False when memory for its state is out. */
+bool mm_layer_claim(struct mm_flow_table *t, struct mm_flow_layer *l,
+        const struct mm_dissector *self, size_t proto);
+/** Free the dissector's state, without calling end(). */
+void mm_layer_free_state(struct mm_flow_table *t, struct mm_flow_layer *l);
+/** The layer inside, made if there is none; NULL: there can be none. */
+struct mm_flow_layer *mm_layer_inner(struct mm_flow_table *t, struct mm_flow_layer *l);
+/** Free what is inside, without calling end(). */
+void mm_layer_free_inner(struct mm_flow_table *t, struct mm_flow_layer *l);
+/** Free the memory of layers that are not in use. */
+void mm_layer_done(struct mm_flow_table *t);
 
 /* tcp.c */
 
@@ -233,8 +275,6 @@ struct mm_track *mm_track_new(
 /** Let the dissector have the flow. False when memory for its state is out. */
 bool mm_track_claim(
         struct mm_flow_table *t, struct mm_flow *f, const struct mm_dissector *self, size_t proto);
-/** Free the dissector's state, without calling end(). */
-void mm_track_free_state(struct mm_flow_table *t, struct mm_track *tr);
 /** Start or stop counting the flow among those that are probed. */
 void mm_track_probe(struct mm_flow_table *t, struct mm_flow *f);
 void mm_track_probe_stop(struct mm_flow_table *t, struct mm_track *tr);

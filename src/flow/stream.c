@@ -158,7 +158,7 @@ static bool same_packet(const struct mm_mark *a, const struct mm_mark *b)
 {
 	return a->pkt.number == b->pkt.number && a->pkt.file == b->pkt.file &&
 	       a->time_ns == b->time_ns && a->ack == b->ack && a->has_ack == b->has_ack &&
-	       a->lost == b->lost;
+	       a->lost == b->lost && a->n_before == b->n_before;
 }
 
 /* Note that mark's packet brought [lo, hi), which no mark covers and which belongs before the i-th. */

@@ -36,6 +36,8 @@ struct mm_mark {
 	uint32_t ack; /* what the packet acknowledged */
 	bool has_ack;
 	bool lost; /* on the wire but cut off by the snaplen: no bytes */
+	uint16_t
+	        n_before; /* an inner stream's: the packets before pkt that may have brought them, too */
 };
 
 enum mm_sync {

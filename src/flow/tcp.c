@@ -187,9 +187,9 @@ static void start(struct mm_flow_table *t, struct mm_flow *f)
 	struct mm_track *tr = f->track;
 	if (tr->mode != MM_TRACK_HOLD || !tr->settled)
 		return;
-	if (tr->self == NULL)
-		tr->self = mm_class_flow(&t->class, f, &tr->proto);
-	if (!mm_track_claim(t, f, tr->self, tr->proto)) {
+	if (tr->top.self == NULL)
+		tr->top.self = mm_class_flow(&t->class, f, &tr->top.proto);
+	if (!mm_track_claim(t, f, tr->top.self, tr->top.proto)) {
 		mm_flow_shunt(t, f);
 		return;
 	}
@@ -241,8 +241,8 @@ static void stop_probing(struct mm_flow_table *t, struct mm_flow *f, int64_t kno
 	struct mm_track *tr = f->track;
 	mm_track_probe_stop(t, tr);
 	if (tr->fallback != NULL) {
-		tr->self = tr->fallback;
-		tr->proto = tr->fallback_proto;
+		tr->top.self = tr->fallback;
+		tr->top.proto = tr->fallback_proto;
 	} else {
 		struct mm_slice heads[2];
 		for (unsigned side = 0; side < 2; side++) {
@@ -250,12 +250,12 @@ static void stop_probing(struct mm_flow_table *t, struct mm_flow *f, int64_t kno
 			head_of(tr, side, &h);
 			heads[side] = h.bytes;
 		}
-		tr->self = mm_class_ask(t, f, heads, &tr->proto);
+		tr->top.self = mm_class_ask(t, f, heads, &tr->top.proto);
 		tr->tried = true;
 	}
 	if (known_ns > tr->known_ns)
 		tr->known_ns = known_ns;
-	if (tr->self == NULL)
+	if (tr->top.self == NULL)
 		mm_flow_shunt(t, f);
 	else
 		start(t, f);
@@ -322,11 +322,11 @@ static void probe(struct mm_flow_table *t, struct mm_flow *f)
 			return;
 		}
 		const struct mm_dissector *self = mm_class_probe(&t->class, heads[side].bytes,
-		        mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->proto);
+		        mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->top.proto);
 		if (self == NULL)
 			continue;
 		mm_track_probe_stop(t, tr);
-		tr->self = self;
+		tr->top.self = self;
 		if (heads[side].last->time_ns > tr->known_ns)
 			tr->known_ns = heads[side].last->time_ns;
 		start(t, f);
@@ -673,7 +673,7 @@ static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned sid
 	}
 	t->stats.n_gaps += n_gaps;
 	t->stats.n_gap_bytes += n_bytes;
-	t->proto[tr->proto].n_gaps += n_gaps;
+	t->proto[tr->top.proto].n_gaps += n_gaps;
 	if (n_gaps != 0)
 		mm_frame_report_loss(t, f, n_gaps, now_ns);
 }

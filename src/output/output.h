@@ -12,6 +12,7 @@
 #include "event/event.h"
 #include "flow/flow.h"
 #include "ledger/ledger.h"
+#include "output/blind.h"
 #include "output/buf.h"
 #include "score/finding.h"
 
@@ -45,6 +46,7 @@ struct mm_summary {
 	uint64_t n_events_refused; /* not made: the pool's limit was hit */
 	uint64_t n_sensor_lost;    /* packets that the kernel or an interface dropped */
 	uint64_t n_findings_evicted;
+	const struct mm_blind_table *blind; /* NULL: nothing is known of it */
 	int64_t first_ns, last_ns; /* times of the first and the last packet; 0: no packet */
 	enum mm_band text_band;    /* text shows findings from this band up */
 };

@@ -507,6 +507,63 @@ static void unread(struct mm_page *page, bool *any)
 	blind_line(page, any);
 }
 
+/* The most frequent first. */
+static int blind_cmp(const void *a, const void *b)
+{
+	const struct mm_blind_row *x = *(const struct mm_blind_row *const *)a;
+	const struct mm_blind_row *y = *(const struct mm_blind_row *const *)b;
+	if (x->n != y->n)
+		return x->n > y->n ? -1 : 1;
+	int r = strcmp(x->key.name, y->key.name);
+	return r != 0 ? r : memcmp(&x->key, &y->key, sizeof x->key);
+}
+
+static void blind_server(struct mm_page *page, const struct mm_blind_row *row)
+{
+	struct mm_buf *b = &page->scratch;
+	mm_words_endpoint(b, &row->key.server, row->key.port);
+	if (row->key.name[0] != '\0') {
+		mm_buf_str(b, " (");
+		mm_words_name(b, row->key.name);
+		mm_buf_put(b, ")", 1);
+	}
+	mm_buf_put(b, " ", 1);
+	mm_buf_u64(b, row->n);
+}
+
+/* Connections whose content was hidden, by server. */
+static void hidden(struct mm_page *page, bool *any)
+{
+	enum { SHOWN = 8 };
+	const struct mm_blind_table *blind = page->summary->blind;
+	if (blind == NULL || blind->n == 0)
+		return;
+	const struct mm_blind_row **rows = calloc(blind->rows.n + 1, sizeof *rows);
+	size_t n = 0;
+	if (rows == NULL) {
+		page->out->failed = true;
+		return;
+	}
+	for (const struct mm_blind_row *r = mm_table_next(&blind->rows, NULL); r != NULL;
+	        r = mm_table_next(&blind->rows, r))
+		rows[n++] = r;
+	qsort(rows, n, sizeof *rows, blind_cmp);
+	struct mm_buf *b = mm_page_begin(page);
+	mm_buf_str(b, "TLS without keys: ");
+	mm_words_count(b, blind->n, "connection");
+	mm_buf_str(b, ", to ");
+	for (size_t i = 0; i < n && i < SHOWN; i++) {
+		mm_buf_str(b, i == 0 ? "" : ", ");
+		blind_server(page, rows[i]);
+	}
+	if (n > SHOWN) {
+		and_more(b, n, SHOWN);
+		mm_buf_str(b, " servers");
+	}
+	free(rows);
+	blind_line(page, any);
+}
+
 static void blindness(struct mm_page *page, const struct mm_finding **list, size_t n)
 {
 	const struct mm_summary *s = page->summary;
@@ -521,6 +578,7 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	        " shown by a KDC's own host: what a KDC issues to itself is not on the wire");
 	blind_count(page, &any, s->n_sensor_lost, "packet",
 	        " lost by this sensor: it did not keep up (option capture.ring)");
+	hidden(page, &any);
 	unread(page, &any);
 	blind_count(page, &any, f->n_one_way, "flow", " of which only one direction was captured");
 	blind_count(

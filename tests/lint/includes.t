@@ -10,13 +10,13 @@ capture   base capture
 decode    base capture decode
 event     base event
 dissect   base event keys dissect
-flow      base capture decode event dissect flow
-keys      base keys
+flow      base capture decode event keys dissect flow
+keys      base event keys
 ledger    base event keys ledger
 score     base event keys ledger score
 detect    base event keys ledger score detect
 state     base event keys ledger score detect state
-output    base capture decode event dissect flow ledger score detect output
+output    base capture decode event keys dissect flow ledger score detect output
 conf      base score conf
 priv      base priv
 '
