@@ -90,6 +90,7 @@ struct worker {
 
 struct mm_crew {
 	struct mm_crew_config config;
+	struct mm_brief_key flow_key;
 	size_t n_workers; /* at least 1 */
 	size_t n_threads; /* beside the caller's */
 	struct worker *workers;
@@ -304,7 +305,7 @@ static void settle_up(struct worker *w, int64_t until_ns)
 static int take_segment(
         struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
-	struct worker *w = &c->workers[mm_flow_hash(&c->config.key, seg) % c->n_workers];
+	struct worker *w = &c->workers[mm_flow_hash(&c->flow_key, seg) % c->n_workers];
 	w->n_segments++;
 	mm_flow_packet(w->flows, pkt, seg);
 	return c->status;
@@ -440,7 +441,7 @@ static bool keep_bytes(struct load *l, const struct mm_packet *pkt, struct mm_se
 /* Put the segment into the load of its worker. */
 static void dispatch(struct mm_crew *c, const struct mm_packet *pkt, struct mm_segment *seg)
 {
-	size_t k = mm_flow_hash(&c->config.key, seg) % c->n_workers;
+	size_t k = mm_flow_hash(&c->flow_key, seg) % c->n_workers;
 	for (int tries = 0; tries < 2; tries++) {
 		if (c->open[k] == NULL && (c->open[k] = new_load(c)) == NULL)
 			break;
@@ -876,7 +877,7 @@ static int run_alone(struct mm_crew *c)
 			struct ahead *e = &a[n++];
 			e->verdict = decode(c, &e->pkt, &e->seg);
 			if (e->verdict == MM_DECODE_SEGMENT) {
-				e->hash = mm_flow_hash(&c->config.key, &e->seg);
+				e->hash = mm_flow_hash(&c->flow_key, &e->seg);
 				mm_flow_fetch_slot(
 				        c->workers[e->hash % c->n_workers].flows, e->hash);
 				if (e->seg.payload.len != 0 &&
@@ -984,6 +985,7 @@ int mm_crew_new(const struct mm_crew_config *config, struct mm_crew **out)
 	if (c == NULL)
 		return MM_ERR_NOMEM;
 	c->config = *config;
+	mm_brief_key_init(&c->flow_key, &config->key);
 	c->n_workers = config->n_workers > 1 ? config->n_workers : 1;
 	c->batches_max = config->events_b / MM_BATCH_BYTES;
 	if (c->batches_max < BATCHES_LEAST * c->n_workers)

@@ -1,5 +1,4 @@
 /* The flow table: which flow a packet belongs to, and when a flow ends. */
-#include "base/siphash.h"
 #include "flow/internal.h"
 
 #include <assert.h>
@@ -43,26 +42,9 @@ static int64_t later(int64_t time_ns, int64_t by_ns)
 
 /* --- hash index ------------------------------------------------------------------------------------ */
 
-/* As mm_siphash() but without its reading byte by byte: this runs for every packet of the line. IPv4 needs two
- * words. */
-static inline uint32_t hash_key(const struct mm_hash_key *key, const struct mm_flow_key *k)
+static inline uint32_t hash_key(const struct mm_brief_key *key, const struct mm_flow_key *k)
 {
-	struct mm_sip sip = mm_sip_begin(key);
-	if (k->family == 4) {
-		uint32_t a, b;
-		memcpy(&a, k->addr[0], sizeof a);
-		memcpy(&b, k->addr[1], sizeof b);
-		mm_sip_word(&sip, (uint64_t)a << 32 | b);
-	} else {
-		uint64_t w[4];
-		memcpy(w, k->addr, sizeof w);
-		for (size_t i = 0; i < 4; i++)
-			mm_sip_word(&sip, w[i]);
-	}
-	mm_sip_word(&sip, (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 |
-	                          (uint64_t)k->proto << 8 | k->family);
-	uint64_t h = mm_sip_end(&sip);
-	return (uint32_t)(h ^ h >> 32);
+	return mm_brief_hash(key, k, sizeof *k);
 }
 
 /* As memcmp() of 16 bytes, without a call. */
@@ -188,8 +170,13 @@ static void lru_move(struct mm_flow_table *t, struct mm_flow *f)
 		class = MM_LIST_UDP;
 	else if ((f->bits & MM_RST_SEEN) != 0 || (fin_sides & seen_sides) == seen_sides)
 		class = MM_LIST_CLOSED; /* with one side seen, its FIN is all there will be */
+	unsigned list = class + (f->track != NULL ? MM_LIST_TRACKED : 0);
+	if (f->list == list && f->prev == MM_NONE) { /* a SYN: the flow was just made */
+		f->used_ns = f->last_ns;
+		return;
+	}
 	lru_remove(t, f);
-	lru_add(t, f, class + (f->track != NULL ? MM_LIST_TRACKED : 0));
+	lru_add(t, f, list);
 }
 
 /* --- tracks ---------------------------------------------------------------------------------------- */
@@ -402,7 +389,11 @@ static void evict(struct mm_flow_table *t)
 	}
 	assert(oldest != NULL);
 	t->stats.n_evicted++;
+	unsigned list = oldest->list;
 	end_flow(t, oldest, t->now_ns, t->now_ns);
+	/* A full table stays full: the next to go is most likely this one. */
+	if (t->lru[list].tail != MM_NONE)
+		mm_flow_fetch_slot(t, t->flows[t->lru[list].tail].hash);
 }
 
 static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash,
@@ -616,7 +607,7 @@ void mm_flow_shed(struct mm_flow_table *t, unsigned level)
 	t->shed = level;
 }
 
-uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg)
+uint32_t mm_flow_hash(const struct mm_brief_key *key, const struct mm_segment *seg)
 {
 	struct mm_flow_key k;
 	(void)make_key(seg, &k);
@@ -631,7 +622,7 @@ void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash)
 void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash)
 {
 	struct mm_slot slot = t->slots[hash & t->mask];
-	if (slot.flow != 0) {
+	if (slot.flow != 0 && slot.hash == hash) {
 		__builtin_prefetch(&t->flows[slot.flow - 1]);
 		__builtin_prefetch((const char *)&t->flows[slot.flow - 1] + 64);
 	}
@@ -640,7 +631,8 @@ void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash)
 void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash)
 {
 	struct mm_slot slot = t->slots[hash & t->mask];
-	const struct mm_track *tr = slot.flow != 0 ? t->flows[slot.flow - 1].track : NULL;
+	bool known = slot.flow != 0 && slot.hash == hash;
+	const struct mm_track *tr = known ? t->flows[slot.flow - 1].track : NULL;
 	if (tr == NULL)
 		return;
 	__builtin_prefetch(tr);
@@ -651,7 +643,7 @@ void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash)
 void mm_flow_packet(
         struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
-	mm_flow_packet_hashed(t, pkt, seg, mm_flow_hash(&t->conf.key, seg));
+	mm_flow_packet_hashed(t, pkt, seg, mm_flow_hash(&t->hash_key, seg));
 }
 
 void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
@@ -763,6 +755,7 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 		return MM_ERR_NOMEM;
 	t->conf = *config;
 	mm_bulk_key_init(&t->bulk_key, &config->key);
+	mm_brief_key_init(&t->hash_key, &config->key);
 	t->free_flow = MM_NONE;
 	t->now_ns = INT64_MIN;
 	t->retimed_ns = INT64_MIN;

@@ -134,7 +134,8 @@ struct mm_class {
 
 struct mm_flow_table {
 	struct mm_flow_config conf;
-	struct mm_bulk_key bulk_key; /* from conf.key */
+	struct mm_bulk_key bulk_key; /* from conf.key, as is: */
+	struct mm_brief_key hash_key;
 	struct mm_flow_stats stats;
 	struct mm_flow_proto_stats *proto;
 	struct mm_class class;
