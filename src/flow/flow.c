@@ -499,8 +499,9 @@ static void leave_datagrams(struct mm_flow_table *t, struct mm_flow *f)
 static const struct mm_dissector *probe_datagram(struct mm_flow_table *t, struct mm_flow *f,
         unsigned side, const struct mm_packet *pkt, struct mm_slice payload, size_t *proto)
 {
-	f->held_for = mm_class_signature(f, payload);
-	if (f->held_for != MM_FLOW_NAME_UNKNOWN) {
+	uint8_t name = mm_class_signature(f, payload);
+	if (name != MM_FLOW_NAME_UNKNOWN) {
+		f->held_for = name;
 		leave_datagrams(t, f);
 		return NULL;
 	}
@@ -517,7 +518,9 @@ static const struct mm_dissector *probe_datagram(struct mm_flow_table *t, struct
 	if (payload.len != 0)
 		self = mm_class_probe(
 		        &t->class, payload, mm_flow_dir(f, side), MM_UDP, NULL, proto);
-	if (payload.len != 0 && self == NULL)
+	/* Nobody can be tried on a datagram that probe() refused: this gives the flow no more than a name. One question, which
+	 * takes a microsecond, is enough for that. */
+	if (payload.len != 0 && self == NULL && f->n_probed == 0)
 		ours = mm_class_ask_datagram(t, f, side, payload);
 	if (self == NULL && (!ours || ++f->n_probed >= UDP_PROBE_DATAGRAMS))
 		leave_datagrams(t, f);

@@ -76,7 +76,7 @@ struct mm_flow {
 	uint32_t isn[2];     /* UDP: digest of the datagram last shown to probe() */
 	struct mm_track *track;
 	int64_t looked_ns[2]; /* UDP: time of that datagram */
-	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_* */
+	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_*, by its first datagram */
 } __attribute__((aligned(64)));
 
 /* A datagram seen, to know its copies. */
