@@ -845,17 +845,17 @@ struct ahead {
 
 static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 {
+	struct worker *w = &c->workers[0];
 	int r = MM_OK;
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
+			mm_flow_fetch(w->flows, a[i].hash);
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch_track(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
+			mm_flow_fetch_track(w->flows, a[i].hash);
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
 		r = note_time_alone(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
-			struct worker *w = &c->workers[a[i].hash % c->n_workers];
 			w->n_segments++;
 			mm_flow_packet_hashed(w->flows, &a[i].pkt, &a[i].seg, a[i].hash);
 			r = c->status;
@@ -864,6 +864,7 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 	return r;
 }
 
+/* The only thread is the only worker. */
 static int run_alone(struct mm_crew *c)
 {
 	struct ahead *a = malloc(AHEAD * sizeof *a);
@@ -878,8 +879,7 @@ static int run_alone(struct mm_crew *c)
 			e->verdict = decode(c, &e->pkt, &e->seg);
 			if (e->verdict == MM_DECODE_SEGMENT) {
 				e->hash = mm_flow_hash(&c->flow_key, &e->seg);
-				mm_flow_fetch_slot(
-				        c->workers[e->hash % c->n_workers].flows, e->hash);
+				mm_flow_fetch_slot(c->workers[0].flows, e->hash);
 				if (e->seg.payload.len != 0 &&
 				        !mm_slice_holds(e->pkt.data, e->seg.payload))
 					break;

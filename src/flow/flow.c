@@ -44,7 +44,13 @@ static int64_t later(int64_t time_ns, int64_t by_ns)
 
 static inline uint32_t hash_key(const struct mm_brief_key *key, const struct mm_flow_key *k)
 {
-	return mm_brief_hash(key, k, sizeof *k);
+	enum { IPV4 = 4, ADDR_WORDS = 4 };
+	size_t len = k->family == IPV4 ? IPV4 : sizeof k->addr[0];
+	uint64_t sum = mm_brief_add(key, key->words[0], 0, k->addr[0], len);
+	sum = mm_brief_add(key, sum, ADDR_WORDS, k->addr[1], len);
+	const uint32_t ends[] = { (uint32_t)k->port[0] << 16 | k->port[1],
+		(uint32_t)k->proto << 8 | k->family };
+	return mm_brief_end(mm_brief_add(key, sum, 2 * ADDR_WORDS, ends, sizeof ends));
 }
 
 /* As memcmp() of 16 bytes, without a call. */
