@@ -402,8 +402,8 @@ static void evict(struct mm_flow_table *t)
 		mm_flow_fetch_slot(t, t->flows[t->lru[list].tail].hash);
 }
 
-static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash,
-        unsigned side, int64_t time_ns)
+static struct mm_flow *new_flow(
+        struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash, int64_t time_ns)
 {
 	if (t->free_flow == MM_NONE && t->n_used == t->conf.flows_max)
 		evict(t);
@@ -414,7 +414,6 @@ static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_ke
 		i = t->n_used++;
 	struct mm_flow *f = &t->flows[i];
 	*f = (struct mm_flow){ .key = *k, .hash = hash, .last_ns = time_ns, .mode = MM_FLOW_NEW };
-	f->client = mm_class_client(&t->class, k, side);
 	index_add(t, i, hash);
 	lru_add(t, f, k->proto == MM_TCP ? MM_LIST_TCP : MM_LIST_UDP);
 	t->stats.n_flows++;
@@ -685,7 +684,10 @@ void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
 		t->stats.n_shed_flows += aside && t->shed == 1;
 		if (aside && t->shed > 1)
 			return;
-		f = new_flow(t, &k, hash, side, time_ns);
+		f = new_flow(t, &k, hash, time_ns);
+		/* Of a SYN note_flags() does not need the ports to tell. */
+		if (!tcp || (seg->tcp_flags & MM_TCP_SYN) == 0)
+			f->client = mm_class_client(&t->class, &k, side);
 		if (aside)
 			f->mode = MM_FLOW_SHUNTED;
 	}
