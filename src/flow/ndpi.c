@@ -106,8 +106,7 @@ static pthread_mutex_t module_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool start_module(struct mm_ndpi *n)
 {
-	n->module =
-	        ndpi_init_detection_module(ndpi_dont_load_tor_hosts | ndpi_dont_init_libgcrypt);
+	n->module = ndpi_init_detection_module(ndpi_dont_load_tor_hosts | ndpi_dont_init_libgcrypt);
 	if (n->module == NULL || !learn_meanings(n))
 		return false;
 	/* What is counted by its name or hints at a dissector: a third of what nDPI knows, and of its time, and of its
