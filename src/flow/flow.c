@@ -187,20 +187,24 @@ static void lru_move(struct mm_flow_table *t, struct mm_flow *f)
 
 /* --- tracks ---------------------------------------------------------------------------------------- */
 
+static bool is_tcp(const struct mm_flow *f)
+{
+	return f->key.proto == MM_TCP;
+}
+
 struct mm_track *mm_track_new(
         struct mm_flow_table *t, struct mm_flow *f, const struct mm_segment *seg)
 {
-	struct mm_track *tr = t->free_track;
+	const size_t common = offsetof(struct mm_track, s);
+	bool tcp = is_tcp(f);
+	struct mm_track *tr = t->free_tracks[tcp];
 	if (tr != NULL)
-		t->free_track = tr->newer;
-	else if ((tr = malloc(sizeof *tr)) == NULL)
+		t->free_tracks[tcp] = tr->newer;
+	else if ((tr = malloc(tcp ? sizeof *tr : common)) == NULL)
 		return NULL;
-	memset(tr, 0, offsetof(struct mm_track, s));
-	for (unsigned side = 0; side < 2; side++) {
+	memset(tr, 0, common);
+	for (unsigned side = 0; side < 2 && tcp; side++)
 		mm_stream_init(&tr->s[side]);
-		tr->n_recent[side] = 0;
-	}
-	memset(tr->recent, 0, sizeof tr->recent);
 	mm_path_copy(&tr->info.path, &seg->path);
 	tr->flow = index_of(t, f);
 	t->n_tracks++;
@@ -298,12 +302,12 @@ static void free_track(struct mm_flow_table *t, struct mm_flow *f)
 	if (tr->mode == MM_TRACK_PROBE)
 		mm_track_probe_stop(t, tr);
 	mm_tcp_wait(t, tr, false);
-	for (unsigned side = 0; side < 2; side++)
+	for (unsigned side = 0; side < 2 && is_tcp(f); side++)
 		mm_stream_release(&tr->s[side], &t->pool);
 	mm_track_free_state(t, tr);
 	t->n_tracks--;
-	tr->newer = t->free_track;
-	t->free_track = tr;
+	tr->newer = t->free_tracks[is_tcp(f)];
+	t->free_tracks[is_tcp(f)] = tr;
 	f->track = NULL;
 }
 
@@ -815,10 +819,12 @@ void mm_flow_table_free(struct mm_flow_table *t)
 		for (uint32_t k = t->lru[i].head; k != MM_NONE; k = t->flows[k].next)
 			if (t->flows[k].track != NULL)
 				free_track(t, &t->flows[k]);
-	while (t->free_track != NULL) {
-		struct mm_track *tr = t->free_track;
-		t->free_track = tr->newer;
-		free(tr);
+	for (size_t i = 0; i < 2; i++) {
+		struct mm_track *tr;
+		while ((tr = t->free_tracks[i]) != NULL) {
+			t->free_tracks[i] = tr->newer;
+			free(tr);
+		}
 	}
 	for (size_t i = 0; i < t->class.n && t->free_state != NULL; i++) {
 		void *state = t->free_state[i];

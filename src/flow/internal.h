@@ -107,10 +107,10 @@ struct mm_track {
 	struct mm_track *wait_prev, *wait_next;
 	struct mm_flow_info info;
 	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
-	struct mm_stream s[2];          /* TCP */
-	struct mm_recent recent[2][MM_FLOW_RECENT];
+	uint32_t flow;                  /* index of its flow */
 	uint8_t n_recent[2];
-	uint32_t flow; /* index of its flow */
+	struct mm_recent recent[2][MM_FLOW_RECENT];
+	struct mm_stream s[2]; /* of UDP there are none, nor memory for them */
 };
 
 struct mm_slot {
@@ -147,7 +147,7 @@ struct mm_flow_table {
 	int64_t now_ns, next_expiry_ns;
 	int64_t retimed_ns; /* when the time-outs changed: no flow runs out before that */
 	struct mm_pool pool;
-	struct mm_track *free_track;
+	struct mm_track *free_tracks[2]; /* by is_tcp() */
 	size_t n_tracks;
 	void **free_state;    /* per dissector; the first bytes of a free state link to the next */
 	struct mm_ndpi *ndpi; /* made when first needed */
