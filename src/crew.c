@@ -90,6 +90,7 @@ struct worker {
 
 struct mm_crew {
 	struct mm_crew_config config;
+	struct mm_brief_key flow_key;
 	size_t n_workers; /* at least 1 */
 	size_t n_threads; /* beside the caller's */
 	struct worker *workers;
@@ -304,7 +305,7 @@ static void settle_up(struct worker *w, int64_t until_ns)
 static int take_segment(
         struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
-	struct worker *w = &c->workers[mm_flow_hash(&c->config.key, seg) % c->n_workers];
+	struct worker *w = &c->workers[mm_flow_hash(&c->flow_key, seg) % c->n_workers];
 	w->n_segments++;
 	mm_flow_packet(w->flows, pkt, seg);
 	return c->status;
@@ -440,7 +441,7 @@ static bool keep_bytes(struct load *l, const struct mm_packet *pkt, struct mm_se
 /* Put the segment into the load of its worker. */
 static void dispatch(struct mm_crew *c, const struct mm_packet *pkt, struct mm_segment *seg)
 {
-	size_t k = mm_flow_hash(&c->config.key, seg) % c->n_workers;
+	size_t k = mm_flow_hash(&c->flow_key, seg) % c->n_workers;
 	for (int tries = 0; tries < 2; tries++) {
 		if (c->open[k] == NULL && (c->open[k] = new_load(c)) == NULL)
 			break;
@@ -844,17 +845,17 @@ struct ahead {
 
 static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 {
+	struct worker *w = &c->workers[0];
 	int r = MM_OK;
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
+			mm_flow_fetch(w->flows, a[i].hash);
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch_track(c->workers[a[i].hash % c->n_workers].flows, a[i].hash);
+			mm_flow_fetch_track(w->flows, a[i].hash);
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
 		r = note_time_alone(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
-			struct worker *w = &c->workers[a[i].hash % c->n_workers];
 			w->n_segments++;
 			mm_flow_packet_hashed(w->flows, &a[i].pkt, &a[i].seg, a[i].hash);
 			r = c->status;
@@ -863,6 +864,7 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 	return r;
 }
 
+/* The only thread is the only worker. */
 static int run_alone(struct mm_crew *c)
 {
 	struct ahead *a = malloc(AHEAD * sizeof *a);
@@ -876,9 +878,8 @@ static int run_alone(struct mm_crew *c)
 			struct ahead *e = &a[n++];
 			e->verdict = decode(c, &e->pkt, &e->seg);
 			if (e->verdict == MM_DECODE_SEGMENT) {
-				e->hash = mm_flow_hash(&c->config.key, &e->seg);
-				mm_flow_fetch_slot(
-				        c->workers[e->hash % c->n_workers].flows, e->hash);
+				e->hash = mm_flow_hash(&c->flow_key, &e->seg);
+				mm_flow_fetch_slot(c->workers[0].flows, e->hash);
 				if (e->seg.payload.len != 0 &&
 				        !mm_slice_holds(e->pkt.data, e->seg.payload))
 					break;
@@ -985,6 +986,7 @@ int mm_crew_new(const struct mm_crew_config *config, struct mm_crew **out)
 	if (c == NULL)
 		return MM_ERR_NOMEM;
 	c->config = *config;
+	mm_brief_key_init(&c->flow_key, &config->key);
 	c->n_workers = config->n_workers > 1 ? config->n_workers : 1;
 	c->batches_max = config->events_b / MM_BATCH_BYTES;
 	if (c->batches_max < BATCHES_LEAST * c->n_workers)

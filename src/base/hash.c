@@ -65,6 +65,14 @@ void mm_bulk_key_init(struct mm_bulk_key *k, const struct mm_hash_key *key)
 	}
 }
 
+void mm_brief_key_init(struct mm_brief_key *k, const struct mm_hash_key *key)
+{
+	for (uint64_t i = 0; i < MM_BRIEF_WORDS; i++) {
+		uint64_t number = htole64(MM_BULK_WORDS + i);
+		k->words[i] = mm_siphash(key, &number, sizeof number);
+	}
+}
+
 /* Black, Halevi, Krawczyk, Krovetz and Rogaway, "UMAC: Fast and Secure Message Authentication" (1999), section 4, with
  * words of 64 bits: two blocks of one length have the same sum with a chance of 2^-64 for whoever does not know the key.
  * Of len bytes, a multiple of 16 and at most a block. */

@@ -1,6 +1,7 @@
 /* A bounded table with LRU eviction. */
 #include "base/table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,11 +36,12 @@ void mm_table_init(struct mm_table *t, const struct mm_hash_key *hash_key, size_
 {
 	const size_t align =
 	        elem_size % sizeof(uint64_t) == 0 ? sizeof(uint64_t) : sizeof(uint32_t);
-	*t = (struct mm_table){ .hash_key = *hash_key,
-		.key_size = key_size,
+	assert(key_size <= MM_BRIEF_MAX);
+	*t = (struct mm_table){ .key_size = key_size,
 		.elem_size = elem_size,
 		.node_size = sizeof(struct mm_table_node) + (elem_size + align - 1) / align * align,
 		.max = max < MM_TABLE_MAX ? max : MM_TABLE_MAX };
+	mm_brief_key_init(&t->hash_key, hash_key);
 }
 
 void mm_table_done(struct mm_table *t)
@@ -53,7 +55,7 @@ void mm_table_done(struct mm_table *t)
 
 static uint32_t hash_of(const struct mm_table *t, const void *key)
 {
-	return (uint32_t)mm_siphash(&t->hash_key, key, t->key_size);
+	return mm_brief_hash(&t->hash_key, key, t->key_size);
 }
 
 /* Where the search for this hash begins: its upper bits, scaled to the slots, whose number is no power of two. */

@@ -1,6 +1,6 @@
 /* A bounded table: elements of one size found by a key of fixed size, the least recently used evicted.
  *
- * Open addressing over 32-bit slots, elements in chunks that never move, SipHash over the key: made for keys that
+ * Open addressing over 32-bit slots, elements in chunks that never move, a keyed hash: made for keys that
  * an attacker chooses. An element takes 8 bytes beyond its own size, and 5.4 of the index once the table is as full as
  * it may get. */
 #ifndef MM_BASE_TABLE_H
@@ -16,7 +16,7 @@
 struct mm_table_node;
 
 struct mm_table {
-	struct mm_hash_key hash_key;
+	struct mm_brief_key hash_key;
 	size_t key_size, elem_size, node_size, max;
 	size_t n;           /* elements now */
 	uint64_t n_evicted; /* elements that gave way to newer ones */
@@ -30,8 +30,8 @@ struct mm_table {
 	void *evict_arg;
 };
 
-/** Every element begins with its key: elem_size bytes, of which the first key_size are the key (no padding
- * inside it). Elements are aligned to 4 bytes when their size is no multiple of 8, else to 8. At most max elements,
+/** Every element begins with its key: elem_size bytes, of which the first key_size, at most MM_BRIEF_MAX, are the key (no
+ * padding inside it). Elements are aligned to 4 bytes when their size is no multiple of 8, else to 8. At most max elements,
  * of which MM_TABLE_MAX are counted. Allocates nothing yet. */
 void mm_table_init(struct mm_table *t, const struct mm_hash_key *hash_key, size_t key_size,
         size_t elem_size, size_t max);

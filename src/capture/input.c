@@ -242,6 +242,18 @@ static void read_plain(struct mm_input *in)
 		(void)end_with(in, MM_OK, "");
 }
 
+/** Another block of at least this size. The one before the last is mostly free again by now: its memory is warm, that of a
+ * new one has to be made first. */
+static struct mm_block *next_block(struct mm_input *in, size_t room)
+{
+	struct mm_block *block = in->spare;
+	in->spare = NULL;
+	if (block != NULL && block->room >= room && mm_block_is_mine(block))
+		return block;
+	mm_block_drop(block);
+	return mm_block_new(room);
+}
+
 /** Room to read in, and for n bytes in one piece. */
 static int make_room(struct mm_input *in, size_t n)
 {
@@ -249,7 +261,7 @@ static int make_room(struct mm_input *in, size_t n)
 	struct mm_block *block = in->block;
 	/* Where somebody still uses what lies in the block, reading goes on in another one. */
 	if (!mm_block_is_mine(block) || in->room < want) {
-		block = mm_block_new(want > in->room ? want : in->room);
+		block = next_block(in, want > in->room ? want : in->room);
 		if (block == NULL)
 			return end_nomem(in);
 	}
@@ -258,7 +270,7 @@ static int make_room(struct mm_input *in, size_t n)
 	in->start = 0;
 	if (block == in->block)
 		return MM_OK;
-	mm_block_drop(in->block);
+	in->spare = in->block;
 	in->block = block;
 	in->buf = block->bytes;
 	in->room = block->room;
@@ -375,6 +387,8 @@ void mm_input_done(struct mm_input *in)
 	}
 	free(d);
 	mm_block_drop(in->block);
+	mm_block_drop(in->spare);
+	in->spare = NULL;
 	in->block = NULL;
 	in->decoder = NULL;
 	in->buf = NULL;

@@ -48,6 +48,7 @@ struct mm_input {
 	uint64_t size;   /* of the stored file; 0 when unknown */
 	uint64_t at;     /* where, in the decompressed data, the first byte not dropped lies */
 	struct mm_block *block;
+	struct mm_block *spare;  /* the one before it, to be used again; NULL: none yet */
 	uint8_t *buf;            /* block->bytes */
 	size_t room, start, end; /* buf[start, end) is not dropped yet */
 	struct mm_unpacker *decoder;

@@ -99,8 +99,23 @@ static bool advance(struct mm_merge *m, struct slot *slot)
 	return r > 0;
 }
 
+/** Of the only source: there is nothing to look ahead for. */
+static int next_alone(struct mm_merge *m, struct mm_packet *out)
+{
+	struct mm_source *s = m->sources[0];
+	int r = s->ops->next(s, out);
+	if (r > 0)
+		return 1;
+	m->n_started = 1;
+	if (r < 0 && m->on_error != NULL)
+		m->on_error(m->on_error_arg, s);
+	return 0;
+}
+
 int mm_merge_next(struct mm_merge *m, struct mm_packet *out)
 {
+	if (m->n_sources == 1 && m->n_started == 0)
+		return next_alone(m, out);
 	/* Only now may the source of the packet handed out last move on: the packet was borrowed
 	 * until here. */
 	if (m->out) {

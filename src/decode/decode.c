@@ -431,9 +431,9 @@ static enum mm_header read_udp(struct mm_walk *w)
 
 static enum mm_header read_link(struct mm_walk *w, uint32_t linktype)
 {
-	switch (linktype) {
-	case MM_LINK_ETHERNET:
+	if (linktype == MM_LINK_ETHERNET)
 		return MM_HEADER_ETHERNET;
+	switch (linktype) {
 	case MM_LINK_NULL:
 	case MM_LINK_LOOP:
 		return MM_HEADER_NULL;

@@ -1,5 +1,4 @@
 /* The flow table: which flow a packet belongs to, and when a flow ends. */
-#include "base/siphash.h"
 #include "flow/internal.h"
 
 #include <assert.h>
@@ -45,26 +44,15 @@ static int64_t later(int64_t time_ns, int64_t by_ns)
 
 /* --- hash index ------------------------------------------------------------------------------------ */
 
-/* As mm_siphash() but without its reading byte by byte: this runs for every packet of the line. IPv4 needs two
- * words. */
-static inline uint32_t hash_key(const struct mm_hash_key *key, const struct mm_flow_key *k)
+static inline uint32_t hash_key(const struct mm_brief_key *key, const struct mm_flow_key *k)
 {
-	struct mm_sip sip = mm_sip_begin(key);
-	if (k->family == 4) {
-		uint32_t a, b;
-		memcpy(&a, k->addr[0], sizeof a);
-		memcpy(&b, k->addr[1], sizeof b);
-		mm_sip_word(&sip, (uint64_t)a << 32 | b);
-	} else {
-		uint64_t w[4];
-		memcpy(w, k->addr, sizeof w);
-		for (size_t i = 0; i < 4; i++)
-			mm_sip_word(&sip, w[i]);
-	}
-	mm_sip_word(&sip, (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 |
-	                          (uint64_t)k->proto << 8 | k->family);
-	uint64_t h = mm_sip_end(&sip);
-	return (uint32_t)(h ^ h >> 32);
+	enum { IPV4 = 4, ADDR_WORDS = 4 };
+	size_t len = k->family == IPV4 ? IPV4 : sizeof k->addr[0];
+	uint64_t sum = mm_brief_add(key, key->words[0], 0, k->addr[0], len);
+	sum = mm_brief_add(key, sum, ADDR_WORDS, k->addr[1], len);
+	const uint32_t ends[] = { (uint32_t)k->port[0] << 16 | k->port[1],
+		(uint32_t)k->proto << 8 | k->family };
+	return mm_brief_end(mm_brief_add(key, sum, 2 * ADDR_WORDS, ends, sizeof ends));
 }
 
 /* As memcmp() of 16 bytes, without a call. */
@@ -190,26 +178,35 @@ static void lru_move(struct mm_flow_table *t, struct mm_flow *f)
 		class = MM_LIST_UDP;
 	else if ((f->bits & MM_RST_SEEN) != 0 || (fin_sides & seen_sides) == seen_sides)
 		class = MM_LIST_CLOSED; /* with one side seen, its FIN is all there will be */
+	unsigned list = class + (f->track != NULL ? MM_LIST_TRACKED : 0);
+	if (f->list == list && f->prev == MM_NONE) { /* a SYN: the flow was just made */
+		f->used_ns = f->last_ns;
+		return;
+	}
 	lru_remove(t, f);
-	lru_add(t, f, class + (f->track != NULL ? MM_LIST_TRACKED : 0));
+	lru_add(t, f, list);
 }
 
 /* --- tracks ---------------------------------------------------------------------------------------- */
 
+static bool is_tcp(const struct mm_flow *f)
+{
+	return f->key.proto == MM_TCP;
+}
+
 struct mm_track *mm_track_new(
         struct mm_flow_table *t, struct mm_flow *f, const struct mm_segment *seg)
 {
-	struct mm_track *tr = t->free_track;
+	const size_t common = offsetof(struct mm_track, s);
+	bool tcp = is_tcp(f);
+	struct mm_track *tr = t->free_tracks[tcp];
 	if (tr != NULL)
-		t->free_track = tr->newer;
-	else if ((tr = malloc(sizeof *tr)) == NULL)
+		t->free_tracks[tcp] = tr->newer;
+	else if ((tr = malloc(tcp ? sizeof *tr : common)) == NULL)
 		return NULL;
-	memset(tr, 0, offsetof(struct mm_track, s));
-	for (unsigned side = 0; side < 2; side++) {
+	memset(tr, 0, common);
+	for (unsigned side = 0; side < 2 && tcp; side++)
 		mm_stream_init(&tr->s[side]);
-		tr->n_recent[side] = 0;
-	}
-	memset(tr->recent, 0, sizeof tr->recent);
 	mm_path_copy(&tr->info.path, &seg->path);
 	tr->flow = tr->top.flow = index_of(t, f);
 	tr->top.s = tr->s;
@@ -287,13 +284,13 @@ static void free_track(struct mm_flow_table *t, struct mm_flow *f)
 	if (tr->mode == MM_TRACK_PROBE)
 		mm_track_probe_stop(t, tr);
 	mm_tcp_wait(t, tr, false);
-	for (unsigned side = 0; side < 2; side++)
+	for (unsigned side = 0; side < 2 && is_tcp(f); side++)
 		mm_stream_release(&tr->s[side], &t->pool);
 	mm_layer_free_inner(t, &tr->top);
 	mm_layer_free_state(t, &tr->top);
 	t->n_tracks--;
-	tr->newer = t->free_track;
-	t->free_track = tr;
+	tr->newer = t->free_tracks[is_tcp(f)];
+	t->free_tracks[is_tcp(f)] = tr;
 	f->track = NULL;
 }
 
@@ -385,11 +382,15 @@ static void evict(struct mm_flow_table *t)
 	}
 	assert(oldest != NULL);
 	t->stats.n_evicted++;
+	unsigned list = oldest->list;
 	end_flow(t, oldest, t->now_ns, t->now_ns);
+	/* A full table stays full: the next to go is most likely this one. */
+	if (t->lru[list].tail != MM_NONE)
+		mm_flow_fetch_slot(t, t->flows[t->lru[list].tail].hash);
 }
 
-static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash,
-        unsigned side, int64_t time_ns)
+static struct mm_flow *new_flow(
+        struct mm_flow_table *t, const struct mm_flow_key *k, uint32_t hash, int64_t time_ns)
 {
 	if (t->free_flow == MM_NONE && t->n_used == t->conf.flows_max)
 		evict(t);
@@ -400,7 +401,6 @@ static struct mm_flow *new_flow(struct mm_flow_table *t, const struct mm_flow_ke
 		i = t->n_used++;
 	struct mm_flow *f = &t->flows[i];
 	*f = (struct mm_flow){ .key = *k, .hash = hash, .last_ns = time_ns, .mode = MM_FLOW_NEW };
-	f->client = mm_class_client(&t->class, k, side);
 	index_add(t, i, hash);
 	lru_add(t, f, k->proto == MM_TCP ? MM_LIST_TCP : MM_LIST_UDP);
 	t->stats.n_flows++;
@@ -491,8 +491,9 @@ static void leave_datagrams(struct mm_flow_table *t, struct mm_flow *f)
 static const struct mm_dissector *probe_datagram(struct mm_flow_table *t, struct mm_flow *f,
         unsigned side, const struct mm_packet *pkt, struct mm_slice payload, size_t *proto)
 {
-	f->held_for = mm_class_signature(f, payload);
-	if (f->held_for != MM_FLOW_NAME_UNKNOWN) {
+	uint8_t name = mm_class_signature(f, payload);
+	if (name != MM_FLOW_NAME_UNKNOWN) {
+		f->held_for = name;
 		leave_datagrams(t, f);
 		return NULL;
 	}
@@ -509,7 +510,9 @@ static const struct mm_dissector *probe_datagram(struct mm_flow_table *t, struct
 	if (payload.len != 0)
 		self = mm_class_probe(
 		        &t->class, payload, mm_flow_dir(f, side), MM_UDP, NULL, proto);
-	if (payload.len != 0 && self == NULL)
+	/* Nobody can be tried on a datagram that probe() refused: this gives the flow no more than a name. One question, which
+	 * takes a microsecond, is enough for that. */
+	if (payload.len != 0 && self == NULL && f->n_probed == 0)
 		ours = mm_class_ask_datagram(t, f, side, payload);
 	if (self == NULL && (!ours || ++f->n_probed >= UDP_PROBE_DATAGRAMS))
 		leave_datagrams(t, f);
@@ -599,7 +602,7 @@ void mm_flow_shed(struct mm_flow_table *t, unsigned level)
 	t->shed = level;
 }
 
-uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg)
+uint32_t mm_flow_hash(const struct mm_brief_key *key, const struct mm_segment *seg)
 {
 	struct mm_flow_key k;
 	(void)make_key(seg, &k);
@@ -611,19 +614,29 @@ void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash)
 	__builtin_prefetch(&t->slots[hash & t->mask]);
 }
 
+/* The flow of this hash if it is in the place that the hash says or the next one, where nearly all are; else NULL. Going on
+ * as find() does would cost more than it saves: how far is hard to foresee, for the processor, too. */
+static inline const struct mm_flow *likely(const struct mm_flow_table *t, uint32_t hash)
+{
+	const struct mm_slot *slot = &t->slots[hash & t->mask];
+	if (slot->hash != hash)
+		slot = &t->slots[(hash + 1) & t->mask];
+	return slot->hash == hash && slot->flow != 0 ? &t->flows[slot->flow - 1] : NULL;
+}
+
 void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash)
 {
-	struct mm_slot slot = t->slots[hash & t->mask];
-	if (slot.flow != 0) {
-		__builtin_prefetch(&t->flows[slot.flow - 1]);
-		__builtin_prefetch((const char *)&t->flows[slot.flow - 1] + 64);
+	const struct mm_flow *f = likely(t, hash);
+	if (f != NULL) {
+		__builtin_prefetch(f);
+		__builtin_prefetch((const char *)f + 64);
 	}
 }
 
 void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash)
 {
-	struct mm_slot slot = t->slots[hash & t->mask];
-	const struct mm_track *tr = slot.flow != 0 ? t->flows[slot.flow - 1].track : NULL;
+	const struct mm_flow *f = likely(t, hash);
+	const struct mm_track *tr = f != NULL ? f->track : NULL;
 	if (tr == NULL)
 		return;
 	__builtin_prefetch(tr);
@@ -634,7 +647,7 @@ void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash)
 void mm_flow_packet(
         struct mm_flow_table *t, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
-	mm_flow_packet_hashed(t, pkt, seg, mm_flow_hash(&t->conf.key, seg));
+	mm_flow_packet_hashed(t, pkt, seg, mm_flow_hash(&t->hash_key, seg));
 }
 
 void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
@@ -667,7 +680,10 @@ void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
 		t->stats.n_shed_flows += aside && t->shed == 1;
 		if (aside && t->shed > 1)
 			return;
-		f = new_flow(t, &k, hash, side, time_ns);
+		f = new_flow(t, &k, hash, time_ns);
+		/* Of a SYN note_flags() does not need the ports to tell. */
+		if (!tcp || (seg->tcp_flags & MM_TCP_SYN) == 0)
+			f->client = mm_class_client(&t->class, &k, side);
 		if (aside)
 			f->mode = MM_FLOW_SHUNTED;
 	}
@@ -746,6 +762,7 @@ int mm_flow_table_new(const struct mm_flow_config *config, struct mm_flow_table 
 		return MM_ERR_NOMEM;
 	t->conf = *config;
 	mm_bulk_key_init(&t->bulk_key, &config->key);
+	mm_brief_key_init(&t->hash_key, &config->key);
 	t->free_flow = MM_NONE;
 	t->now_ns = INT64_MIN;
 	t->retimed_ns = INT64_MIN;
@@ -790,10 +807,12 @@ void mm_flow_table_free(struct mm_flow_table *t)
 		for (uint32_t k = t->lru[i].head; k != MM_NONE; k = t->flows[k].next)
 			if (t->flows[k].track != NULL)
 				free_track(t, &t->flows[k]);
-	while (t->free_track != NULL) {
-		struct mm_track *tr = t->free_track;
-		t->free_track = tr->newer;
-		free(tr);
+	for (size_t i = 0; i < 2; i++) {
+		struct mm_track *tr;
+		while ((tr = t->free_tracks[i]) != NULL) {
+			t->free_tracks[i] = tr->newer;
+			free(tr);
+		}
 	}
 	for (size_t i = 0; i < t->class.n && t->free_state != NULL; i++) {
 		void *state = t->free_state[i];

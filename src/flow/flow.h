@@ -106,8 +106,9 @@ void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns);
  * into; 2: they are not even followed. */
 void mm_flow_shed(struct mm_flow_table *t, unsigned level);
 
-/** A number that all segments of a flow share, in both directions, to spread flows over workers. */
-uint32_t mm_flow_hash(const struct mm_hash_key *key, const struct mm_segment *seg);
+/** A number that all segments of a flow share, in both directions, to spread flows over workers. key: made of the table's
+ * own. */
+uint32_t mm_flow_hash(const struct mm_brief_key *key, const struct mm_segment *seg);
 void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash);
 void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash);
 void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash);

@@ -77,7 +77,7 @@ struct mm_flow {
 	uint32_t isn[2];     /* UDP: digest of the datagram last shown to probe() */
 	struct mm_track *track;
 	int64_t looked_ns[2]; /* UDP: time of that datagram */
-	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_* */
+	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_*, by its first datagram */
 } __attribute__((aligned(64)));
 
 /* A datagram seen, to know its copies. */
@@ -131,10 +131,10 @@ struct mm_track {
 	struct mm_track *wait_prev, *wait_next;
 	struct mm_flow_info info;
 	struct mm_track *older, *newer; /* MM_TRACK_PROBE: order of age; free list */
-	struct mm_stream s[2];          /* TCP */
-	struct mm_recent recent[2][MM_FLOW_RECENT];
+	uint32_t flow;                  /* index of its flow */
 	uint8_t n_recent[2];
-	uint32_t flow; /* index of its flow */
+	struct mm_recent recent[2][MM_FLOW_RECENT];
+	struct mm_stream s[2]; /* of UDP there are none, nor memory for them */
 };
 
 struct mm_slot {
@@ -158,7 +158,8 @@ struct mm_class {
 
 struct mm_flow_table {
 	struct mm_flow_config conf;
-	struct mm_bulk_key bulk_key; /* from conf.key */
+	struct mm_bulk_key bulk_key; /* from conf.key, as is: */
+	struct mm_brief_key hash_key;
 	struct mm_flow_stats stats;
 	struct mm_flow_proto_stats *proto;
 	struct mm_class class;
@@ -170,7 +171,7 @@ struct mm_flow_table {
 	int64_t now_ns, next_expiry_ns;
 	int64_t retimed_ns; /* when the time-outs changed: no flow runs out before that */
 	struct mm_pool pool;
-	struct mm_track *free_track;
+	struct mm_track *free_tracks[2]; /* by is_tcp() */
 	size_t n_tracks;
 	void **free_state; /* per dissector; the first bytes of a free state link to the next */
 	struct mm_web *web;

@@ -104,21 +104,25 @@ static bool learn_meanings(struct mm_ndpi *n)
  * first unknown flow comes: for this alone there is a lock, taken twice in a worker's life. */
 static pthread_mutex_t module_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct ndpi_detection_module_struct *new_module(void)
+static bool start_module(struct mm_ndpi *n)
 {
-	struct ndpi_detection_module_struct *module =
-	        ndpi_init_detection_module(ndpi_dont_load_tor_hosts | ndpi_dont_init_libgcrypt);
-	if (module == NULL)
-		return NULL;
-	/* All but QUIC, which it would decrypt: libgcrypt opens files for that, which the sandbox does not allow,
-	 * and mm_class_signature() knows it. */
+	n->module = ndpi_init_detection_module(ndpi_dont_load_tor_hosts | ndpi_dont_init_libgcrypt);
+	if (n->module == NULL || !learn_meanings(n))
+		return false;
+	/* What is counted by its name or hints at a dissector: a third of what nDPI knows, and of its time, and of its
+	 * code that a hostile packet could meet. But not QUIC, which it would decrypt: libgcrypt opens files for
+	 * that, which the sandbox does not allow, and mm_class_signature() knows it. */
 	NDPI_PROTOCOL_BITMASK wanted;
-	NDPI_BITMASK_SET_ALL(wanted);
-	wanted.fds_bits[NDPI_PROTOCOL_QUIC / NDPI_BITS] &=
-	        ~((ndpi_ndpi_mask)1 << NDPI_PROTOCOL_QUIC % NDPI_BITS);
-	ndpi_set_protocol_detection_bitmask2(module, &wanted);
-	ndpi_finalize_initialization(module);
-	return module;
+	NDPI_BITMASK_RESET(wanted);
+	for (size_t id = ID_NONE + 1; id < n->n_meanings && id < NDPI_NUM_BITS; id++) {
+		const struct meaning *m = &n->meanings[id];
+		bool told = m->name != MM_FLOW_NAME_OTHER || m->hint != 0;
+		if (told && id != NDPI_PROTOCOL_QUIC)
+			wanted.fds_bits[id / NDPI_BITS] |= (ndpi_ndpi_mask)1 << id % NDPI_BITS;
+	}
+	ndpi_set_protocol_detection_bitmask2(n->module, &wanted);
+	ndpi_finalize_initialization(n->module);
+	return true;
 }
 
 struct mm_ndpi *mm_ndpi_new(const struct mm_dissector *const *list)
@@ -128,11 +132,11 @@ struct mm_ndpi *mm_ndpi_new(const struct mm_dissector *const *list)
 		return NULL;
 	n->list = list;
 	pthread_mutex_lock(&module_lock);
-	n->module = new_module();
+	bool started = start_module(n);
 	pthread_mutex_unlock(&module_lock);
 	n->flow_size = ndpi_detection_get_sizeof_ndpi_flow_struct();
 	n->flow = calloc(1, n->flow_size);
-	if (n->module == NULL || n->flow == NULL || !learn_meanings(n)) {
+	if (!started || n->flow == NULL) {
 		mm_ndpi_free(n);
 		return NULL;
 	}

@@ -14,7 +14,7 @@ enum {
 
 void mm_names_init(struct mm_names *names, const struct mm_hash_key *key, size_t max)
 {
-	*names = (struct mm_names){ .max = max };
+	*names = (struct mm_names){ .key = *key, .max = max };
 	mm_table_init(&names->index, key, sizeof(struct mm_id), sizeof(struct entry), max + 1);
 }
 
@@ -87,7 +87,7 @@ uint32_t mm_names_find(const struct mm_names *names, struct mm_str text)
 		return 0;
 	if ((number = find_near(names, text, &near)) != 0)
 		return number;
-	struct mm_id key = mm_id_of(&names->index.hash_key, mm_str_slice(text));
+	struct mm_id key = mm_id_of(&names->key, mm_str_slice(text));
 	const struct entry *known = mm_table_find(&names->index, &key);
 	if (known != NULL && near != NULL)
 		*near = known->number;
@@ -97,7 +97,7 @@ uint32_t mm_names_find(const struct mm_names *names, struct mm_str text)
 /* A name that is not there yet. */
 static uint32_t put_fresh(struct mm_names *names, struct mm_str text)
 {
-	struct mm_id key = mm_id_of(&names->index.hash_key, mm_str_slice(text));
+	struct mm_id key = mm_id_of(&names->key, mm_str_slice(text));
 	char *copy = NULL;
 	struct entry *fresh = NULL;
 	if (names->n > names->max || !make_room(names) || (copy = malloc(text.len)) == NULL ||

@@ -6,6 +6,7 @@
 #include "event/event.h"
 
 struct mm_names {
+	struct mm_hash_key key;
 	struct mm_table index; /* by hash of the text */
 	char **texts;          /* by number; 0 is the empty name */
 	uint16_t *lengths;

@@ -147,6 +147,46 @@ static void test_bulk_id(void **state)
 	}
 }
 
+/* Every bit counts, at every length; so does the key. */
+static void test_brief(void **state)
+{
+	(void)state;
+	static struct mm_brief_key k, other;
+	uint8_t message[MM_BRIEF_MAX] = { 0 };
+	mm_brief_key_init(&k, &(struct mm_hash_key){ 1, 2 });
+	mm_brief_key_init(&other, &(struct mm_hash_key){ 1, 3 });
+	for (size_t len = 1; len <= sizeof message; len++) {
+		uint32_t h = mm_brief_hash(&k, message, len);
+		assert_true(h != mm_brief_hash(&other, message, len));
+		for (size_t bit = 0; bit < 8 * len; bit++) {
+			message[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_true(h != mm_brief_hash(&k, message, len));
+			message[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+}
+
+/* Keys in a row, as addresses of a network are, spread as well as any: no bucket of a table as large as they are many
+ * gets more than a few, under any of some hash keys. */
+static void test_brief_spreads(void **state)
+{
+	(void)state;
+	enum { N = 65536, MOST = 12 };
+	static uint8_t n_in[N];
+	for (uint64_t key = 0; key < 32; key++) {
+		static struct mm_brief_key k;
+		mm_brief_key_init(&k, &(struct mm_hash_key){ key, 0 });
+		for (unsigned shift = 0; shift <= 16; shift += 8) {
+			memset(n_in, 0, sizeof n_in);
+			for (uint32_t i = 0; i < N; i++) {
+				uint32_t row[10] = { 0x0a000001, i << shift, 0x01bb8000 };
+				uint32_t h = mm_brief_hash(&k, row, sizeof row);
+				assert_true(++n_in[h % N] <= MOST);
+			}
+		}
+	}
+}
+
 static void test_siphash_key_matters(void **state)
 {
 	(void)state;
@@ -180,6 +220,8 @@ int main(void)
 		cmocka_unit_test(test_id),
 		cmocka_unit_test(test_bulk_id),
 		cmocka_unit_test(test_bulk_id_vectors),
+		cmocka_unit_test(test_brief),
+		cmocka_unit_test(test_brief_spreads),
 		cmocka_unit_test(test_siphash_key_matters),
 		cmocka_unit_test(test_fingerprint),
 	};
