@@ -514,7 +514,7 @@ static int blind_cmp(const void *a, const void *b)
 	const struct mm_blind_row *y = *(const struct mm_blind_row *const *)b;
 	if (x->n != y->n)
 		return x->n > y->n ? -1 : 1;
-	int r = strcmp(x->key.name, y->key.name);
+	int r = strcmp(x->name, y->name);
 	return r != 0 ? r : memcmp(&x->key, &y->key, sizeof x->key);
 }
 
@@ -522,9 +522,9 @@ static void blind_server(struct mm_page *page, const struct mm_blind_row *row)
 {
 	struct mm_buf *b = &page->scratch;
 	mm_words_endpoint(b, &row->key.server, row->key.port);
-	if (row->key.name[0] != '\0') {
+	if (row->name[0] != '\0') {
 		mm_buf_str(b, " (");
-		mm_words_name(b, row->key.name);
+		mm_words_name(b, row->name);
 		mm_buf_put(b, ")", 1);
 	}
 	mm_buf_put(b, " ", 1);
