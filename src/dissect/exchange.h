@@ -165,6 +165,7 @@ bool mm_web_forwarded(const struct mm_web *w, const struct mm_addr *peer,
         const struct mm_web_message *m, struct mm_addr *client);
 
 /** MS-KKDCP: Kerberos messages in an exchange with a KDC proxy. */
+bool mm_kkdcp_is_path(struct mm_slice path);
 void mm_kkdcp_exchange(struct mm_dissect *d, struct mm_web_exchange *x);
 
 /** What libhtp is set up with, kept for a worker; NULL, and freed by the second, in the first call. */

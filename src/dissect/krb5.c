@@ -100,6 +100,7 @@ enum attr {
 	A_AP_OPTIONS,
 	A_AUTHENTICATOR_ETYPE,
 	A_AUTHENTICATOR_LENGTH,
+	A_CARRIER,
 	N_ATTRS,
 };
 
@@ -145,6 +146,7 @@ static const struct mm_attr attrs[N_ATTRS] = {
 	[A_AP_OPTIONS] = { "mintmark.kerberos.ap_options", MM_ATTR_INT, "ap-options of the AP-REQ as a 32-bit number (RFC 4120 5.5.1)" },
 	[A_AUTHENTICATOR_ETYPE] = { "mintmark.kerberos.authenticator_etype", MM_ATTR_INT, "etype of the AP-REQ's authenticator: that of the session key" },
 	[A_AUTHENTICATOR_LENGTH] = { "mintmark.kerberos.authenticator_length", MM_ATTR_INT, "bytes of the authenticator's cipher" },
+	[A_CARRIER] = { "mintmark.kerberos.carrier", MM_ATTR_STR, "what brought the exchange, when not a KDC's own port: kkdcp, a KDC proxy (MS-KKDCP)" },
 };
 /* clang-format on */
 
@@ -953,10 +955,8 @@ static bool known_tag(int tag)
 	       tag == mm_der_application(KRB_ERROR);
 }
 
-static void parse(struct mm_dissect *d, struct mm_slice msg)
+static void message(struct mm_dissect *d, struct mm_slice msg)
 {
-	if (d->flow->transport == MM_TCP)
-		msg = mm_after(msg, RECORD_MARK);
 	struct mm_cursor c = mm_cursor(msg);
 	int tag = mm_peek8(&c);
 	if (!known_tag(tag))
@@ -970,6 +970,11 @@ static void parse(struct mm_dissect *d, struct mm_slice msg)
 		request(d, msg_type, msg, seq);
 	else if (!asks && d->dir == MM_TO_CLIENT)
 		reply(d, msg_type, msg, seq);
+}
+
+static void parse(struct mm_dissect *d, struct mm_slice msg)
+{
+	message(d, d->flow->transport == MM_TCP ? mm_after(msg, RECORD_MARK) : msg);
 }
 
 static struct mm_frame frame(void *state, enum mm_dir dir, struct mm_slice avail)
@@ -1028,6 +1033,47 @@ static void end(struct mm_dissect *d)
 			return;
 		finish(d, oldest);
 	}
+}
+
+/* Where the events of a carried exchange go: on, with what the carrier knows. */
+struct carrier_sink {
+	const struct mm_dissect *d;
+	const struct mm_krb5_carried *carried;
+};
+
+static void emit_carried(void *sink, struct mm_event *ev)
+{
+	const struct carrier_sink *s = sink;
+	if (!mm_addr_eq(&ev->src.addr, &s->carried->client))
+		ev->src = (struct mm_endpoint){ .addr = s->carried->client };
+	mm_event_put_str(ev, &attrs[A_CARRIER], mm_slice_str(s->carried->carrier));
+	s->d->emit(s->d->sink, ev);
+}
+
+static void carried_part(struct mm_dissect *k, enum mm_dir dir, const struct mm_krb5_part *part)
+{
+	if (part->msg.len == 0)
+		return;
+	k->dir = dir;
+	k->time_ns = part->time_ns;
+	k->first = part->first;
+	k->last = part->last;
+	message(k, part->msg);
+}
+
+void mm_krb5_carried(struct mm_dissect *d, const struct mm_krb5_carried *c)
+{
+	struct state st = { 0 };
+	struct carrier_sink sink = { d, c };
+	struct mm_dissect k = *d;
+	k.self = &mm_kerberos;
+	k.state = &st;
+	k.id = (struct mm_id){ 0 };
+	k.emit = emit_carried;
+	k.sink = &sink;
+	carried_part(&k, MM_TO_SERVER, &c->request);
+	carried_part(&k, MM_TO_CLIENT, &c->reply);
+	end(&k);
 }
 
 static const uint16_t ports[] = { 88, 0 };
