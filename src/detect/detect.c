@@ -11,6 +11,10 @@ const struct mm_detector *const mm_detectors[] = {
 	&mm_orphan_service_ticket,
 	&mm_spn_substitution,
 	&mm_cname_break,
+	&mm_password_spray,
+	&mm_spray_distributed,
+	&mm_spray_success, /* after those that it reads */
+	&mm_user_enumeration,
 	&mm_taint,
 	NULL,
 };

@@ -57,7 +57,8 @@ struct mm_detector {
 /** All detectors, ended by NULL. */
 extern const struct mm_detector *const mm_detectors[];
 extern const struct mm_detector mm_orphan_tgt, mm_orphan_service_ticket, mm_spn_substitution,
-        mm_cname_break, mm_taint;
+        mm_cname_break, mm_password_spray, mm_spray_distributed, mm_spray_success,
+        mm_user_enumeration, mm_taint;
 
 /** findings_max: how many are kept. */
 void mm_detect_init(struct mm_detect *d, const struct mm_ledger *ledger,

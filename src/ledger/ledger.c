@@ -134,6 +134,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_table_init(&l->losses, key, sizeof(struct mm_addr), sizeof(struct mm_loss), LOSSES_MAX);
 	mm_names_init(&l->names, key, config->names_max);
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
+	mm_attempts_init(&l->attempts, key);
 	*out = l;
 	return MM_OK;
 }
@@ -153,6 +154,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_table_done(&l->losses);
 	mm_names_done(&l->names);
 	mm_baseline_done(&l->baseline);
+	mm_attempts_done(&l->attempts);
 	free(l);
 }
 
@@ -487,6 +489,7 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 {
 	*look = (struct mm_look){ .ev = ev };
 	count_loss(l, ev);
+	mm_attempts_note(&l->attempts, ev, &look->attempt);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
 			continue;

@@ -8,6 +8,7 @@
 enum {
 	TAG_NAMES = 0x454d414e,    /* "NAME" */
 	TAG_BASELINE = 0x45534142, /* "BASE" */
+	TAG_ATTEMPTS = 0x53455547, /* "GUES" */
 };
 
 static void save_mint(void *arg, struct mm_store *out, const void *elem)
@@ -231,7 +232,7 @@ size_t mm_ledger_bytes(const struct mm_ledger *l)
 	size_t bytes = 0;
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 		bytes += mm_table_bytes(tables[i]);
-	return bytes;
+	return bytes + mm_attempts_bytes(&l->attempts);
 }
 
 void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
@@ -255,6 +256,9 @@ void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
 	size_t baseline = mm_store_begin(out, TAG_BASELINE);
 	mm_baseline_save(&l->baseline, out);
 	mm_store_end(out, baseline);
+	size_t attempts = mm_store_begin(out, TAG_ATTEMPTS);
+	mm_attempts_save(&l->attempts, out);
+	mm_store_end(out, attempts);
 }
 
 /* What the rows share is counted anew; in the end each must be named by one. */
@@ -333,8 +337,10 @@ int mm_ledger_load(struct mm_ledger *l, struct mm_cursor *in, struct mm_file_map
 	mm_table_shrink(&l->losses);
 	struct mm_cursor names = mm_load_section(in, TAG_NAMES);
 	struct mm_cursor baseline = mm_load_section(in, TAG_BASELINE);
+	struct mm_cursor attempts = mm_load_section(in, TAG_ATTEMPTS);
 	if ((r = mm_names_load(&l->names, &names)) != MM_OK ||
-	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK)
+	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK ||
+	        (r = mm_attempts_load(&l->attempts, &attempts)) != MM_OK)
 		return r;
 	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
 }
