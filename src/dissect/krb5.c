@@ -43,6 +43,11 @@ enum { /* KDCOptions, section 5.4.1, bit 0 is the most significant; cname-in-add
 };
 
 enum error_code { /* section 7.5.9 */
+	KDC_ERR_C_PRINCIPAL_UNKNOWN = 6,
+	KDC_ERR_POLICY = 12,
+	KDC_ERR_CLIENT_REVOKED = 18,
+	KDC_ERR_KEY_EXPIRED = 23,
+	KDC_ERR_PREAUTH_FAILED = 24,
 	KDC_ERR_PREAUTH_REQUIRED = 25,
 	KRB_ERR_RESPONSE_TOO_BIG = 52,
 	KDC_ERR_MORE_PREAUTH_DATA_REQUIRED = 91, /* RFC 6113 section 5.2 */
@@ -777,6 +782,40 @@ static void krb_error(struct mm_event *ev, struct mm_slice msg)
 		ev->outcome = MM_FAILURE;
 }
 
+/* Did the client send a proof that it knows the password? Under FAST it is hidden. */
+static bool proves_password(const struct mm_event *ev)
+{
+	const struct mm_attr_value *types = mm_event_get(ev, &attrs[A_PADATA]);
+	for (size_t i = 0; types != NULL && i < types->n_numbers; i++)
+		if (types->numbers[i] == PA_ENC_TIMESTAMP || types->numbers[i] == PA_FX_FAST)
+			return true;
+	return false;
+}
+
+/* What an AS exchange says of the client's password. 12 and 23 say that it is right where the KDC looks at it first:
+ * others refuse before (MIT's validate_as_request()), so they say it only where a proof was sent. */
+static enum mm_meaning meaning(const struct mm_event *ev)
+{
+	bool proof = proves_password(ev);
+	if (ev->outcome == MM_SUCCESS)
+		return proof ? MM_MEANING_PASSWORD_RIGHT : MM_MEANING_NONE;
+	if (ev->status.domain != MM_STATUS_KRB5)
+		return MM_MEANING_NONE;
+	switch (ev->status.code) {
+	case KDC_ERR_C_PRINCIPAL_UNKNOWN:
+		return MM_MEANING_NO_SUCH_USER;
+	case KDC_ERR_CLIENT_REVOKED:
+		return MM_MEANING_LOCKED;
+	case KDC_ERR_PREAUTH_FAILED:
+		return proof ? MM_MEANING_BAD_PASSWORD : MM_MEANING_NONE;
+	case KDC_ERR_POLICY:
+	case KDC_ERR_KEY_EXPIRED:
+		return proof ? MM_MEANING_RIGHT_BUT : MM_MEANING_NONE;
+	default:
+		return MM_MEANING_NONE;
+	}
+}
+
 /* What the event is when no ticket came back: a TGS-REQ still showed a TGT. */
 static enum mm_event_kind request_kind(uint8_t msg_type)
 {
@@ -945,6 +984,9 @@ static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, s
 		krb_error(ev, msg);
 	else
 		kdc_rep(ev, msg_type, seq);
+	const struct mm_attr_value *asked = mm_event_get(ev, &attrs[A_REQUEST_TYPE]);
+	if (asked != NULL && asked->number == KRB_AS_REQ)
+		ev->meaning = meaning(ev);
 	mm_dissect_emit(d, ev);
 }
 
