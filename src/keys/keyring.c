@@ -233,6 +233,15 @@ static struct mm_key *find_key(struct mm_keyring *k, const struct mm_fp *thumbpr
 	return NULL;
 }
 
+/* The operator's own keys are held to be in force, however long ago they were told. */
+static bool is_told(const struct mm_keyring *k, const struct mm_key *key)
+{
+	for (size_t i = 0; i < key->n_uses; i++)
+		if (k->places[key->uses[i].place - 1].addr.family == 0)
+			return true;
+	return false;
+}
+
 /* A place for a new key: another one, or that of the key not seen for longest. */
 static struct mm_key *new_key(struct mm_keyring *k)
 {
@@ -241,7 +250,8 @@ static struct mm_key *new_key(struct mm_keyring *k)
 		return &k->keys[number - 1];
 	struct mm_key *oldest = NULL;
 	for (size_t i = 0; i < k->n_keys; i++)
-		if (oldest == NULL || k->keys[i].seen_ns < oldest->seen_ns)
+		if ((oldest == NULL || k->keys[i].seen_ns < oldest->seen_ns) &&
+		        !is_told(k, &k->keys[i]))
 			oldest = &k->keys[i];
 	if (oldest != NULL)
 		key_done(oldest);
