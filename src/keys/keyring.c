@@ -153,21 +153,32 @@ static void link_place(struct mm_keyring *k, uint32_t issuer, uint32_t place)
 	k->generation++;
 }
 
+/* Is the place called as another issuer's jwks_uri says? One address serves many names. */
+static bool is_others(const struct mm_keyring *k, const struct mm_publisher *p)
+{
+	for (size_t i = 0; i < k->n_issuers; i++)
+		if (strcmp(k->issuers[i].jwks_path, p->path) == 0 &&
+		        strcasecmp(k->issuers[i].jwks_host, p->host) == 0)
+			return true;
+	return false;
+}
+
 /* Does the place answer for the jwks_uri of this issuer? Behind a terminator the same path is asked of another address,
  * perhaps by another name: then of the server that gave the discovery document. */
-static bool is_jwks_uri(const struct mm_key_issuer *i, const struct mm_publisher *p)
+static bool is_jwks_uri(
+        const struct mm_keyring *k, const struct mm_key_issuer *i, const struct mm_publisher *p)
 {
 	if (i->jwks_path[0] == '\0' || strcmp(i->jwks_path, p->path) != 0)
 		return false;
 	return strcasecmp(i->jwks_host, p->host) == 0 ||
-	       (mm_addr_eq(&i->addr, &p->addr) && i->port == p->port);
+	       (mm_addr_eq(&i->addr, &p->addr) && i->port == p->port && !is_others(k, p));
 }
 
 static void link_all(struct mm_keyring *k)
 {
 	for (uint32_t i = 0; i < k->n_issuers; i++)
 		for (uint32_t p = 0; p < k->n_places; p++)
-			if (is_jwks_uri(&k->issuers[i], &k->places[p]))
+			if (is_jwks_uri(k, &k->issuers[i], &k->places[p]))
 				link_place(k, i + 1, p + 1);
 }
 
