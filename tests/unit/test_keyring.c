@@ -187,6 +187,20 @@ static void test_two_legs(void **state)
 	expect(judge(&four, A, 10), MM_CANNOT_TELL, KNOWN); /* nobody knows whose that is */
 }
 
+/* Two issuers behind one address, whose sets have the same path. */
+static void test_one_address(void **state)
+{
+	(void)state;
+	assert_true(discover(1, "a.example", A, A "/jwks"));
+	assert_true(discover(1, "b.example", B, B "/jwks"));
+	publish(from(1, "a.example", "/jwks"), KEYS(key1), AT(0));
+	publish(from(1, "b.example", "/jwks"), KEYS(key2), AT(0));
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+	expect(judge(&two, B, 10), MM_VALID, KNOWN);
+	expect(judge(&two, A, 10), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
+	expect(judge(&one, B, 10), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
+}
+
 /* Somebody else's document names A, and leads to a set of his own. */
 static void test_false_document(void **state)
 {
@@ -856,6 +870,7 @@ int main(void)
 		TEST(test_own),
 		TEST(test_set_before_document),
 		TEST(test_two_legs),
+		TEST(test_one_address),
 		TEST(test_false_document),
 		TEST(test_tenants),
 		TEST(test_false_key_issuer),
