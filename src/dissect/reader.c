@@ -120,7 +120,7 @@ static size_t raw_fields(
 	return n;
 }
 
-static struct mm_slice text_of(const bstr *s)
+static struct mm_slice text_of(bstr *s)
 {
 	return s == NULL ? mm_slice(NULL, 0)
 	                 : mm_slice(bstr_ptr((bstr *)(uintptr_t)s), bstr_len(s));

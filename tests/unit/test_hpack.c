@@ -130,7 +130,7 @@ static void test_eviction(void **unused)
 	assert_string_equal(say(h, blocks[2]),
 	        ":status: 200\ncache-control: private\ndate: Mon, 21 Oct 2013 20:13:22 "
 	        "GMT\n" LOCATION "content-encoding: gzip\nset-cookie: "
-	                         "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; "
+	        "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; "
 	        "version=1\n");
 	done(h);
 }

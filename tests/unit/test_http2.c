@@ -380,6 +380,14 @@ static void test_large_headers(void **unused)
 	assert_true(web.kept[1].request_flags & MM_WEB_FIELDS_CUT);
 	assert_int_equal(web.counts.n_limit_headers, 2);
 	assert_int_equal(web.counts.n_hpack_lost, 1);
+	/* A flood of empty ones. */
+	d = start();
+	head(0, HEADERS, 0, 1);
+	for (unsigned i = 0; i < 65; i++)
+		head(0, CONTINUATION, 0, 1);
+	send(&d, MM_TO_SERVER);
+	finish(&d);
+	assert_int_equal(web.counts.n_limit_headers, 1);
 }
 
 static void test_joined_midway(void **unused)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dissect/exchange.h"
 #include "dissect/krb5.h"
 #include "krb5_build.h"
 #include "pkinit_sample.h"
@@ -574,6 +575,68 @@ static void test_pac_options(void **state)
 	assert_int_equal(number(only(), "pac_options"), 0x10000000);
 }
 
+/* MS-KKDCP section 2.2.2: kerb-message with its record mark, and a domain. */
+static struct mm_slice kdc_proxy_message(struct mm_slice msg, size_t claimed)
+{
+	uint8_t mark[4] = { 0, 0, (uint8_t)(claimed >> 8), (uint8_t)claimed };
+	struct mm_slice marked = der_cat(2, (const struct mm_slice[]){ mm_slice(mark, 4), msg });
+	return SEQ(CTX(0, der_octets(marked)), CTX(1, der_general("LAB.TEST")));
+}
+
+static void test_kdc_proxy(void **state)
+{
+	(void)state;
+	struct mm_web_field type = { mm_slice_str("Content-Type"),
+		mm_slice_str("application/kerberos") };
+	const struct krb5_req req = {
+		.type = 10, .cname = "alice", .sname = { "krbtgt", "LAB.TEST" }
+	};
+	struct mm_slice as_req = krb5_kdc_req(&req);
+	struct mm_slice as_rep = krb5_kdc_rep(11, krb5_name(1, "alice", NULL),
+	        krb5_ticket("LAB.TEST", "krbtgt", "LAB.TEST", 18, 2, 7), 18, 3);
+	struct mm_web_exchange x = {
+		.path = mm_slice_str("/KdcProxy"),
+		.status = 200,
+		.request = { .fields = &type,
+		        .n_fields = 1,
+		        .time_ns = 5,
+		        .first = { 0, 3 },
+		        .last = { 0, 4 },
+		        .body = kdc_proxy_message(as_req, as_req.len) },
+		.response = { .fields = &type,
+		        .n_fields = 1,
+		        .time_ns = 9,
+		        .first = { 0, 6 },
+		        .last = { 0, 7 },
+		        .body = kdc_proxy_message(as_rep, as_rep.len) },
+		.client = flow.client.addr,
+	};
+	mm_kkdcp_exchange(&d, &x);
+	assert_int_equal(n_events, 1);
+	assert_string_equal(events[0]->protocol, "kerberos");
+	assert_string_equal(events[0]->action, "as-exchange");
+	assert_int_equal(events[0]->kind, MM_EV_ISSUE);
+	assert_int_equal(events[0]->outcome, MM_SUCCESS);
+	assert_int_equal(events[0]->request_ns, 5);
+	assert_int_equal(events[0]->response_ns, 9);
+	assert_int_equal(events[0]->n_pkts, 4);
+	const struct mm_attr_value *carrier = attr(events[0], "carrier");
+	assert_non_null(carrier);
+	assert_memory_equal(carrier->str.p, "kkdcp", 5);
+	/* A length that is not the message's; no answer; somebody else's client. */
+	x.response.body = kdc_proxy_message(as_rep, as_rep.len + 1);
+	x.client.b[3] = 77;
+	mm_kkdcp_exchange(&d, &x);
+	assert_int_equal(n_events, 2);
+	assert_int_equal(events[1]->kind, MM_EV_REQUEST);
+	assert_int_equal(events[1]->src.addr.b[3], 77);
+	assert_int_equal(events[1]->src.port, 0);
+	x.path = mm_slice_str("/other");
+	type.value = mm_slice_str("text/plain");
+	mm_kkdcp_exchange(&d, &x);
+	assert_int_equal(n_events, 2);
+}
+
 static void test_unanswered(void **state)
 {
 	(void)state;
@@ -832,6 +895,7 @@ int main(void)
 		CASE(test_no_colliding_requests),
 		CASE(test_pkinit),
 		CASE(test_pac_options),
+		CASE(test_kdc_proxy),
 		CASE(test_unanswered),
 		CASE(test_many_unanswered),
 		CASE(test_reply_alone),
