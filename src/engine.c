@@ -1178,7 +1178,7 @@ static int new_stages(struct mintmark *m)
 	if ((r = open_keys(m)) != MM_OK)
 		return r;
 	crew.flow.dissect.keylog = m->keys.log;
-	crew.flow.dissect.tls_events = c->tls_events;
+	crew.flow.dissect.tls_events = (unsigned)c->tls_events;
 	if (m->live && (r = open_lives(m, &crew)) != MM_OK)
 		return r;
 	if ((r = give_up(m)) != MM_OK) {

@@ -24,6 +24,10 @@
 
 #include "event/event.h"
 
+enum {
+	MM_DISSECT_HELD_MAX = 64 << 20, /* what *held_b may grow to */
+};
+
 enum mm_dir {
 	MM_TO_SERVER = 0,
 	MM_TO_CLIENT = 1,
@@ -117,6 +121,7 @@ struct mm_dissect {
 	        *tls; /* of the connection that this is inside of; NULL: in clear */
 	const struct mm_inner_ops *inner; /* NULL: inner streams are not read */
 	void *layer;                      /* the engine's, for inner */
+	size_t *held_b; /* bytes that all flows of this worker hold back together; NULL: none may */
 };
 
 /** A dissector: a const struct, listed once in dissect/list.c. */
@@ -154,8 +159,8 @@ struct mm_dissector {
 	 * them. NULL: nothing to forget. */
 	void (*gap)(struct mm_dissect *d);
 
-	/** The flow ends: emit or free what state holds. NULL when state owns nothing. No bytes of an inner stream are taken
-	 * any more: its layer ended before. */
+	/** The flow ends: emit or free what state holds. NULL when state owns nothing. Of an inner stream
+	 * bytes are taken only if none were before: its layer has ended otherwise. */
 	void (*end)(struct mm_dissect *d);
 
 	/** Give back memory that state owns besides events: the last call, after end() or where a run is broken off in its

@@ -52,6 +52,8 @@ enum {
 	FAILED_LATER = 4,         /* the same later on */
 	NAME_MAX_B = 255,         /* octets of a server's name */
 	PROTOCOL_MAX = 32,        /* octets of an ALPN protocol ID that is kept */
+	HELD_MAX = 64 * 1024,     /* octets of a direction that are held back for secrets to come */
+	HELD_LEAST = 4096,
 };
 
 /* Which secret a direction of TLS 1.3 is under. */
@@ -75,8 +77,19 @@ struct tls_half {
 	size_t skip; /* octets of one that is too long */
 };
 
+/* A record that is held back, before its bytes. */
+struct tls_held {
+	struct mm_pkt first, last;
+	int64_t time_ns;
+	enum mm_dir dir;
+	size_t len;
+};
+
 /* What is kept beyond the hellos, once it is wanted. */
 struct tls_more {
+	uint8_t *held; /* records in the order in which they came */
+	size_t n_held, held_room, held_of[2];
+	size_t *held_b;          /* the worker's count */
 	struct tls_half half[2]; /* by enum mm_dir */
 	struct mm_tls_half next12[2];
 	char common_name[NAME_MAX_B + 1];
@@ -93,9 +106,12 @@ struct tls_state {
 	bool blind[2];    /* of this direction nothing more is read */
 	bool ciphered[2]; /* TLS 1.2: after ChangeCipherSpec */
 	bool finished[2];
-	bool hello[2]; /* seen */
-	bool keyed;    /* there are secrets for it */
-	bool opened;   /* something was decrypted */
+	bool hello[2];     /* seen */
+	bool keyed;        /* there are secrets for it */
+	bool waiting;      /* for secrets: records are held back */
+	struct mm_pkt now; /* the latest packet, which says what secrets hold */
+	int64_t now_ns;
+	bool opened; /* something was decrypted */
 	bool psk, resumed, early, encrypt_then_mac, compressed, failed, told, deaf;
 	uint16_t version; /* chosen; 0: not known */
 	uint16_t cipher;
@@ -158,11 +174,21 @@ static struct tls_more *more_of(struct tls_state *st)
 	return st->more;
 }
 
+static void drop_held(struct tls_more *more)
+{
+	free(more->held);
+	if (more->held_b != NULL)
+		*more->held_b -= more->held_room;
+	more->held = NULL;
+	more->n_held = more->held_room = 0;
+}
+
 static void tls_done(void *state)
 {
 	struct tls_state *st = state;
 	if (st->more == NULL)
 		return;
+	drop_held(st->more);
 	for (size_t i = 0; i < 2; i++) {
 		mm_tls_half_done(&st->more->half[i].key);
 		mm_tls_half_done(&st->more->next12[i]);
@@ -360,26 +386,41 @@ static void tell_blind(struct mm_dissect *d, const struct tls_state *st)
 	mm_dissect_emit(d, ev);
 }
 
-static void tls_end(struct mm_dissect *d)
+/* --- the handshake --------------------------------------------------------------------------------- */
+
+static bool find_key(const struct mm_dissect *d, const struct tls_state *st,
+        enum mm_key_label label, struct mm_secret *out)
 {
-	struct tls_state *st = d->state;
-	tell(d, st);
-	if ((st->hello[0] || st->hello[1]) && !st->opened && !st->failed)
-		tell_blind(d, st);
+	struct mm_slice random = mm_slice(st->client_random, sizeof st->client_random);
+	return mm_keylog_find(d->conf->keylog, label, random, &st->now, st->now_ns, out);
 }
 
-/* --- the handshake --------------------------------------------------------------------------------- */
+static bool has_key(const struct mm_dissect *d, const struct tls_state *st, enum mm_key_label label)
+{
+	struct mm_secret secret;
+	bool found = find_key(d, st, label, &secret);
+	explicit_bzero(&secret, sizeof secret);
+	return found;
+}
 
 /* Is any secret of this connection there? */
 static void look_for_keys(struct mm_dissect *d, struct tls_state *st)
 {
-	struct mm_secret secret;
-	struct mm_slice random = mm_slice(st->client_random, sizeof st->client_random);
-	const struct mm_keylog *k = d->conf != NULL ? d->conf->keylog : NULL;
-	for (unsigned i = 0; i < MM_KEY_LABELS && k != NULL && !st->keyed; i++)
-		st->keyed = mm_keylog_find(
-		        k, (enum mm_key_label)i, random, &d->last, d->time_ns, &secret);
-	explicit_bzero(&secret, sizeof secret);
+	bool keys = d->conf != NULL && d->conf->keylog != NULL;
+	for (unsigned i = 0; i < MM_KEY_LABELS && keys && !st->keyed; i++)
+		st->keyed = has_key(d, st, (enum mm_key_label)i);
+}
+
+/* Are secrets still to come without which the connection would be lost? They are logged while the handshake goes on,
+ * and read some time later. */
+static bool lacks_keys(const struct mm_dissect *d, const struct tls_state *st)
+{
+	if (d->conf == NULL || d->conf->keylog == NULL || !mm_keylog_is_expected(d->conf->keylog))
+		return false;
+	if (st->version >= MM_TLS_13)
+		return !has_key(d, st, MM_KEY_CLIENT_TRAFFIC) ||
+		       !has_key(d, st, MM_KEY_SERVER_TRAFFIC);
+	return !has_key(d, st, MM_KEY_MASTER);
 }
 
 /* Is there a reason to read on after the hellos? */
@@ -454,6 +495,9 @@ static void server_hello(struct mm_dissect *d, struct tls_state *st, struct mm_s
 	bool known = ok && !st->compressed && mm_tls_suite(st->cipher) != NULL &&
 	             (h.version == MM_TLS_12 || h.version == MM_TLS_13);
 	st->keyed = st->keyed && known;
+	st->waiting = known && lacks_keys(d, st);
+	if (st->waiting)
+		return;
 	if (!is_wanted(d, st) || (!st->keyed && h.version >= MM_TLS_13))
 		st->quit = true;
 }
@@ -630,9 +674,7 @@ static bool try_epoch(struct mm_dissect *d, struct tls_state *st, struct tls_hal
 	struct mm_secret secret;
 	struct mm_tls_half key = { 0 };
 	bool ok = false;
-	if (!mm_keylog_find(d->conf->keylog, label_of(d->dir, epoch),
-	            mm_slice(st->client_random, sizeof st->client_random), &d->last, d->time_ns,
-	            &secret))
+	if (!find_key(d, st, label_of(d->dir, epoch), &secret))
 		return false;
 	for (size_t i = 0; i < sizeof suites / sizeof suites[0] && !ok; i++) {
 		uint16_t id = st->version != 0 ? st->cipher : suites[i];
@@ -743,9 +785,7 @@ static void change_cipher(struct mm_dissect *d, struct tls_state *st)
 		struct mm_tls_randoms randoms;
 		memcpy(randoms.client, st->client_random, MM_TLS_RANDOM);
 		memcpy(randoms.server, st->server_random, MM_TLS_RANDOM);
-		if (!mm_keylog_find(d->conf->keylog, MM_KEY_MASTER,
-		            mm_slice(st->client_random, sizeof st->client_random), &d->last,
-		            d->time_ns, &master) ||
+		if (!find_key(d, st, MM_KEY_MASTER, &master) ||
 		        !mm_tls_halves_12(
 		                more->next12, suite, &master, &randoms, st->encrypt_then_mac))
 			st->keyed = false;
@@ -756,9 +796,8 @@ static void change_cipher(struct mm_dissect *d, struct tls_state *st)
 	more->next12[d->dir] = (struct mm_tls_half){ 0 };
 }
 
-static void tls_parse(struct mm_dissect *d, struct mm_slice msg)
+static void take_record(struct mm_dissect *d, struct tls_state *st, struct mm_slice msg)
 {
-	struct tls_state *st = d->state;
 	struct header h;
 	if (!read_header(msg, &h) || st->quit || st->blind[d->dir])
 		return;
@@ -778,6 +817,73 @@ static void tls_parse(struct mm_dissect *d, struct mm_slice msg)
 	}
 }
 
+/* Keep the record until there are secrets. False when there is no room for it. */
+static bool hold(struct mm_dissect *d, struct tls_state *st, struct mm_slice msg)
+{
+	struct tls_more *more = more_of(st);
+	const struct tls_held head = { d->first, d->last, d->time_ns, d->dir, msg.len };
+	if (more == NULL || d->held_b == NULL || more->held_of[d->dir] + msg.len > HELD_MAX)
+		return false;
+	size_t need = more->n_held + sizeof head + msg.len, room = more->held_room;
+	while (room < need)
+		room = room == 0 ? HELD_LEAST : 2 * room;
+	if (room != more->held_room) {
+		size_t added = room - more->held_room;
+		if (*d->held_b > MM_DISSECT_HELD_MAX - added)
+			return false;
+		uint8_t *bigger = realloc(more->held, room);
+		if (bigger == NULL)
+			return false;
+		*d->held_b += added;
+		more->held_b = d->held_b;
+		more->held = bigger;
+		more->held_room = room;
+	}
+	memcpy(more->held + more->n_held, &head, sizeof head);
+	memcpy(more->held + more->n_held + sizeof head, msg.p, msg.len);
+	more->n_held = need;
+	more->held_of[d->dir] += msg.len;
+	return true;
+}
+
+/* Read what was held back, each record as of its own packets. */
+static void release(struct mm_dissect *d, struct tls_state *st)
+{
+	struct tls_more *more = st->more;
+	struct mm_dissect as_then = *d;
+	st->waiting = false;
+	look_for_keys(d, st);
+	if (!is_wanted(d, st))
+		st->quit = true;
+	for (size_t at = 0; more != NULL && at < more->n_held && !st->quit;) {
+		struct tls_held head;
+		memcpy(&head, more->held + at, sizeof head);
+		at += sizeof head;
+		as_then.dir = head.dir;
+		as_then.time_ns = head.time_ns;
+		as_then.first = head.first;
+		as_then.last = head.last;
+		take_record(&as_then, st, mm_slice(more->held + at, head.len));
+		at += head.len;
+	}
+	if (more != NULL)
+		drop_held(more);
+}
+
+static void tls_parse(struct mm_dissect *d, struct mm_slice msg)
+{
+	struct tls_state *st = d->state;
+	st->now = d->last;
+	st->now_ns = d->time_ns;
+	if (st->waiting && !lacks_keys(d, st))
+		release(d, st);
+	if (st->waiting && hold(d, st, msg))
+		return;
+	if (st->waiting)
+		release(d, st);
+	take_record(d, st, msg);
+}
+
 static void tls_gap(struct mm_dissect *d)
 {
 	struct tls_state *st = d->state;
@@ -787,7 +893,20 @@ static void tls_gap(struct mm_dissect *d)
 	half->lost = true;
 	half->n_failed = 0;
 	half->n_message = half->skip = 0;
+	if (st->waiting) /* what is held back would be read as if nothing lacked */
+		release(d, st);
+	half->lost = true;
 	mm_dissect_inner_gap(d);
+}
+
+static void tls_end(struct mm_dissect *d)
+{
+	struct tls_state *st = d->state;
+	if (st->waiting)
+		release(d, st);
+	tell(d, st);
+	if ((st->hello[0] || st->hello[1]) && !st->opened && !st->failed)
+		tell_blind(d, st);
 }
 
 /* HTTPS, LDAPS, and others of IANA's registry of service names that are TLS from the first byte on. */

@@ -53,6 +53,7 @@ static void context(struct mm_flow_table *t, struct mm_flow *f, struct mm_flow_l
 		.tls = tls_around(l),
 		.inner = &inner_ops,
 		.layer = l,
+		.held_b = &t->held_b,
 	};
 }
 
@@ -145,7 +146,20 @@ void mm_frame_gap(struct mm_flow_table *t, struct mm_flow *f, unsigned side, uin
 		mm_frame_tell_gap(t, f, side, time_ns);
 }
 
-/* The layer's dissector ends, after those inside. */
+static void call_end(
+        struct mm_flow_table *t, struct mm_flow *f, struct mm_flow_layer *l, int64_t now_ns)
+{
+	if (l->self != NULL && l->self->end != NULL && l->state != NULL) {
+		struct mm_dissect d;
+		context(t, f, l, f->client, &d);
+		set_time(&d, f->track, now_ns);
+		l->self->end(&d);
+	}
+	l->closed = true;
+}
+
+/* The layer's dissector ends, after those inside. What it had held back until then is read and ends after it; who reads that
+ * has nothing to hold back of its own. */
 static void end_layer(
         struct mm_flow_table *t, struct mm_flow *f, struct mm_flow_layer *top, int64_t now_ns)
 {
@@ -153,14 +167,13 @@ static void end_layer(
 	while (l->inner != NULL)
 		l = l->inner;
 	for (;; l = l->outer) {
-		l->deaf |= l->inner == NULL;
-		if (l->self != NULL && l->self->end != NULL && l->state != NULL) {
-			struct mm_dissect d;
-			context(t, f, l, f->client, &d);
-			set_time(&d, f->track, now_ns);
-			l->self->end(&d);
+		bool alone = l->inner == NULL;
+		call_end(t, f, l, now_ns);
+		for (struct mm_flow_layer *in = l->inner; alone && in != NULL; in = in->inner) {
+			in->deaf |= in->inner == NULL;
+			call_end(t, f, in, now_ns);
 		}
-		l->closed = true;
+		l->deaf = true;
 		if (l == top)
 			return;
 	}
@@ -563,6 +576,9 @@ static bool inner_bytes(struct mm_dissect *d, struct mm_slice bytes)
 		in->turned = true;
 	}
 	struct loop at = loop_inside(d, in);
+	struct mm_track *tr = at.f->track;
+	if (d->now_ns > d->time_ns && d->now_ns > tr->known_ns) /* they were held back */
+		tr->known_ns = d->now_ns;
 	uint64_t n_before = d->first.file == d->last.file ? d->last.number - d->first.number : 0;
 	struct mm_mark mark = { .time_ns = d->time_ns,
 		.pkt = d->last,

@@ -315,14 +315,14 @@ static void probe(struct mm_flow_table *t, struct mm_flow *f)
 		if (heads[side].bytes.len <= s->probed)
 			continue;
 		s->probed = heads[side].bytes.len;
+		const struct mm_dissector *self = mm_class_probe(&t->class, heads[side].bytes,
+		        mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->top.proto);
 		unsigned name = mm_class_signature(f, heads[side].bytes);
-		if (name != MM_FLOW_NAME_UNKNOWN && tr->fallback == NULL) {
+		if (self == NULL && name != MM_FLOW_NAME_UNKNOWN && tr->fallback == NULL) {
 			t->stats.n_unread[name]++;
 			mm_flow_shunt(t, f);
 			return;
 		}
-		const struct mm_dissector *self = mm_class_probe(&t->class, heads[side].bytes,
-		        mm_flow_dir(f, side), MM_TCP, tr->fallback, &tr->top.proto);
 		if (self == NULL)
 			continue;
 		mm_track_probe_stop(t, tr);

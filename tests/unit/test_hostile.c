@@ -187,6 +187,8 @@ static void dissect(
 	}
 	if (self->end != NULL)
 		self->end(&r->d);
+	if (self->done != NULL)
+		self->done(r->d.state);
 	free(r->d.state);
 	assert_int_equal(r->pool.n_live, 0);
 }
