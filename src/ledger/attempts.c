@@ -29,7 +29,7 @@ static const struct {
 	{ WEEK_S, "a week" },
 };
 
-/* What is assumed before it is learnt: users failing and not let in since, for each user let in there during a week, and how
+/* FITTED on simulated days (docs/scoring.md). What is assumed before it is learnt: users failing and not let in since, for each user let in there during a week, and how
  * uneven that is (shape: of of the Gamma distribution; 1 would be exponential). k_min: fewer would make no sense to whoever
  * guesses. sharpen: own past beyond so many failing users makes nothing surer, since bad days come in bursts. */
 static const struct {
@@ -146,11 +146,6 @@ double mm_attempts_first_rights(const struct mm_guesser *g)
 	return g->first_week * exp(-age_s / WEEK_S);
 }
 
-bool mm_attempts_watched(const struct mm_attempts *a, const struct mm_guesser *g)
-{
-	return a->first_s != 0 && g->last_s > a->first_s && g->last_s - a->first_s >= DAY_S;
-}
-
 uint64_t mm_attempts_sources(const struct mm_guesser *g, unsigned window)
 {
 	return touched(g->sources_s, MM_GUESS_SOURCES,
@@ -204,6 +199,17 @@ static uint64_t failing(const struct mm_guesser *g, unsigned window)
 	return touched(g->failed.at_s, MM_GUESS_BUCKETS, since, UINT32_MAX);
 }
 
+/* Users that it lets in, those among them that were not seen yet: as many as are new among those seen (Good-Turing), of how many
+ * a target or a kind of software may have. Until they are known, one of theirs that always fails looks new. */
+static uint64_t users_of(const struct mm_guesser *g)
+{
+	const double unknown = g->key.kind == MM_GUESS_TARGET     ? 200
+	                       : g->key.kind == MM_GUESS_SOFTWARE ? 100
+	                                                          : 0;
+	double fresh = ((double)g->n_first_right + 0.5) / ((double)g->n_right + 1);
+	return let_in(g, g->last_s) + (uint64_t)(unknown * fmin(1, fresh));
+}
+
 struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struct mm_guesser *g)
 {
 	struct mm_guess_count best = { 0 };
@@ -211,7 +217,7 @@ struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struc
 		struct mm_guess_count count = { .kind = g->key.kind,
 			.window = w,
 			.k = failing(g, w),
-			.users = let_in(g, g->last_s),
+			.users = users_of(g),
 			.past_tiles = g->past[w].tiles,
 			.past_x = g->past[w].x,
 			.past_users = g->past[w].users };
@@ -601,8 +607,7 @@ void mm_attempts_note(struct mm_attempts *a, const struct mm_event *ev, struct m
 			pair->asked_s = (uint32_t)(ev->time_ns / NS_PER_S);
 		return;
 	}
-	if (a->n_attempts++ == 0)
-		a->first_s = (uint32_t)(ev->time_ns / NS_PER_S);
+	a->n_attempts++;
 	out->right = ev->meaning == MM_MEANING_PASSWORD_RIGHT ||
 	             (ev->meaning == MM_MEANING_RIGHT_BUT && (!kerberos || was_asked(a, ev, &ids)));
 	out->failed = !out->right;

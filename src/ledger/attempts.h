@@ -119,7 +119,6 @@ struct mm_attempts {
 	struct mm_guess_norm norms[MM_GUESS_KINDS][MM_GUESS_WINDOWS];
 	struct mm_recent recent[MM_RECENT_MAX];
 	uint32_t n_recent;
-	uint32_t first_s; /* the first of all */
 	uint64_t n_attempts, n_first_right, n_right;
 };
 
@@ -158,9 +157,6 @@ void mm_attempts_compare(const struct mm_attempts *a, struct mm_guess_count *cou
 
 /** How many users are let in there for the first time in a week, as a rule. */
 double mm_attempts_first_rights(const struct mm_guesser *g);
-
-/** Has been watched for long enough, a day, to tell what is new from what was always so? */
-bool mm_attempts_watched(const struct mm_attempts *a, const struct mm_guesser *g);
 
 /** From how many addresses users failed at it or with it in this window, about. */
 uint64_t mm_attempts_sources(const struct mm_guesser *g, unsigned window);

@@ -167,7 +167,6 @@ void mm_attempts_save(const struct mm_attempts *a, struct mm_store *out)
 {
 	mm_store_u64(out, a->key.k0);
 	mm_store_u64(out, a->key.k1);
-	mm_store_u32(out, a->first_s);
 	mm_store_u64(out, a->n_attempts);
 	mm_store_u64(out, a->n_right);
 	mm_store_u64(out, a->n_first_right);
@@ -190,7 +189,6 @@ int mm_attempts_load(struct mm_attempts *a, struct mm_cursor *in)
 	int r;
 	a->key.k0 = mm_le64(in);
 	a->key.k1 = mm_le64(in);
-	a->first_s = mm_le32(in);
 	a->n_attempts = mm_le64(in);
 	a->n_right = mm_le64(in);
 	a->n_first_right = mm_load_u64(in, a->n_right);
