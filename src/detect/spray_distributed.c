@@ -52,6 +52,9 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	        software ? " with " : "", software ? f->facts.service : "",
 	        (unsigned long long)f->facts.counts[MM_GUESS_F_SOURCES], f->facts.other,
 	        (unsigned long long)count.users, count.mean);
+	mm_guess_weigh_order(f);
+	if (software)
+		mm_guess_weigh_software(f);
 }
 
 static const char *const alternatives[] = {

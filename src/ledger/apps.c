@@ -48,14 +48,12 @@ enum mm_power mm_power_of(struct mm_str role)
 	 * all mail is read, or roles, applications or users are changed at will. */
 	static const char *const known[] = { "full_access_as_app", "Directory.ReadWrite.All",
 		"RoleManagement.ReadWrite.Directory", "AppRoleAssignment.ReadWrite.All",
-		"Application.ReadWrite.All", "Mail.ReadWrite", "Mail.Read", "Mail.Send",
-		"Exchange.ManageAsApp", "Sites.FullControl.All", "Files.ReadWrite.All",
-		"User.ReadWrite.All", "Group.ReadWrite.All", "Policy.ReadWrite.PermissionGrant",
-		"Domain.ReadWrite.All", "UserAuthenticationMethod.ReadWrite.All",
-		"PrivilegedAccess.ReadWrite.AzureAD", "EWS.AccessAsUser.All" };
+		"Application.ReadWrite.All", "Mail.ReadWrite", "Exchange.ManageAsApp",
+		"Sites.FullControl.All", "Policy.ReadWrite.PermissionGrant", "Domain.ReadWrite.All",
+		"UserAuthenticationMethod.ReadWrite.All", "PrivilegedAccess.ReadWrite.AzureAD" };
 	static const char *const generic[] = { "write.all", "write:all", "full_access",
 		"fullaccess", "fullcontrol", "admin", "superuser", "impersonat", "manage.all",
-		"manage:all" };
+		"manage:all", "mail.read", "mail.send", "ews.accessasuser" };
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		if (role.len == strlen(known[i]) && strncasecmp(role.p, known[i], role.len) == 0)
 			return MM_POWER_KNOWN;

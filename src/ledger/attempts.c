@@ -186,9 +186,11 @@ void mm_attempts_compare(const struct mm_attempts *a, struct mm_guess_count *cou
 	count->p = no_evidence;
 	if (k < priors[count->kind].k_min || k <= count->mean)
 		return;
-	double honest = (1 - shared.share) * exp(ln_count(k, own_shape, count->mean)) +
-	                shared.share * exp(ln_count(k, shared.shape,
-	                                       fmax(count->mean, shared.mean[count->window])));
+	bool source = count->kind == MM_GUESS_SOURCE || count->kind == MM_GUESS_NAMES;
+	double share = source ? shared.share : 0;
+	double honest = (1 - share) * exp(ln_count(k, own_shape, count->mean)) +
+	                share * exp(ln_count(k, shared.shape,
+	                                fmax(count->mean, shared.mean[count->window])));
 	double guessing = -log(fmin(k, k_max) * log(k_max / priors[count->kind].k_min));
 	count->p = fmin(no_evidence, honest / exp(guessing) * MM_GUESS_WINDOWS);
 }
@@ -199,15 +201,16 @@ static uint64_t failing(const struct mm_guesser *g, unsigned window)
 	return touched(g->failed.at_s, MM_GUESS_BUCKETS, since, UINT32_MAX);
 }
 
-/* Users that it lets in, those among them that were not seen yet: as many as are new among those seen (Good-Turing), of how many
- * a target or a kind of software may have. Until they are known, one of theirs that always fails looks new. */
-static uint64_t users_of(const struct mm_guesser *g)
+/* Users that it lets in, and of a target or a kind of software those that were not seen yet, since one of theirs that always
+ * fails looks new: many while few were let in anywhere, later as many as are new among those seen (Good-Turing). */
+static uint64_t users_of(const struct mm_attempts *a, const struct mm_guesser *g)
 {
-	const double unknown = g->key.kind == MM_GUESS_TARGET     ? 200
-	                       : g->key.kind == MM_GUESS_SOFTWARE ? 100
-	                                                          : 0;
-	double fresh = ((double)g->n_first_right + 0.5) / ((double)g->n_right + 1);
-	return let_in(g, g->last_s) + (uint64_t)(unknown * fmin(1, fresh));
+	const double at_first = 200, later = 20, half_known = 5;
+	double n = (double)a->n_right;
+	double fresh = fmin(1, ((double)a->n_first_right + 0.5) / (n + 1));
+	double unknown = at_first / (1 + n / half_known) + later * fresh;
+	bool wide = g->key.kind == MM_GUESS_TARGET || g->key.kind == MM_GUESS_SOFTWARE;
+	return let_in(g, g->last_s) + (wide ? (uint64_t)unknown : 0);
 }
 
 struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struct mm_guesser *g)
@@ -217,7 +220,7 @@ struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struc
 		struct mm_guess_count count = { .kind = g->key.kind,
 			.window = w,
 			.k = failing(g, w),
-			.users = users_of(g),
+			.users = users_of(a, g),
 			.past_tiles = g->past[w].tiles,
 			.past_x = g->past[w].x,
 			.past_users = g->past[w].users };
@@ -500,8 +503,11 @@ static void count_right(struct mm_guesser *g, const struct mm_guess_ids *ids, bo
 
 static void note_hit(struct mm_guesser *source, const struct mm_event *ev, struct mm_str user)
 {
+	if (source == NULL || source->n_failed == 0)
+		return;
 	size_t i = source->n_hits++ % MM_GUESS_HITS;
 	copy_name(source->hits[i].name, user);
+	source->hits[i].from = *mm_event_client(ev);
 	source->hits[i].at_ns = ev->time_ns;
 	source->hits[i].but = ev->meaning == MM_MEANING_RIGHT_BUT;
 }
@@ -525,8 +531,10 @@ static void right(struct mm_attempts *a, const struct mm_event *ev, const struct
 	label(target, software, ev);
 	if (pair->failed_s != 0)
 		cure(a, ids, pair);
-	if (out->stranger && source->n_failed != 0)
+	if (out->stranger) {
 		note_hit(source, ev, user);
+		note_hit(software, ev, user);
+	}
 	a->n_right++;
 	a->n_first_right += out->stranger;
 	count_right(source, ids, out->stranger);

@@ -77,6 +77,7 @@ struct mm_guesser {
 	/* Users let in for the first time from where others failed. */
 	struct {
 		char name[MM_GUESS_NAME];
+		struct mm_addr from;
 		int64_t at_ns;
 		bool but; /* MM_MEANING_RIGHT_BUT */
 	} hits[MM_GUESS_HITS];

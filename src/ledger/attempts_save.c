@@ -86,6 +86,7 @@ static void save_guesser(void *arg, struct mm_store *out, const void *elem)
 		save_name(out, g->names[i]);
 	for (size_t i = 0; i < MM_GUESS_HITS; i++) {
 		save_name(out, g->hits[i].name);
+		mm_store_addr(out, &g->hits[i].from);
 		mm_store_u64(out, (uint64_t)g->hits[i].at_ns);
 		mm_store_u8(out, g->hits[i].but);
 	}
@@ -131,6 +132,7 @@ static void load_guesser(void *arg, struct mm_cursor *in, void *elem)
 		load_name(in, g->names[i]);
 	for (size_t i = 0; i < MM_GUESS_HITS; i++) {
 		load_name(in, g->hits[i].name);
+		g->hits[i].from = mm_load_addr(in);
 		g->hits[i].at_ns = mm_load_time(in);
 		g->hits[i].but = mm_load_u8(in, 1);
 	}
