@@ -251,8 +251,14 @@ static void look_at_use(struct mm_ledger *l, const struct mm_event *ev, struct m
 	uint64_t ids[2] = { hash_of(l, token->issuer), hash_of(l, token->client) };
 	facts->issuer_name = token->issuer;
 	facts->client = token->client;
-	facts->sweep = mm_attempts_sweep(&l->attempts,
-	        mm_siphash(&l->attempts.key, ids, sizeof ids), token->client, mailbox, ev->time_ns);
+	struct mm_app key = { .key = { mm_names_find_folded(&l->names, token->issuer),
+		                      mm_names_find_folded(&l->names, token->client) } };
+	const struct mm_app *app = mm_table_find(&l->apps.apps, &key.key);
+	/* The token that it is shown for is one of them. */
+	uint64_t n_before = app != NULL && app->n != 0 ? app->n - 1 : 0;
+	facts->sweep =
+	        mm_attempts_sweep(&l->attempts, mm_siphash(&l->attempts.key, ids, sizeof ids),
+	                token->client, mailbox, n_before, ev->time_ns);
 }
 
 void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts)

@@ -577,8 +577,9 @@ static bool was_asked(
 }
 
 const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t application,
-        struct mm_str name, struct mm_str mailbox, int64_t at_ns)
+        struct mm_str name, struct mm_str mailbox, uint64_t n_before, int64_t at_ns)
 {
+	const unsigned short_windows = 2; /* no longer than a token lives */
 	const struct mm_addr nowhere = { 0 };
 	if (at_ns <= 0 || at_ns / NS_PER_S >= UINT32_MAX)
 		return NULL;
@@ -588,6 +589,8 @@ const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t appli
 		return NULL;
 	if (g->label[0] == '\0')
 		copy_name(g->label, name);
+	for (unsigned w = 0; w < short_windows && g->n_failed == 0; w++)
+		g->past[w].tiles = g->past[w].users = (double)n_before;
 	uint32_t *at_s = &g->failed.at_s[bucket_of(hash_str(a, mailbox))];
 	if (*at_s == 0 || *at_s < before(g->last_s, DAY_S))
 		note_new(g, mailbox, at_ns);

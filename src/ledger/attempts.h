@@ -146,9 +146,9 @@ void mm_attempts_done(struct mm_attempts *a);
 /** Take down the attempt that the event shows; *out is valid until the next call. */
 void mm_attempts_note(struct mm_attempts *a, const struct mm_event *ev, struct mm_attempt *out);
 
-/** An application opened this mailbox; what is known of it, borrowed until the next call. NULL when memory is out. */
+/** An application opened this mailbox, that had obtained so many tokens before without opening any; what is known of it, borrowed until the next call. NULL when memory is out. */
 const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t application,
-        struct mm_str name, struct mm_str mailbox, int64_t at_ns);
+        struct mm_str name, struct mm_str mailbox, uint64_t n_before, int64_t at_ns);
 
 /** The window in which its count is least ordinary, as of the last time it was seen. */
 struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struct mm_guesser *g);
