@@ -32,7 +32,7 @@ struct mm_finding *mm_app_open(struct mm_detect *d, const struct mm_detector *de
 
 void mm_app_begin(struct mm_finding *f)
 {
-	mm_finding_reset(f, MM_W_PRIOR_GUESSING);
+	mm_finding_reset(f, MM_W_PRIOR_APP);
 }
 
 void mm_app_weigh_network(struct mm_finding *f)

@@ -81,3 +81,27 @@ void mm_guess_take(const struct mm_detect *d, struct mm_finding *f, const struct
 	name_users(&f->facts, g);
 	mm_name_copy(f->facts.service, (struct mm_str){ g->label, strlen(g->label) });
 }
+
+/* k names in ascending order: one way in k!. */
+void mm_guess_weigh_order(struct mm_finding *f)
+{
+	const uint64_t few = 5;
+	uint64_t n = f->facts.counts[MM_GUESS_F_NEW];
+	if (n < few || f->facts.counts[MM_GUESS_F_ASCENDING] + 1 < n)
+		return;
+	double w = mm_weigh_p(MM_W_GUESS_ORDER, exp(-lgamma((double)n + 1)));
+	mm_finding_add(f, MM_W_GUESS_ORDER, w, "%llu users failed in the order of the alphabet",
+	        (unsigned long long)n);
+}
+
+void mm_guess_weigh_software(struct mm_finding *f)
+{
+	uint64_t like = f->facts.counts[MM_GUESS_F_LIKE], of = f->facts.counts[MM_GUESS_F_LIKE_OF];
+	if (like > of)
+		return;
+	double w = mm_weigh(MM_W_GUESS_SOFTWARE, (double)like, (double)of);
+	if (w >= MM_NOTABLE_DB)
+		mm_finding_add(f, MM_W_GUESS_SOFTWARE, w,
+		        "of %llu users let in %llu used software like it", (unsigned long long)of,
+		        (unsigned long long)like);
+}

@@ -38,6 +38,10 @@ void mm_guess_take(const struct mm_detect *d, struct mm_finding *f, const struct
         const struct mm_guess_count *count, const struct mm_guesser *software,
         const struct mm_event *ev);
 
+/** Add what the order of the names says, and the software. */
+void mm_guess_weigh_order(struct mm_finding *f);
+void mm_guess_weigh_software(struct mm_finding *f);
+
 /** The count kept, compared with what is ordinary by now. */
 struct mm_guess_count mm_guess_kept(const struct mm_detect *d, const struct mm_finding *f);
 

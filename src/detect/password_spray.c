@@ -8,8 +8,6 @@
  *
  * Benign: NAT, VPN and terminal servers (many users fail, as many are let in), a stale password (one user, however
  * often), a directory that is broken for an hour (all fail: the count is real, the reason is not). */
-#include <math.h>
-
 #include "detect/guess.h"
 
 static void look(struct mm_detect *d, const struct mm_look *seen)
@@ -26,18 +24,6 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 	struct mm_finding *f = mm_detect_open_about(d, &mm_password_spray, seen->ev, subject);
 	if (f != NULL)
 		mm_guess_take(d, f, attempt->source, &count, attempt->software, seen->ev);
-}
-
-/* k names in ascending order: one way in k!. */
-static void weigh_order(struct mm_finding *f)
-{
-	const uint64_t few = 5;
-	uint64_t n = f->facts.counts[MM_GUESS_F_NEW];
-	if (n < few || f->facts.counts[MM_GUESS_F_ASCENDING] + 1 < n)
-		return;
-	double w = mm_weigh_p(MM_W_GUESS_ORDER, exp(-lgamma((double)n + 1)));
-	mm_finding_add(f, MM_W_GUESS_ORDER, w, "%llu users failed in the order of the alphabet",
-	        (unsigned long long)n);
 }
 
 static void weigh_pace(struct mm_finding *f)
@@ -60,18 +46,6 @@ static void weigh_ways(struct mm_finding *f)
 		        n, ways);
 }
 
-static void weigh_software(struct mm_finding *f)
-{
-	uint64_t like = f->facts.counts[MM_GUESS_F_LIKE], of = f->facts.counts[MM_GUESS_F_LIKE_OF];
-	if (like > of)
-		return;
-	double w = mm_weigh(MM_W_GUESS_SOFTWARE, (double)like, (double)of);
-	if (w >= MM_NOTABLE_DB)
-		mm_finding_add(f, MM_W_GUESS_SOFTWARE, w,
-		        "of %llu users let in %llu used software like it", (unsigned long long)of,
-		        (unsigned long long)like);
-}
-
 static void weigh(const struct mm_detect *d, struct mm_finding *f)
 {
 	char ways[MM_GUESS_WAYS_TEXT];
@@ -83,10 +57,10 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	        "are let in, %.2g fail as a rule",
 	        (unsigned long long)count.k, mm_attempts_window(count.window), ways, f->facts.other,
 	        (unsigned long long)count.users, count.mean);
-	weigh_order(f);
+	mm_guess_weigh_order(f);
 	weigh_pace(f);
 	weigh_ways(f);
-	weigh_software(f);
+	mm_guess_weigh_software(f);
 }
 
 static const char *const alternatives[] = {

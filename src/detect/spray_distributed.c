@@ -4,7 +4,7 @@
  * of a Kerberos client), which stays the same when addresses change. Only failures from where that user was never let in
  * count, and few of each address. ATT&CK T1110.003.
  *
- * Nothing is said in the first day, when every address is new. Benign: users who travel, a fault of the directory that hits all of its users, a new version of a client with many users. */
+ * Benign: users who travel, a fault of the directory that hits all of its users, a new version of a client with many users. */
 #include "detect/guess.h"
 
 enum { SOURCES_MIN = 5 };
@@ -28,8 +28,7 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 	char subject[MM_SUBJECT_TEXT];
 	const struct mm_attempt *attempt = &seen->attempt;
 	struct mm_guess_count count;
-	if (!attempt->failed || attempt->target == NULL ||
-	        !mm_attempts_watched(&d->ledger->attempts, attempt->target))
+	if (!attempt->failed || attempt->target == NULL)
 		return;
 	const struct mm_guesser *g = worse(d, attempt, &count);
 	mm_guess_subject_target(subject, attempt->target);
@@ -53,6 +52,9 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	        software ? " with " : "", software ? f->facts.service : "",
 	        (unsigned long long)f->facts.counts[MM_GUESS_F_SOURCES], f->facts.other,
 	        (unsigned long long)count.users, count.mean);
+	mm_guess_weigh_order(f);
+	if (software)
+		mm_guess_weigh_software(f);
 }
 
 static const char *const alternatives[] = {

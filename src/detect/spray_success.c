@@ -23,65 +23,58 @@ static bool stands(const struct mm_finding *f)
 	return f != NULL && f->score >= 0;
 }
 
-static void open_one(struct mm_detect *d, const struct mm_event *ev, const char *user, bool but,
-        const struct mm_guesser *g, const char *guesses)
+static void open_one(struct mm_detect *d, const struct mm_event *ev, const struct mm_guesser *g,
+        size_t hit, const char *guesses)
 {
 	char subject[MM_SUBJECT_TEXT], addr[MM_ADDR_TEXT];
+	const char *user = g->hits[hit].name;
 	snprintf(subject, sizeof subject, "%s let in from %s", user,
-	        mm_addr_text(mm_event_client(ev), addr));
+	        mm_addr_text(&g->hits[hit].from, addr));
 	bool fresh = mm_detect_find_about(d, &mm_spray_success, subject) == NULL;
 	struct mm_finding *f = mm_detect_open_about(d, &mm_spray_success, ev, subject);
 	if (f == NULL || !fresh)
 		return;
 	mm_name_copy(f->facts.user, (struct mm_str){ user, strlen(user) });
 	mm_name_copy(f->facts.other, (struct mm_str){ guesses, strlen(guesses) });
+	f->facts.client = g->hits[hit].from;
 	f->facts.counts[F_DISTRIBUTED] = g->key.kind != MM_GUESS_SOURCE;
 	/* Of those whom this is about no more than their number can be told. */
 	double own = g->n_hits < MM_GUESS_HITS ? g->n_hits : MM_GUESS_HITS;
 	double first = fmin(1e9, fmax(0, mm_attempts_first_rights(g) - own));
 	f->facts.counts[F_FIRST] = (uint64_t)(first * 1000);
-	f->facts.counts[F_BUT] = but;
+	f->facts.counts[F_BUT] = g->hits[hit].but;
 	f->facts.n_accepted++;
 	f->facts.n_uses++;
 	mm_finding_use(f, ev, NULL, NULL);
 }
 
-/* Now that the guessing has been found out: who was let in while it went on? */
-static void look_back(struct mm_detect *d, const struct mm_look *seen, const char *guesses)
+/* Who was let in while the guessing went on, now or before it was found out? */
+static void look_at_hits(struct mm_detect *d, const struct mm_event *ev, const struct mm_guesser *g,
+        const char *guesses)
 {
-	const struct mm_guesser *source = seen->attempt.source;
 	const int64_t week_ns = (int64_t)mm_attempts_window_s(MM_GUESS_WINDOWS - 1) * 1000000000;
 	for (size_t i = 0; i < MM_GUESS_HITS; i++)
-		if (source->hits[i].name[0] != '\0' &&
-		        seen->ev->time_ns - source->hits[i].at_ns < week_ns)
-			open_one(d, seen->ev, source->hits[i].name, source->hits[i].but, source,
-			        guesses);
+		if (g->hits[i].name[0] != '\0' && ev->time_ns - g->hits[i].at_ns < week_ns)
+			open_one(d, ev, g, i, guesses);
 }
 
 static void look(struct mm_detect *d, const struct mm_look *seen)
 {
 	char guesses[MM_SUBJECT_TEXT];
 	const struct mm_attempt *attempt = &seen->attempt;
+	const struct mm_guesser *software = attempt->software;
+	const uint32_t week_s = mm_attempts_window_s(MM_GUESS_WINDOWS - 1);
 	if (attempt->source == NULL)
 		return;
 	mm_guess_subject_source(guesses, &attempt->source->key.addr);
-	if (stands(mm_detect_find_about(d, &mm_password_spray, guesses))) {
-		look_back(d, seen, guesses); /* which holds the present one as well */
-		return;
-	}
-	if (!attempt->right || !attempt->stranger || attempt->target == NULL ||
-	        attempt->software == NULL)
-		return;
-	mm_guess_subject_target(guesses, attempt->target);
-	const struct mm_finding *f = mm_detect_find_about(d, &mm_spray_distributed, guesses);
-	const struct mm_guesser *software = attempt->software;
-	const uint32_t week_s = mm_attempts_window_s(MM_GUESS_WINDOWS - 1);
-	if (!stands(f) || software->suspect_s == 0 ||
+	if (stands(mm_detect_find_about(d, &mm_password_spray, guesses)))
+		look_at_hits(d, seen->ev, attempt->source, guesses);
+	if (attempt->target == NULL || software == NULL || software->suspect_s == 0 ||
 	        software->last_s - software->suspect_s > week_s)
 		return;
-	char user[MM_NAME_TEXT];
-	mm_name_copy(user, seen->ev->user);
-	open_one(d, seen->ev, user, seen->ev->meaning == MM_MEANING_RIGHT_BUT, software, guesses);
+	mm_guess_subject_target(guesses, attempt->target);
+	if (stands(mm_detect_find_about(d, &mm_spray_distributed, guesses)))
+		look_at_hits(d, seen->ev, software, guesses);
 }
 
 static void weigh(const struct mm_detect *d, struct mm_finding *f)

@@ -48,14 +48,12 @@ enum mm_power mm_power_of(struct mm_str role)
 	 * all mail is read, or roles, applications or users are changed at will. */
 	static const char *const known[] = { "full_access_as_app", "Directory.ReadWrite.All",
 		"RoleManagement.ReadWrite.Directory", "AppRoleAssignment.ReadWrite.All",
-		"Application.ReadWrite.All", "Mail.ReadWrite", "Mail.Read", "Mail.Send",
-		"Exchange.ManageAsApp", "Sites.FullControl.All", "Files.ReadWrite.All",
-		"User.ReadWrite.All", "Group.ReadWrite.All", "Policy.ReadWrite.PermissionGrant",
-		"Domain.ReadWrite.All", "UserAuthenticationMethod.ReadWrite.All",
-		"PrivilegedAccess.ReadWrite.AzureAD", "EWS.AccessAsUser.All" };
+		"Application.ReadWrite.All", "Mail.ReadWrite", "Exchange.ManageAsApp",
+		"Sites.FullControl.All", "Policy.ReadWrite.PermissionGrant", "Domain.ReadWrite.All",
+		"UserAuthenticationMethod.ReadWrite.All", "PrivilegedAccess.ReadWrite.AzureAD" };
 	static const char *const generic[] = { "write.all", "write:all", "full_access",
 		"fullaccess", "fullcontrol", "admin", "superuser", "impersonat", "manage.all",
-		"manage:all" };
+		"manage:all", "mail.read", "mail.send", "ews.accessasuser" };
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		if (role.len == strlen(known[i]) && strncasecmp(role.p, known[i], role.len) == 0)
 			return MM_POWER_KNOWN;
@@ -253,8 +251,14 @@ static void look_at_use(struct mm_ledger *l, const struct mm_event *ev, struct m
 	uint64_t ids[2] = { hash_of(l, token->issuer), hash_of(l, token->client) };
 	facts->issuer_name = token->issuer;
 	facts->client = token->client;
-	facts->sweep = mm_attempts_sweep(&l->attempts,
-	        mm_siphash(&l->attempts.key, ids, sizeof ids), token->client, mailbox, ev->time_ns);
+	struct mm_app key = { .key = { mm_names_find_folded(&l->names, token->issuer),
+		                      mm_names_find_folded(&l->names, token->client) } };
+	const struct mm_app *app = mm_table_find(&l->apps.apps, &key.key);
+	/* The token that it is shown for is one of them. */
+	uint64_t n_before = app != NULL && app->n != 0 ? app->n - 1 : 0;
+	facts->sweep =
+	        mm_attempts_sweep(&l->attempts, mm_siphash(&l->attempts.key, ids, sizeof ids),
+	                token->client, mailbox, n_before, ev->time_ns);
 }
 
 void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts)

@@ -29,7 +29,7 @@ static const struct {
 	{ WEEK_S, "a week" },
 };
 
-/* What is assumed before it is learnt: users failing and not let in since, for each user let in there during a week, and how
+/* FITTED on simulated days (docs/scoring.md). What is assumed before it is learnt: users failing and not let in since, for each user let in there during a week, and how
  * uneven that is (shape: of of the Gamma distribution; 1 would be exponential). k_min: fewer would make no sense to whoever
  * guesses. sharpen: own past beyond so many failing users makes nothing surer, since bad days come in bursts. */
 static const struct {
@@ -146,11 +146,6 @@ double mm_attempts_first_rights(const struct mm_guesser *g)
 	return g->first_week * exp(-age_s / WEEK_S);
 }
 
-bool mm_attempts_watched(const struct mm_attempts *a, const struct mm_guesser *g)
-{
-	return a->first_s != 0 && g->last_s > a->first_s && g->last_s - a->first_s >= DAY_S;
-}
-
 uint64_t mm_attempts_sources(const struct mm_guesser *g, unsigned window)
 {
 	return touched(g->sources_s, MM_GUESS_SOURCES,
@@ -191,9 +186,11 @@ void mm_attempts_compare(const struct mm_attempts *a, struct mm_guess_count *cou
 	count->p = no_evidence;
 	if (k < priors[count->kind].k_min || k <= count->mean)
 		return;
-	double honest = (1 - shared.share) * exp(ln_count(k, own_shape, count->mean)) +
-	                shared.share * exp(ln_count(k, shared.shape,
-	                                       fmax(count->mean, shared.mean[count->window])));
+	bool source = count->kind == MM_GUESS_SOURCE || count->kind == MM_GUESS_NAMES;
+	double share = source ? shared.share : 0;
+	double honest = (1 - share) * exp(ln_count(k, own_shape, count->mean)) +
+	                share * exp(ln_count(k, shared.shape,
+	                                fmax(count->mean, shared.mean[count->window])));
 	double guessing = -log(fmin(k, k_max) * log(k_max / priors[count->kind].k_min));
 	count->p = fmin(no_evidence, honest / exp(guessing) * MM_GUESS_WINDOWS);
 }
@@ -204,6 +201,18 @@ static uint64_t failing(const struct mm_guesser *g, unsigned window)
 	return touched(g->failed.at_s, MM_GUESS_BUCKETS, since, UINT32_MAX);
 }
 
+/* Users that it lets in, and of a target or a kind of software those that were not seen yet, since one of theirs that always
+ * fails looks new: many while few were let in anywhere, later as many as are new among those seen (Good-Turing). */
+static uint64_t users_of(const struct mm_attempts *a, const struct mm_guesser *g)
+{
+	const double at_first = 200, later = 20, half_known = 5;
+	double n = (double)a->n_right;
+	double fresh = fmin(1, ((double)a->n_first_right + 0.5) / (n + 1));
+	double unknown = at_first / (1 + n / half_known) + later * fresh;
+	bool wide = g->key.kind == MM_GUESS_TARGET || g->key.kind == MM_GUESS_SOFTWARE;
+	return let_in(g, g->last_s) + (wide ? (uint64_t)unknown : 0);
+}
+
 struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struct mm_guesser *g)
 {
 	struct mm_guess_count best = { 0 };
@@ -211,7 +220,7 @@ struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struc
 		struct mm_guess_count count = { .kind = g->key.kind,
 			.window = w,
 			.k = failing(g, w),
-			.users = let_in(g, g->last_s),
+			.users = users_of(a, g),
 			.past_tiles = g->past[w].tiles,
 			.past_x = g->past[w].x,
 			.past_users = g->past[w].users };
@@ -494,8 +503,11 @@ static void count_right(struct mm_guesser *g, const struct mm_guess_ids *ids, bo
 
 static void note_hit(struct mm_guesser *source, const struct mm_event *ev, struct mm_str user)
 {
+	if (source == NULL || source->n_failed == 0)
+		return;
 	size_t i = source->n_hits++ % MM_GUESS_HITS;
 	copy_name(source->hits[i].name, user);
+	source->hits[i].from = *mm_event_client(ev);
 	source->hits[i].at_ns = ev->time_ns;
 	source->hits[i].but = ev->meaning == MM_MEANING_RIGHT_BUT;
 }
@@ -519,8 +531,10 @@ static void right(struct mm_attempts *a, const struct mm_event *ev, const struct
 	label(target, software, ev);
 	if (pair->failed_s != 0)
 		cure(a, ids, pair);
-	if (out->stranger && source->n_failed != 0)
+	if (out->stranger) {
 		note_hit(source, ev, user);
+		note_hit(software, ev, user);
+	}
 	a->n_right++;
 	a->n_first_right += out->stranger;
 	count_right(source, ids, out->stranger);
@@ -563,8 +577,9 @@ static bool was_asked(
 }
 
 const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t application,
-        struct mm_str name, struct mm_str mailbox, int64_t at_ns)
+        struct mm_str name, struct mm_str mailbox, uint64_t n_before, int64_t at_ns)
 {
+	const unsigned short_windows = 2; /* no longer than a token lives */
 	const struct mm_addr nowhere = { 0 };
 	if (at_ns <= 0 || at_ns / NS_PER_S >= UINT32_MAX)
 		return NULL;
@@ -574,6 +589,8 @@ const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t appli
 		return NULL;
 	if (g->label[0] == '\0')
 		copy_name(g->label, name);
+	for (unsigned w = 0; w < short_windows && g->n_failed == 0; w++)
+		g->past[w].tiles = g->past[w].users = (double)n_before;
 	uint32_t *at_s = &g->failed.at_s[bucket_of(hash_str(a, mailbox))];
 	if (*at_s == 0 || *at_s < before(g->last_s, DAY_S))
 		note_new(g, mailbox, at_ns);
@@ -601,8 +618,7 @@ void mm_attempts_note(struct mm_attempts *a, const struct mm_event *ev, struct m
 			pair->asked_s = (uint32_t)(ev->time_ns / NS_PER_S);
 		return;
 	}
-	if (a->n_attempts++ == 0)
-		a->first_s = (uint32_t)(ev->time_ns / NS_PER_S);
+	a->n_attempts++;
 	out->right = ev->meaning == MM_MEANING_PASSWORD_RIGHT ||
 	             (ev->meaning == MM_MEANING_RIGHT_BUT && (!kerberos || was_asked(a, ev, &ids)));
 	out->failed = !out->right;

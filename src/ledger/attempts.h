@@ -77,6 +77,7 @@ struct mm_guesser {
 	/* Users let in for the first time from where others failed. */
 	struct {
 		char name[MM_GUESS_NAME];
+		struct mm_addr from;
 		int64_t at_ns;
 		bool but; /* MM_MEANING_RIGHT_BUT */
 	} hits[MM_GUESS_HITS];
@@ -119,7 +120,6 @@ struct mm_attempts {
 	struct mm_guess_norm norms[MM_GUESS_KINDS][MM_GUESS_WINDOWS];
 	struct mm_recent recent[MM_RECENT_MAX];
 	uint32_t n_recent;
-	uint32_t first_s; /* the first of all */
 	uint64_t n_attempts, n_first_right, n_right;
 };
 
@@ -146,9 +146,9 @@ void mm_attempts_done(struct mm_attempts *a);
 /** Take down the attempt that the event shows; *out is valid until the next call. */
 void mm_attempts_note(struct mm_attempts *a, const struct mm_event *ev, struct mm_attempt *out);
 
-/** An application opened this mailbox; what is known of it, borrowed until the next call. NULL when memory is out. */
+/** An application opened this mailbox, that had obtained so many tokens before without opening any; what is known of it, borrowed until the next call. NULL when memory is out. */
 const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t application,
-        struct mm_str name, struct mm_str mailbox, int64_t at_ns);
+        struct mm_str name, struct mm_str mailbox, uint64_t n_before, int64_t at_ns);
 
 /** The window in which its count is least ordinary, as of the last time it was seen. */
 struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struct mm_guesser *g);
@@ -158,9 +158,6 @@ void mm_attempts_compare(const struct mm_attempts *a, struct mm_guess_count *cou
 
 /** How many users are let in there for the first time in a week, as a rule. */
 double mm_attempts_first_rights(const struct mm_guesser *g);
-
-/** Has been watched for long enough, a day, to tell what is new from what was always so? */
-bool mm_attempts_watched(const struct mm_attempts *a, const struct mm_guesser *g);
 
 /** From how many addresses users failed at it or with it in this window, about. */
 uint64_t mm_attempts_sources(const struct mm_guesser *g, unsigned window);

@@ -86,6 +86,7 @@ static void save_guesser(void *arg, struct mm_store *out, const void *elem)
 		save_name(out, g->names[i]);
 	for (size_t i = 0; i < MM_GUESS_HITS; i++) {
 		save_name(out, g->hits[i].name);
+		mm_store_addr(out, &g->hits[i].from);
 		mm_store_u64(out, (uint64_t)g->hits[i].at_ns);
 		mm_store_u8(out, g->hits[i].but);
 	}
@@ -131,6 +132,7 @@ static void load_guesser(void *arg, struct mm_cursor *in, void *elem)
 		load_name(in, g->names[i]);
 	for (size_t i = 0; i < MM_GUESS_HITS; i++) {
 		load_name(in, g->hits[i].name);
+		g->hits[i].from = mm_load_addr(in);
 		g->hits[i].at_ns = mm_load_time(in);
 		g->hits[i].but = mm_load_u8(in, 1);
 	}
@@ -167,7 +169,6 @@ void mm_attempts_save(const struct mm_attempts *a, struct mm_store *out)
 {
 	mm_store_u64(out, a->key.k0);
 	mm_store_u64(out, a->key.k1);
-	mm_store_u32(out, a->first_s);
 	mm_store_u64(out, a->n_attempts);
 	mm_store_u64(out, a->n_right);
 	mm_store_u64(out, a->n_first_right);
@@ -190,7 +191,6 @@ int mm_attempts_load(struct mm_attempts *a, struct mm_cursor *in)
 	int r;
 	a->key.k0 = mm_le64(in);
 	a->key.k1 = mm_le64(in);
-	a->first_s = mm_le32(in);
 	a->n_attempts = mm_le64(in);
 	a->n_right = mm_le64(in);
 	a->n_first_right = mm_load_u64(in, a->n_right);

@@ -368,6 +368,31 @@ static void test_kept_over_restart(void **state)
 	mm_store_done(&store);
 }
 
+/* Whatever is in a snapshot: it is refused, or what is made of it can be worked with. */
+static void test_hostile_snapshot(void **state)
+{
+	struct mm_store store = { 0 };
+	(void)state;
+	mm_apps_save(&l->apps, &store);
+	mm_apps_done(&l->apps);
+	for (size_t bit = 0; bit < store.len * 8; bit++) {
+		store.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		mm_apps_init(&l->apps, &key);
+		struct mm_cursor in = mm_cursor(mm_slice(store.p, store.len));
+		if (mm_apps_load(&l->apps, &in) == MM_OK)
+			obtain((struct request){ .app = "shop",
+			        .user = "anna",
+			        .network = 77,
+			        .grant = MM_GRANT_PASSWORD,
+			        .claims = "{\"roles\":[\"full_access_as_app\"]}" });
+		mm_apps_done(&l->apps);
+		store.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	mm_apps_init(&l->apps, &key);
+	mm_detect_weigh_all(&d);
+	mm_store_done(&store);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -386,6 +411,7 @@ int main(void)
 		CASE(test_sweep),
 		CASE(test_backup),
 		CASE(test_kept_over_restart),
+		CASE(test_hostile_snapshot),
 	};
 	mm_json_init(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);

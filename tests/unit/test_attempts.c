@@ -418,6 +418,32 @@ static void test_kept_over_restart(void **state)
 	mm_store_done(&store);
 }
 
+/* Whatever is in a snapshot: it is refused, or what is made of it can be worked with. */
+static void test_hostile_snapshot(void **state)
+{
+	char name[32];
+	struct mm_store store = { 0 };
+	const struct mm_hash_key other_key = { 3, 4 };
+	(void)state;
+	for (unsigned i = 0; i < 12; i++)
+		wrong(BEGIN + i * SECOND, 7, user_name(name, i));
+	mm_attempts_save(&l->attempts, &store);
+	mm_attempts_done(&l->attempts);
+	for (size_t bit = 0; bit < store.len * 8; bit++) {
+		store.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		mm_attempts_init(&l->attempts, &other_key);
+		struct mm_cursor in = mm_cursor(mm_slice(store.p, store.len));
+		if (mm_attempts_load(&l->attempts, &in) == MM_OK) {
+			wrong(BEGIN + DAY, 7, "bob");
+			enter(BEGIN + DAY, 7, "bob");
+		}
+		mm_attempts_done(&l->attempts);
+		store.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	mm_attempts_init(&l->attempts, &other_key);
+	mm_store_done(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +461,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_both_legs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_expired, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kept_over_restart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hostile_snapshot, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

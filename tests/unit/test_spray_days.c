@@ -329,6 +329,7 @@ static void test_sprays(void **state)
 		{ "30 users in a day from somebody's desk", &mm_password_spray, 7, 30, 0, 40 * MINUTE, 20, false, NULL, MM_BAND_MEDIUM, 10 },
 		{ "150 users in an hour through the gateway", &mm_password_spray, 7, 150, 0, 24 * SECOND, A_GATEWAY, false, NULL, MM_BAND_MEDIUM, 10 },
 		{ "40 users from 40 addresses with their own software", &mm_spray_distributed, 7, 40, 1, 20 * MINUTE, 0, false, "tool/1", MM_BAND_MEDIUM, 10 },
+		{ "40 users from 40 addresses with their own software, in the first hours", &mm_spray_distributed, 0, 40, 1, 5 * MINUTE, 0, false, "tool/1", MM_BAND_MEDIUM, 8 },
 		{ "100 users from 50 addresses that look like all others", &mm_spray_distributed, 7, 100, 2, 10 * MINUTE, 0, false, NULL, MM_BAND_MEDIUM, 0 },
 		{ "a password found after 12", &mm_spray_success, 1, 12, 0, 3 * SECOND, A_ATTACKER, false, NULL, MM_BAND_CRITICAL, 10 },
 	};
