@@ -807,6 +807,45 @@ static void test_proof(void **state)
 	assert_int_equal(d.findings.n, 0);
 }
 
+/* RFC 9449 sections 4.1 and 7.1. */
+#define PROOF_HEAD                                                                                 \
+	"eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0" \
+	"V"                                                                                        \
+	"jNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10N" \
+	"n"                                                                                        \
+	"Y5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19"
+
+static void test_proof_specification(void **state)
+{
+	(void)state;
+	static const char first[] =
+	        PROOF_HEAD ".eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi"
+	                   "8vc2VydmVyLm"
+	                   "V4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-"
+	                   "FdWP0A0zdrj8igiML"
+	                   "vqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
+	static const char second[] =
+	        PROOF_HEAD ".eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly"
+	                   "9yZXNvdXJjZS"
+	                   "5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoI"
+	                   "joiZlVIeU8ycj"
+	                   "JaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9."
+	                   "2oW9RP35yRqzhrtNP86L-Ey71EOptxRim"
+	                   "PPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
+	struct mm_slice jkt = mm_slice_str("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+	struct mm_fp id,
+	        token = mm_fp_of(mm_slice_str("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"));
+	struct mm_str post = text("POST"), get = text("GET");
+	struct mm_str server = text("server.example.com/token"),
+	              resource = text("resource.example.org/protectedresource");
+	assert_true(mm_proof_good(mm_slice_str(first), jkt, &token, post, server, &id));
+	assert_true(mm_proof_good(mm_slice_str(second), jkt, &token, get, resource, &id));
+	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, post, resource, &id));
+	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, get, server, &id));
+	token.b[0] ^= 1;
+	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, get, resource, &id));
+}
+
 static void test_bad_proofs(void **state)
 {
 	(void)state;
@@ -1015,6 +1054,7 @@ int main(void)
 		TEST(test_code_twice),
 		TEST(test_refresh),
 		TEST(test_proof),
+		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
 		TEST(test_certificate),
 		TEST(test_taint),
