@@ -1020,6 +1020,74 @@ static void test_state(void **state)
 	expect(&mm_jwt_template, MM_W_TEMPLATE);
 }
 
+/* Findings of each kind, written down and read again, say the same. */
+static void test_saved_findings(void **state)
+{
+	(void)state;
+	struct mm_detect again;
+	struct mm_files files = { 0 };
+	struct mm_store out = { 0 };
+	struct mm_file_map map = { 0 };
+	assert_int_equal(mm_files_add(&files, "a.pcap"), 0);
+	document(SERVICE, EVENING, "b.example/.well-known/openid-configuration",
+	        "{\"issuer\":\"https://b.example\",\"jwks_uri\":\"https://b.example/jwks\"}");
+	document(SERVICE, EVENING + 1, "b.example/jwks", set_of(&foreign, NULL));
+	use(FORGER, EVENING + 10, mint((struct spec){ .by = &foreign, .iat = EVENING }));
+	use(FORGER, EVENING + 20, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
+	use(FORGER, EVENING + 30, mint((struct spec){ .iat = EVENING - 60, .life = 864000 }));
+	use(FORGER, EVENING + 40, mint((struct spec){ .iat = EVENING - 7200 }));
+	const char *token = honest(1, EVENING + 50, (struct spec){ 0 });
+	show_token(1, EVENING + 60, token);
+	from_network(7);
+	room.ev.agent = text("python-requests/2.31");
+	pass();
+	use(1, EVENING + 70, token);
+	ask(1, EVENING + 80, MM_GRANT_CODE, "a-code", mint((struct spec){ .iat = EVENING }), NULL);
+	ask(2, EVENING + 99, MM_GRANT_CODE, "a-code", NULL, NULL);
+	token = bound_token();
+	show_bound(100, token, NULL);
+	mm_detect_weigh_all(&d);
+	assert_true(d.findings.n >= 8);
+	mm_files_save(&files, &out);
+	mm_detect_save(&d, &out);
+	struct mm_cursor c = mm_cursor(mm_slice(out.p, out.len));
+	mm_detect_init(&again, l, &key, FINDINGS_MAX);
+	assert_int_equal(mm_file_map_load(&map, &c), MM_OK);
+	assert_int_equal(mm_detect_load(&again, &c, &map), MM_OK);
+	mm_detect_weigh_all(&again);
+	assert_int_equal(again.findings.n, d.findings.n);
+	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
+	        f = mm_table_next(&d.findings, f)) {
+		const struct mm_finding *g = mm_detect_find(&again, &f->key.root);
+		assert_non_null(g);
+		assert_ptr_equal(g->detector, f->detector);
+		assert_true(g->score >= f->score && g->score <= f->score);
+		assert_int_equal(g->n_evidence, f->n_evidence);
+		for (size_t i = 0; i < f->n_evidence; i++)
+			assert_string_equal(g->evidence[i].what, f->evidence[i].what);
+		assert_string_equal(g->facts.token.alg, f->facts.token.alg);
+		assert_string_equal(g->facts.token.audience, f->facts.token.audience);
+		assert_string_equal(g->facts.token.client, f->facts.token.client);
+		assert_int_equal(g->facts.token.verdict, f->facts.token.verdict);
+		assert_int_equal(g->facts.token.nbf_s, f->facts.token.nbf_s);
+	}
+	/* Cut anywhere it is refused. */
+	for (size_t len = 0; len < out.len; len += 97) {
+		struct mm_detect cut;
+		struct mm_file_map cut_map = { 0 };
+		struct mm_cursor part = mm_cursor(mm_slice(out.p, len));
+		mm_detect_init(&cut, l, &key, FINDINGS_MAX);
+		if (mm_file_map_load(&cut_map, &part) == MM_OK)
+			assert_int_not_equal(mm_detect_load(&cut, &part, &cut_map), MM_OK);
+		mm_file_map_done(&cut_map);
+		mm_detect_done(&cut);
+	}
+	mm_detect_done(&again);
+	mm_file_map_done(&map);
+	mm_files_done(&files);
+	mm_store_done(&out);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1060,6 +1128,7 @@ int main(void)
 		TEST(test_taint),
 		TEST(test_opaque),
 		TEST(test_state),
+		TEST(test_saved_findings),
 	};
 	mm_json_init(1);
 	mm_jwk_init();
