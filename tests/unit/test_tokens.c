@@ -8,6 +8,7 @@
 
 #include "detect/detect.h"
 #include "dissect/oauth.h"
+#include "guard.h"
 #include "jose_build.h"
 #include "ledger_build.h"
 
@@ -972,6 +973,51 @@ static void test_opaque(void **state)
 
 /* --- state ----------------------------------------------------------------------------------------- */
 
+static int load_state(struct mm_slice bytes)
+{
+	struct mm_ledger_config config;
+	struct mm_ledger *ledger;
+	struct mm_file_map map = { 0 };
+	struct mm_cursor c = mm_cursor(bytes);
+	mm_ledger_config_default(&config);
+	config.key = (struct mm_hash_key){ 9, 9 };
+	assert_int_equal(mm_ledger_new(&config, &ledger), MM_OK);
+	int r = mm_file_map_load(&map, &c);
+	if (r == MM_OK)
+		r = mm_ledger_load(ledger, &c, &map);
+	mm_file_map_done(&map);
+	mm_ledger_free(ledger);
+	return r;
+}
+
+/* Cut or flipped anywhere it is refused, or it is another state that can be used. */
+static void test_hostile_state(void **state)
+{
+	(void)state;
+	enum { CUTS = 150, FLIPS = 600 };
+	struct mm_files files = { 0 };
+	struct mm_store out = { 0 };
+	assert_int_equal(mm_files_add(&files, "a.pcap"), 0);
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, mint((struct spec){ .iat = EVENING }), "refresh-1");
+	mm_files_save(&files, &out);
+	mm_ledger_save(l, &out);
+	assert_int_equal(load_state(mm_slice(out.p, out.len)), MM_OK);
+	struct guard g = guard_new(out.len);
+	for (size_t i = 0; i < CUTS; i++) {
+		size_t len = out.len * i / CUTS;
+		assert_int_not_equal(load_state(mm_slice(guard_put(&g, out.p, len), len)), MM_OK);
+	}
+	for (size_t i = 0; i < FLIPS; i++) {
+		size_t bit = (out.len * 8 - 1) / FLIPS * i;
+		out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		(void)load_state(mm_slice(guard_put(&g, out.p, out.len), out.len));
+		out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	guard_free(&g);
+	mm_store_done(&out);
+	mm_files_done(&files);
+}
+
 static void test_state(void **state)
 {
 	(void)state;
@@ -1128,6 +1174,7 @@ int main(void)
 		TEST(test_taint),
 		TEST(test_opaque),
 		TEST(test_state),
+		TEST(test_hostile_state),
 		TEST(test_saved_findings),
 	};
 	mm_json_init(1);
