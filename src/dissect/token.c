@@ -79,8 +79,10 @@ void mm_oauth_place(struct mm_event *ev, const struct mm_web_exchange *x)
 {
 	struct mm_slice value;
 	ev->place = put(ev, x->host);
-	ev->place = x->path.len != 0 && mm_at(x->path, 0) == '/' && x->host.len != 0
-	                    ? mm_event_join(ev, ev->place, '/', mm_after(x->path, 1))
+	/* Parameters of a path may be a session. */
+	struct mm_slice path = mm_first(x->path, mm_find8(x->path, 0, ';'));
+	ev->place = path.len != 0 && mm_at(path, 0) == '/' && x->host.len != 0
+	                    ? mm_event_join(ev, ev->place, '/', mm_after(path, 1))
 	                    : ev->place;
 	ev->method = put(ev, x->method);
 	if (mm_web_header(&x->request, "user-agent", 0, &value))

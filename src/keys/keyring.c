@@ -165,21 +165,22 @@ static bool is_others(const struct mm_keyring *k, const struct mm_publisher *p)
 
 /* Does the place answer for the jwks_uri of this issuer? Behind a terminator the same path is asked of another address,
  * perhaps by another name: then of the server that gave the discovery document. */
-static bool is_jwks_uri(
-        const struct mm_keyring *k, const struct mm_key_issuer *i, const struct mm_publisher *p)
+static bool is_jwks_uri(const struct mm_key_issuer *i, const struct mm_publisher *p, bool others)
 {
 	if (i->jwks_path[0] == '\0' || strcmp(i->jwks_path, p->path) != 0)
 		return false;
 	return strcasecmp(i->jwks_host, p->host) == 0 ||
-	       (mm_addr_eq(&i->addr, &p->addr) && i->port == p->port && !is_others(k, p));
+	       (!others && mm_addr_eq(&i->addr, &p->addr) && i->port == p->port);
 }
 
 static void link_all(struct mm_keyring *k)
 {
-	for (uint32_t i = 0; i < k->n_issuers; i++)
-		for (uint32_t p = 0; p < k->n_places; p++)
-			if (is_jwks_uri(k, &k->issuers[i], &k->places[p]))
+	for (uint32_t p = 0; p < k->n_places; p++) {
+		bool others = is_others(k, &k->places[p]);
+		for (uint32_t i = 0; i < k->n_issuers; i++)
+			if (is_jwks_uri(&k->issuers[i], &k->places[p], others))
 				link_place(k, i + 1, p + 1);
+	}
 }
 
 /* scheme://host[:port]/path */

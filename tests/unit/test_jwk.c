@@ -79,8 +79,7 @@ static void test_specifications(void **unused)
 		        "UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_"
 		        "I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_"
 		        "h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":\"AQAB\"}",
-		        "eyJhbGciOiJSUzI1NiJ9." JOE
-		        ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__"
+		        "eyJhbGciOiJSUzI1NiJ9." JOE ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__"
 		        "dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_"
 		        "O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_"
 		        "nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_"
@@ -88,8 +87,7 @@ static void test_specifications(void **unused)
 		        "eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AX"
 		        "LIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw" },
 		{ "ES256", EC_KEY,
-		        "eyJhbGciOiJFUzI1NiJ9." JOE
-		        ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-"
+		        "eyJhbGciOiJFUzI1NiJ9." JOE ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-"
 		        "F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q" },
 		{ "ES512",
 		        "{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":"
@@ -151,9 +149,7 @@ static void test_base64url(void **unused)
 		{ "Zm9vYg", "foob" }, { "Zm9vYmE", "fooba" }, { "Zm9vYmFy", "foobar" },
 		{ "-_-_", "\xfb\xff\xbf" } };
 	static const char *const bad[] = { "Z", "Zm9vY", "Zg==", "Zh", "Zm9", "Zm9vYh", "+/+/",
-		"Zm 9v", "Zm9v\n", "Zm9v.",
-		"Zm\xff"
-		"8" };
+		"Zm 9v", "Zm9v\n", "Zm9v.", "Zm8\xff" };
 	for (size_t i = 0; i < N_OF(good); i++) {
 		uint8_t out[16];
 		char back[24];

@@ -760,6 +760,9 @@ static void test_save(void **state)
 	expect(judge(&one, A, 10), MM_VALID, KNOWN);
 	expect(judge(&two, A, 10), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
 	assert_true(judge(&three, A, 25).bits & MM_PROOF_DRIFT);
+	assert_true(judge(&three, A, 1000).bits & MM_PROOF_RETIRED);
+	assert_true(judge(&three, A, -400).bits & MM_PROOF_BEFORE_KEY);
+	assert_false(judge(&three, A, 25).bits & (MM_PROOF_RETIRED | MM_PROOF_BEFORE_KEY));
 	assert_int_equal(judge(&one, "https://alias.example", 10).verdict, MM_VALID);
 	assert_int_equal(judge(&four, "https://login.example/x", 10).verdict, MM_VALID);
 	k = first.ring;

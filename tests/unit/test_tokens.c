@@ -8,6 +8,7 @@
 
 #include "detect/detect.h"
 #include "dissect/oauth.h"
+#include "guard.h"
 #include "jose_build.h"
 #include "ledger_build.h"
 
@@ -807,6 +808,45 @@ static void test_proof(void **state)
 	assert_int_equal(d.findings.n, 0);
 }
 
+/* RFC 9449 sections 4.1 and 7.1. */
+#define PROOF_HEAD                                                                                 \
+	"eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0" \
+	"V"                                                                                        \
+	"jNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10N" \
+	"n"                                                                                        \
+	"Y5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19"
+
+static void test_proof_specification(void **state)
+{
+	(void)state;
+	static const char first[] =
+	        PROOF_HEAD ".eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi"
+	                   "8vc2VydmVyLm"
+	                   "V4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-"
+	                   "FdWP0A0zdrj8igiML"
+	                   "vqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
+	static const char second[] =
+	        PROOF_HEAD ".eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly"
+	                   "9yZXNvdXJjZS"
+	                   "5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoI"
+	                   "joiZlVIeU8ycj"
+	                   "JaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9."
+	                   "2oW9RP35yRqzhrtNP86L-Ey71EOptxRim"
+	                   "PPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
+	struct mm_slice jkt = mm_slice_str("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+	struct mm_fp id,
+	        token = mm_fp_of(mm_slice_str("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"));
+	struct mm_str post = text("POST"), get = text("GET");
+	struct mm_str server = text("server.example.com/token"),
+	              resource = text("resource.example.org/protectedresource");
+	assert_true(mm_proof_good(mm_slice_str(first), jkt, &token, post, server, &id));
+	assert_true(mm_proof_good(mm_slice_str(second), jkt, &token, get, resource, &id));
+	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, post, resource, &id));
+	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, get, server, &id));
+	token.b[0] ^= 1;
+	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, get, resource, &id));
+}
+
 static void test_bad_proofs(void **state)
 {
 	(void)state;
@@ -933,6 +973,51 @@ static void test_opaque(void **state)
 
 /* --- state ----------------------------------------------------------------------------------------- */
 
+static int load_state(struct mm_slice bytes)
+{
+	struct mm_ledger_config config;
+	struct mm_ledger *ledger;
+	struct mm_file_map map = { 0 };
+	struct mm_cursor c = mm_cursor(bytes);
+	mm_ledger_config_default(&config);
+	config.key = (struct mm_hash_key){ 9, 9 };
+	assert_int_equal(mm_ledger_new(&config, &ledger), MM_OK);
+	int r = mm_file_map_load(&map, &c);
+	if (r == MM_OK)
+		r = mm_ledger_load(ledger, &c, &map);
+	mm_file_map_done(&map);
+	mm_ledger_free(ledger);
+	return r;
+}
+
+/* Cut or flipped anywhere it is refused, or it is another state that can be used. */
+static void test_hostile_state(void **state)
+{
+	(void)state;
+	enum { CUTS = 150, FLIPS = 600 };
+	struct mm_files files = { 0 };
+	struct mm_store out = { 0 };
+	assert_int_equal(mm_files_add(&files, "a.pcap"), 0);
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, mint((struct spec){ .iat = EVENING }), "refresh-1");
+	mm_files_save(&files, &out);
+	mm_ledger_save(l, &out);
+	assert_int_equal(load_state(mm_slice(out.p, out.len)), MM_OK);
+	struct guard g = guard_new(out.len);
+	for (size_t i = 0; i < CUTS; i++) {
+		size_t len = out.len * i / CUTS;
+		assert_int_not_equal(load_state(mm_slice(guard_put(&g, out.p, len), len)), MM_OK);
+	}
+	for (size_t i = 0; i < FLIPS; i++) {
+		size_t bit = (out.len * 8 - 1) / FLIPS * i;
+		out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		(void)load_state(mm_slice(guard_put(&g, out.p, out.len), out.len));
+		out.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	guard_free(&g);
+	mm_store_done(&out);
+	mm_files_done(&files);
+}
+
 static void test_state(void **state)
 {
 	(void)state;
@@ -981,6 +1066,74 @@ static void test_state(void **state)
 	expect(&mm_jwt_template, MM_W_TEMPLATE);
 }
 
+/* Findings of each kind, written down and read again, say the same. */
+static void test_saved_findings(void **state)
+{
+	(void)state;
+	struct mm_detect again;
+	struct mm_files files = { 0 };
+	struct mm_store out = { 0 };
+	struct mm_file_map map = { 0 };
+	assert_int_equal(mm_files_add(&files, "a.pcap"), 0);
+	document(SERVICE, EVENING, "b.example/.well-known/openid-configuration",
+	        "{\"issuer\":\"https://b.example\",\"jwks_uri\":\"https://b.example/jwks\"}");
+	document(SERVICE, EVENING + 1, "b.example/jwks", set_of(&foreign, NULL));
+	use(FORGER, EVENING + 10, mint((struct spec){ .by = &foreign, .iat = EVENING }));
+	use(FORGER, EVENING + 20, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
+	use(FORGER, EVENING + 30, mint((struct spec){ .iat = EVENING - 60, .life = 864000 }));
+	use(FORGER, EVENING + 40, mint((struct spec){ .iat = EVENING - 7200 }));
+	const char *token = honest(1, EVENING + 50, (struct spec){ 0 });
+	show_token(1, EVENING + 60, token);
+	from_network(7);
+	room.ev.agent = text("python-requests/2.31");
+	pass();
+	use(1, EVENING + 70, token);
+	ask(1, EVENING + 80, MM_GRANT_CODE, "a-code", mint((struct spec){ .iat = EVENING }), NULL);
+	ask(2, EVENING + 99, MM_GRANT_CODE, "a-code", NULL, NULL);
+	token = bound_token();
+	show_bound(100, token, NULL);
+	mm_detect_weigh_all(&d);
+	assert_true(d.findings.n >= 8);
+	mm_files_save(&files, &out);
+	mm_detect_save(&d, &out);
+	struct mm_cursor c = mm_cursor(mm_slice(out.p, out.len));
+	mm_detect_init(&again, l, &key, FINDINGS_MAX);
+	assert_int_equal(mm_file_map_load(&map, &c), MM_OK);
+	assert_int_equal(mm_detect_load(&again, &c, &map), MM_OK);
+	mm_detect_weigh_all(&again);
+	assert_int_equal(again.findings.n, d.findings.n);
+	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
+	        f = mm_table_next(&d.findings, f)) {
+		const struct mm_finding *g = mm_detect_find(&again, &f->key.root);
+		assert_non_null(g);
+		assert_ptr_equal(g->detector, f->detector);
+		assert_true(g->score >= f->score && g->score <= f->score);
+		assert_int_equal(g->n_evidence, f->n_evidence);
+		for (size_t i = 0; i < f->n_evidence; i++)
+			assert_string_equal(g->evidence[i].what, f->evidence[i].what);
+		assert_string_equal(g->facts.token.alg, f->facts.token.alg);
+		assert_string_equal(g->facts.token.audience, f->facts.token.audience);
+		assert_string_equal(g->facts.token.client, f->facts.token.client);
+		assert_int_equal(g->facts.token.verdict, f->facts.token.verdict);
+		assert_int_equal(g->facts.token.nbf_s, f->facts.token.nbf_s);
+	}
+	/* Cut anywhere it is refused. */
+	for (size_t len = 0; len < out.len; len += 97) {
+		struct mm_detect cut;
+		struct mm_file_map cut_map = { 0 };
+		struct mm_cursor part = mm_cursor(mm_slice(out.p, len));
+		mm_detect_init(&cut, l, &key, FINDINGS_MAX);
+		if (mm_file_map_load(&cut_map, &part) == MM_OK)
+			assert_int_not_equal(mm_detect_load(&cut, &part, &cut_map), MM_OK);
+		mm_file_map_done(&cut_map);
+		mm_detect_done(&cut);
+	}
+	mm_detect_done(&again);
+	mm_file_map_done(&map);
+	mm_files_done(&files);
+	mm_store_done(&out);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1015,11 +1168,14 @@ int main(void)
 		TEST(test_code_twice),
 		TEST(test_refresh),
 		TEST(test_proof),
+		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
 		TEST(test_certificate),
 		TEST(test_taint),
 		TEST(test_opaque),
 		TEST(test_state),
+		TEST(test_hostile_state),
+		TEST(test_saved_findings),
 	};
 	mm_json_init(1);
 	mm_jwk_init();
