@@ -190,7 +190,7 @@ static void print_help(void)
 	enum { HELP_COLUMN = 32 };
 	printf("Usage: mintmark [OPTION]... [-r] FILE...\n"
 	       "       mintmark [OPTION]... -i IFACE\n"
-	       "Finds forged Kerberos tickets in captures of network traffic, and as it "
+	       "Finds forged tickets and tokens, and their abuse, in captures and as traffic "
 	       "passes.\n\n");
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct option_row *row = &option_rows[i];

@@ -27,6 +27,10 @@ const struct mm_detector *const mm_detectors[] = {
 	&mm_token_orphan,
 	&mm_accepted_invalid,
 	&mm_jwks_drift,
+	&mm_password_spray,
+	&mm_spray_distributed,
+	&mm_spray_success, /* after those that it reads */
+	&mm_user_enumeration,
 	&mm_taint,
 	NULL,
 };

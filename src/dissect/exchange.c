@@ -396,6 +396,8 @@ static bool may_matter(const struct mm_web_exchange *x)
 size_t mm_web_keep_up_to(
         const struct mm_web_exchange *x, const struct mm_web_message *m, enum mm_dir side)
 {
+	if (mm_kkdcp_is_path(x->path))
+		return MM_WEB_BODY_MAX;
 	switch (mm_web_interest(m)) {
 	case MM_WEB_OF_INTEREST:
 		return MM_WEB_BODY_MAX;

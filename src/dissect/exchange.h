@@ -39,6 +39,8 @@ struct mm_web_stats { /* nothing but uint64_t: part of mm_flow_stats */
 	uint64_t
 	        n_limit_requests; /* requests of one connection beyond those that wait for an answer */
 	uint64_t n_coding_unknown, n_coding_broken, n_coding_bombs;
+	uint64_t n_json_deep, n_json_duplicate,
+	        n_json_bad; /* documents and tokens refused for it */
 	uint64_t
 	        n_hpack_lost; /* header blocks that a table entry was missing for, or that are broken */
 };
@@ -165,6 +167,7 @@ bool mm_web_forwarded(const struct mm_web *w, const struct mm_addr *peer,
         const struct mm_web_message *m, struct mm_addr *client);
 
 /** MS-KKDCP: Kerberos messages in an exchange with a KDC proxy. */
+bool mm_kkdcp_is_path(struct mm_slice path);
 void mm_kkdcp_exchange(struct mm_dissect *d, struct mm_web_exchange *x);
 
 /** What libhtp is set up with, kept for a worker; NULL, and freed by the second, in the first call. */

@@ -393,14 +393,17 @@ static void parse_body(struct mm_dissect *d, struct mm_slice msg)
 	struct http_dir *side = &st->dirs[d->dir];
 	struct mm_slice line = mm_reader_line(msg);
 	size_t size = 0, line_b = mm_find8(msg, 0, '\n') + 1;
+	struct mm_slice data = mm_first(msg, 0);
 	bool whole = false;
 	mm_web_seen(d, side->live, d->dir);
 	switch (side->expect) {
 	case EXPECT_BODY:
 		whole = side->body != SIZE_MAX;
+		data = msg;
 		break;
 	case EXPECT_CHUNK:
 		(void)chunk_size(line, &size);
+		data = mm_after(msg, line_b);
 		side->body = size;
 		side->expect = size == 0          ? EXPECT_TRAILER
 		               : msg.len > line_b ? EXPECT_CHUNK_END
@@ -416,7 +419,7 @@ static void parse_body(struct mm_dissect *d, struct mm_slice msg)
 	case EXPECT_HEADERS:
 		break;
 	}
-	mm_reader_body(side->live, d->dir, msg);
+	mm_reader_body(side->live, d->dir, msg, data);
 	if (side->expect == EXPECT_CHUNK_DATA)
 		mm_web_cut_body(side->live, d->dir);
 	if (whole)

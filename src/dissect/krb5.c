@@ -43,6 +43,11 @@ enum { /* KDCOptions, section 5.4.1, bit 0 is the most significant; cname-in-add
 };
 
 enum error_code { /* section 7.5.9 */
+	KDC_ERR_C_PRINCIPAL_UNKNOWN = 6,
+	KDC_ERR_POLICY = 12,
+	KDC_ERR_CLIENT_REVOKED = 18,
+	KDC_ERR_KEY_EXPIRED = 23,
+	KDC_ERR_PREAUTH_FAILED = 24,
 	KDC_ERR_PREAUTH_REQUIRED = 25,
 	KRB_ERR_RESPONSE_TOO_BIG = 52,
 	KDC_ERR_MORE_PREAUTH_DATA_REQUIRED = 91, /* RFC 6113 section 5.2 */
@@ -100,6 +105,7 @@ enum attr {
 	A_AP_OPTIONS,
 	A_AUTHENTICATOR_ETYPE,
 	A_AUTHENTICATOR_LENGTH,
+	A_CARRIER,
 	N_ATTRS,
 };
 
@@ -145,6 +151,7 @@ static const struct mm_attr attrs[N_ATTRS] = {
 	[A_AP_OPTIONS] = { "mintmark.kerberos.ap_options", MM_ATTR_INT, "ap-options of the AP-REQ as a 32-bit number (RFC 4120 5.5.1)" },
 	[A_AUTHENTICATOR_ETYPE] = { "mintmark.kerberos.authenticator_etype", MM_ATTR_INT, "etype of the AP-REQ's authenticator: that of the session key" },
 	[A_AUTHENTICATOR_LENGTH] = { "mintmark.kerberos.authenticator_length", MM_ATTR_INT, "bytes of the authenticator's cipher" },
+	[A_CARRIER] = { "mintmark.kerberos.carrier", MM_ATTR_STR, "what brought the exchange, when not a KDC's own port: kkdcp, a KDC proxy (MS-KKDCP)" },
 };
 /* clang-format on */
 
@@ -775,6 +782,40 @@ static void krb_error(struct mm_event *ev, struct mm_slice msg)
 		ev->outcome = MM_FAILURE;
 }
 
+/* Did the client send a proof that it knows the password? Under FAST it is hidden. */
+static bool proves_password(const struct mm_event *ev)
+{
+	const struct mm_attr_value *types = mm_event_get(ev, &attrs[A_PADATA]);
+	for (size_t i = 0; types != NULL && i < types->n_numbers; i++)
+		if (types->numbers[i] == PA_ENC_TIMESTAMP || types->numbers[i] == PA_FX_FAST)
+			return true;
+	return false;
+}
+
+/* What an AS exchange says of the client's password. 12 and 23 say that it is right where the KDC looks at it first:
+ * others refuse before (MIT's validate_as_request()), so they say it only where a proof was sent. */
+static enum mm_meaning meaning(const struct mm_event *ev)
+{
+	bool proof = proves_password(ev);
+	if (ev->outcome == MM_SUCCESS)
+		return proof ? MM_MEANING_PASSWORD_RIGHT : MM_MEANING_NONE;
+	if (ev->status.domain != MM_STATUS_KRB5)
+		return MM_MEANING_NONE;
+	switch (ev->status.code) {
+	case KDC_ERR_C_PRINCIPAL_UNKNOWN:
+		return MM_MEANING_NO_SUCH_USER;
+	case KDC_ERR_CLIENT_REVOKED:
+		return MM_MEANING_LOCKED;
+	case KDC_ERR_PREAUTH_FAILED:
+		return proof ? MM_MEANING_BAD_PASSWORD : MM_MEANING_NONE;
+	case KDC_ERR_POLICY:
+	case KDC_ERR_KEY_EXPIRED:
+		return proof ? MM_MEANING_RIGHT_BUT : MM_MEANING_NONE;
+	default:
+		return MM_MEANING_NONE;
+	}
+}
+
 /* What the event is when no ticket came back: a TGS-REQ still showed a TGT. */
 static enum mm_event_kind request_kind(uint8_t msg_type)
 {
@@ -943,6 +984,9 @@ static void reply(struct mm_dissect *d, uint8_t msg_type, struct mm_slice msg, s
 		krb_error(ev, msg);
 	else
 		kdc_rep(ev, msg_type, seq);
+	const struct mm_attr_value *asked = mm_event_get(ev, &attrs[A_REQUEST_TYPE]);
+	if (asked != NULL && asked->number == KRB_AS_REQ)
+		ev->meaning = meaning(ev);
 	mm_dissect_emit(d, ev);
 }
 
@@ -953,10 +997,8 @@ static bool known_tag(int tag)
 	       tag == mm_der_application(KRB_ERROR);
 }
 
-static void parse(struct mm_dissect *d, struct mm_slice msg)
+static void message(struct mm_dissect *d, struct mm_slice msg)
 {
-	if (d->flow->transport == MM_TCP)
-		msg = mm_after(msg, RECORD_MARK);
 	struct mm_cursor c = mm_cursor(msg);
 	int tag = mm_peek8(&c);
 	if (!known_tag(tag))
@@ -970,6 +1012,11 @@ static void parse(struct mm_dissect *d, struct mm_slice msg)
 		request(d, msg_type, msg, seq);
 	else if (!asks && d->dir == MM_TO_CLIENT)
 		reply(d, msg_type, msg, seq);
+}
+
+static void parse(struct mm_dissect *d, struct mm_slice msg)
+{
+	message(d, d->flow->transport == MM_TCP ? mm_after(msg, RECORD_MARK) : msg);
 }
 
 static struct mm_frame frame(void *state, enum mm_dir dir, struct mm_slice avail)
@@ -1028,6 +1075,47 @@ static void end(struct mm_dissect *d)
 			return;
 		finish(d, oldest);
 	}
+}
+
+/* Where the events of a carried exchange go: on, with what the carrier knows. */
+struct carrier_sink {
+	const struct mm_dissect *d;
+	const struct mm_krb5_carried *carried;
+};
+
+static void emit_carried(void *sink, struct mm_event *ev)
+{
+	const struct carrier_sink *s = sink;
+	if (!mm_addr_eq(&ev->src.addr, &s->carried->client))
+		ev->src = (struct mm_endpoint){ .addr = s->carried->client };
+	mm_event_put_str(ev, &attrs[A_CARRIER], mm_slice_str(s->carried->carrier));
+	s->d->emit(s->d->sink, ev);
+}
+
+static void carried_part(struct mm_dissect *k, enum mm_dir dir, const struct mm_krb5_part *part)
+{
+	if (part->msg.len == 0)
+		return;
+	k->dir = dir;
+	k->time_ns = part->time_ns;
+	k->first = part->first;
+	k->last = part->last;
+	message(k, part->msg);
+}
+
+void mm_krb5_carried(struct mm_dissect *d, const struct mm_krb5_carried *c)
+{
+	struct state st = { 0 };
+	struct carrier_sink sink = { d, c };
+	struct mm_dissect k = *d;
+	k.self = &mm_kerberos;
+	k.state = &st;
+	k.id = (struct mm_id){ 0 };
+	k.emit = emit_carried;
+	k.sink = &sink;
+	carried_part(&k, MM_TO_SERVER, &c->request);
+	carried_part(&k, MM_TO_CLIENT, &c->reply);
+	end(&k);
 }
 
 static const uint16_t ports[] = { 88, 0 };

@@ -55,6 +55,7 @@ enum {
 	/* resultCode, section 4.1.9. */
 	RESULT_SUCCESS = 0,
 	RESULT_SASL_BIND_IN_PROGRESS = 14,
+	RESULT_INVALID_CREDENTIALS = 49,
 
 	MESSAGE_ID_MAX_OCTETS = 4,        /* maxInt is 2^31 - 1, section 4.1.1 */
 	LOOK = 3 + MESSAGE_ID_MAX_OCTETS, /* octets of messageID, and the protocolOp's identifier */
@@ -449,6 +450,37 @@ static void put_result(struct mm_event *ev, const struct bind_result *result)
 		ev->flags |= MM_EVF_MALFORMED;
 }
 
+/* What a directory says of the password of a simple bind. Active Directory names the Windows error (system error
+ * codes); some of them it gives only where the password is right. */
+static enum mm_meaning meaning(const struct mm_event *ev, const struct bind_result *result)
+{
+	static const struct {
+		const char *data;
+		enum mm_meaning meaning;
+	} errors[] = {
+		{ "525", MM_MEANING_NO_SUCH_USER }, /* ERROR_NO_SUCH_USER */
+		{ "52e", MM_MEANING_BAD_PASSWORD }, /* ERROR_LOGON_FAILURE */
+		{ "530", MM_MEANING_RIGHT_BUT },    /* ERROR_INVALID_LOGON_HOURS */
+		{ "531", MM_MEANING_RIGHT_BUT },    /* ERROR_INVALID_WORKSTATION */
+		{ "532", MM_MEANING_RIGHT_BUT },    /* ERROR_PASSWORD_EXPIRED */
+		{ "533", MM_MEANING_RIGHT_BUT },    /* ERROR_ACCOUNT_DISABLED */
+		{ "701", MM_MEANING_RIGHT_BUT },    /* ERROR_ACCOUNT_EXPIRED */
+		{ "773", MM_MEANING_RIGHT_BUT },    /* ERROR_PASSWORD_MUST_CHANGE */
+		{ "775", MM_MEANING_LOCKED },       /* ERROR_ACCOUNT_LOCKED_OUT */
+	};
+	struct mm_slice data = ad_data(result->diagnostic);
+	if ((ev->flags & MM_EVF_ANONYMOUS) || mm_event_get(ev, &attrs[ATTR_UNAUTHENTICATED]))
+		return MM_MEANING_NONE;
+	if (result->code == RESULT_SUCCESS)
+		return MM_MEANING_PASSWORD_RIGHT;
+	if (result->code != RESULT_INVALID_CREDENTIALS)
+		return MM_MEANING_NONE;
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		if (is_word(data, errors[i].data))
+			return errors[i].meaning;
+	return MM_MEANING_REFUSED;
+}
+
 static void simple_response(
         struct mm_dissect *d, struct ldap_bind *bind, const struct bind_result *result)
 {
@@ -460,6 +492,7 @@ static void simple_response(
 	put_result(ev, result);
 	ev->status = (struct mm_status){ MM_STATUS_LDAP, result->code };
 	ev->outcome = result->code == RESULT_SUCCESS ? MM_SUCCESS : MM_FAILURE;
+	ev->meaning = meaning(ev, result);
 	mm_dissect_emit(d, ev);
 }
 

@@ -119,7 +119,8 @@ static enum mm_grant grant_of(struct mm_slice name)
 }
 
 /* What is shown to obtain tokens: the proof first, then what stands beside it. */
-static void put_grant(struct mm_event *ev, const struct mm_web_exchange *x, uint8_t *room)
+static void put_grant(
+        struct mm_dissect *d, struct mm_event *ev, const struct mm_web_exchange *x, uint8_t *room)
 {
 	static const struct {
 		const char *name;
@@ -136,13 +137,15 @@ static void put_grant(struct mm_event *ev, const struct mm_web_exchange *x, uint
 	bool proof = false;
 	for (size_t i = 0; i < sizeof shown / sizeof shown[0] && !proof; i++)
 		if (param(x, shown[i].name, room, &value))
-			proof = mm_oauth_cred(ev, MM_ROLE_PRESENTED, shown[i].kind, value) != NULL;
+			proof = mm_oauth_cred(d, ev, MM_ROLE_PRESENTED, shown[i].kind, value) !=
+			        NULL;
 	if (param(x, "actor_token", room, &value))
-		(void)mm_oauth_cred(ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, value);
+		(void)mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, value);
 }
 
 /* How the client names itself, and by which name. */
-static void put_client(struct mm_event *ev, const struct mm_web_exchange *x, uint8_t *room)
+static void put_client(
+        struct mm_dissect *d, struct mm_event *ev, const struct mm_web_exchange *x, uint8_t *room)
 {
 	struct mm_slice value, name;
 	if (param(x, "client_id", room, &value))
@@ -160,7 +163,8 @@ static void put_client(struct mm_event *ev, const struct mm_web_exchange *x, uin
 	}
 	if (!param(x, "client_assertion", room, &value))
 		return;
-	struct mm_cred *cred = mm_oauth_cred(ev, MM_ROLE_EVIDENCE, MM_CRED_CLIENT_ASSERTION, value);
+	struct mm_cred *cred =
+	        mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_CLIENT_ASSERTION, value);
 	bool hmac = cred != NULL && cred->alg_name.len >= 2 &&
 	            mm_slice_eq(mm_first(mm_str_slice(cred->alg_name), 2), mm_slice_str("HS"));
 	ev->client_auth = hmac ? MM_CLIENT_AUTH_SECRET_JWT : MM_CLIENT_AUTH_PRIVATE_KEY_JWT;
@@ -169,7 +173,7 @@ static void put_client(struct mm_event *ev, const struct mm_web_exchange *x, uin
 }
 
 /* access_token, refresh_token and id_token of the answer (RFC 6749 section 5.1); true when there was one. */
-static bool put_issued(struct mm_event *ev, const json_t *answer)
+static bool put_issued(struct mm_dissect *d, struct mm_event *ev, const json_t *answer)
 {
 	static const struct {
 		const char *name;
@@ -183,7 +187,7 @@ static bool put_issued(struct mm_event *ev, const json_t *answer)
 	bool any = false;
 	for (size_t i = 0; i < sizeof issued / sizeof issued[0]; i++) {
 		struct mm_slice token = mm_json_str(answer, issued[i].name);
-		struct mm_cred *cred = mm_oauth_cred(ev, MM_ROLE_ISSUED, issued[i].kind, token);
+		struct mm_cred *cred = mm_oauth_cred(d, ev, MM_ROLE_ISSUED, issued[i].kind, token);
 		any = any || cred != NULL;
 		if (cred != NULL && cred->client.len == 0)
 			cred->client = ev->app;
@@ -222,13 +226,13 @@ static void token_exchange(struct mm_dissect *d, const struct mm_web_exchange *x
 	if (ev == NULL)
 		return;
 	ev->grant = type;
-	put_grant(ev, x, room);
-	put_client(ev, x, room);
+	put_grant(d, ev, x, room);
+	put_client(d, ev, x, room);
 	if (type == MM_GRANT_PASSWORD && param(x, "username", room, &value))
 		ev->user = mm_event_str(ev, value);
 	put_param(ev, x, "scope", ATTR_SCOPE, room);
 	struct mm_slice error = mm_json_str(answer, "error");
-	if (put_issued(ev, answer))
+	if (put_issued(d, ev, answer))
 		ev->kind = MM_EV_ISSUE;
 	put_error(ev, answer);
 	if (error.len != 0 || x->status >= 400)
@@ -245,7 +249,8 @@ static void token_exchange(struct mm_dissect *d, const struct mm_web_exchange *x
 /* --- authorization answers: Location, and pages that post themselves -------------------------------- */
 
 /* Tokens among these parameters, issued by who redirects; true when there was one. */
-static bool put_redirect(struct mm_event *ev, struct mm_slice params, uint8_t *room)
+static bool put_redirect(
+        struct mm_dissect *d, struct mm_event *ev, struct mm_slice params, uint8_t *room)
 {
 	static const struct {
 		const char *name;
@@ -259,7 +264,7 @@ static bool put_redirect(struct mm_event *ev, struct mm_slice params, uint8_t *r
 	struct mm_web_param p;
 	for (size_t i = 0; i < sizeof issued / sizeof issued[0] && params.len != 0; i++)
 		if (mm_web_param_find(params, issued[i].name, room, PARAM_ROOM, &p) && !p.cut &&
-		        mm_oauth_cred(ev, MM_ROLE_ISSUED, issued[i].kind, p.value) != NULL)
+		        mm_oauth_cred(d, ev, MM_ROLE_ISSUED, issued[i].kind, p.value) != NULL)
 			any = true;
 	return any;
 }
@@ -298,7 +303,7 @@ static void authorization_answer(
 	struct mm_slice value;
 	if (param(x, "client_id", room, &value))
 		ev->app = mm_event_str(ev, value);
-	(void)put_redirect(ev, params, room);
+	(void)put_redirect(d, ev, params, room);
 	put_user(ev);
 	mm_dissect_emit(d, ev);
 }
@@ -339,7 +344,7 @@ static void posting_page(struct mm_dissect *d, const struct mm_web_exchange *x)
 			continue;
 		if (ev == NULL && (ev = new_event(d, x, MM_EV_ISSUE, "oauth-authorize")) == NULL)
 			return;
-		(void)mm_oauth_cred(ev, MM_ROLE_ISSUED, kind, value);
+		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, kind, value);
 	}
 	if (ev == NULL)
 		return;
@@ -427,7 +432,7 @@ static bool introspection(
 	struct mm_event *ev = new_event(d, x, MM_EV_PRESENT, "oauth-introspection");
 	if (ev == NULL)
 		return true;
-	struct mm_cred *cred = mm_oauth_cred(ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, token);
+	struct mm_cred *cred = mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, token);
 	ev->outcome = json_is_true(active) ? MM_SUCCESS : MM_FAILURE;
 	mm_event_put_bool(ev, &attrs[ATTR_ACTIVE], json_is_true(active));
 	if (cred != NULL && !cred->jwt) { /* what an opaque token does not show */
@@ -452,7 +457,7 @@ static void revocation(struct mm_dissect *d, const struct mm_web_exchange *x, ui
 	struct mm_event *ev = new_event(d, x, MM_EV_ACTION, "oauth-revocation");
 	if (ev == NULL)
 		return;
-	(void)mm_oauth_cred(ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, token);
+	(void)mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, token);
 	mm_dissect_emit(d, ev);
 }
 
@@ -583,7 +588,8 @@ static void presentation(struct mm_dissect *d, const struct mm_web_exchange *x, 
 	struct mm_event *ev = new_event(d, x, MM_EV_PRESENT, "bearer");
 	if (ev == NULL)
 		return;
-	struct mm_cred *cred = mm_oauth_cred(ev, MM_ROLE_PRESENTED, MM_CRED_ACCESS_TOKEN, s.token);
+	struct mm_cred *cred =
+	        mm_oauth_cred(d, ev, MM_ROLE_PRESENTED, MM_CRED_ACCESS_TOKEN, s.token);
 	ev->scheme = s.scheme;
 	mm_event_put_str(ev, &attrs[ATTR_WHERE], mm_slice_str(s.where));
 	put_jti(ev, s.token);
@@ -616,7 +622,8 @@ static void hint(struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t 
 			return;
 		if (x->status >= 300 && x->status < 400 && i == 0)
 			ev->outcome = MM_SUCCESS;
-		struct mm_cred *cred = mm_oauth_cred(ev, MM_ROLE_EVIDENCE, MM_CRED_ID_TOKEN, value);
+		struct mm_cred *cred =
+		        mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ID_TOKEN, value);
 		if (cred != NULL)
 			ev->user = cred->principal;
 		mm_dissect_emit(d, ev);
@@ -627,7 +634,7 @@ static void hint(struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t 
 /* --- all of it ------------------------------------------------------------------------------------- */
 
 /* The answer's JSON. What of it is of no interest is not read: most of the web is not about tokens. */
-static json_t *answer_of(const struct mm_web_exchange *x, bool asked)
+static json_t *answer_of(struct mm_dissect *d, const struct mm_web_exchange *x, bool asked)
 {
 	static const char *const words[] = { "\"keys\"", "\"jwks_uri\"", "\"access_token\"",
 		"\"id_token\"", "\"active\"", "\"device_code\"" };
@@ -637,7 +644,12 @@ static json_t *answer_of(const struct mm_web_exchange *x, bool asked)
 		return NULL;
 	for (size_t i = 0; i < sizeof words / sizeof words[0] && !of_interest; i++)
 		of_interest = mm_find(body, 0, mm_slice_str(words[i])) != body.len;
-	return of_interest ? mm_json_object(body, NULL) : NULL;
+	if (!of_interest)
+		return NULL;
+	enum mm_json_fault fault;
+	json_t *answer = mm_json_object(body, &fault);
+	mm_oauth_fault(d, fault);
+	return answer;
 }
 
 /* Tokens handed out without a grant that was read: device authorization, or another request of a provider's own. */
@@ -652,9 +664,9 @@ static void other_answer(
 	        new_event(d, x, MM_EV_ISSUE, device ? "oauth-device-authorization" : "oauth-token");
 	if (ev == NULL)
 		return;
-	put_client(ev, x, room);
+	put_client(d, ev, x, room);
 	put_param(ev, x, "scope", ATTR_SCOPE, room);
-	(void)put_issued(ev, answer);
+	(void)put_issued(d, ev, answer);
 	put_user(ev);
 	mm_dissect_emit(d, ev);
 }
@@ -669,7 +681,7 @@ void mm_oauth_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
 	if (form.len != 0 &&
 	        mm_web_param_find(form, "grant_type", grant_room, sizeof grant_room, &p))
 		grant = p.value;
-	json_t *answer = answer_of(x, grant.len != 0);
+	json_t *answer = answer_of(d, x, grant.len != 0);
 	presentation(d, x, room);
 	if (grant.len != 0) {
 		token_exchange(d, x, answer, grant, room);

@@ -3,14 +3,18 @@
 #define MM_DISSECT_OAUTH_H
 
 #include "dissect/web.h"
+#include "keys/json.h"
 
 extern const struct mm_dissector mm_oauth;
 
 /* token.c: one token becomes a credential. */
 
+/** Count JSON that could not be read. */
+void mm_oauth_fault(struct mm_dissect *d, enum mm_json_fault fault);
+
 /** Put a token into the event: its fingerprint, and what it shows of itself. NULL when it is empty or there is no room. */
-struct mm_cred *mm_oauth_cred(
-        struct mm_event *ev, enum mm_cred_role role, enum mm_cred_kind kind, struct mm_slice token);
+struct mm_cred *mm_oauth_cred(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_role role,
+        enum mm_cred_kind kind, struct mm_slice token);
 
 /** The host and path of the request, for ev->place; its method, its software; status and outcome of the answer. */
 void mm_oauth_place(struct mm_event *ev, const struct mm_web_exchange *x);

@@ -311,14 +311,16 @@ void mm_reader_start(
 	if (r != NULL && r->done)
 		return;
 	mm_web_stats(l->web)->n_limit_headers++;
-	if (r != NULL)
-		r->done = true;
+	mm_reader_end(l, side);
 	read_raw(d, l, side, block, &m);
 }
 
-void mm_reader_body(struct mm_web_live *l, enum mm_dir side, struct mm_slice part)
+void mm_reader_body(
+        struct mm_web_live *l, enum mm_dir side, struct mm_slice part, struct mm_slice data)
 {
-	if (l->reader[side] != NULL && l->keep[side])
+	if (l->reader[side] == NULL)
+		(void)mm_web_add_body(l, side, data);
+	else if (l->keep[side])
 		feed(l->reader[side], part);
 }
 

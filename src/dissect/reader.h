@@ -19,8 +19,10 @@
 /** Read a header block into the exchange: fields, and the request's method, target and version or the answer's status. */
 void mm_reader_start(
         struct mm_dissect *d, struct mm_web_live *l, enum mm_dir side, struct mm_slice block);
-/** Octets of the body as they are on the wire, chunk lines included: the body is added to the exchange. */
-void mm_reader_body(struct mm_web_live *l, enum mm_dir side, struct mm_slice part);
+/** Octets of the body as they are on the wire, chunk lines included: the body is added to the exchange. data: what is body of
+ * them, for a message that libhtp was not given. */
+void mm_reader_body(
+        struct mm_web_live *l, enum mm_dir side, struct mm_slice part, struct mm_slice data);
 /** The message is over. */
 void mm_reader_end(struct mm_web_live *l, enum mm_dir side);
 

@@ -1,4 +1,5 @@
 /* A token as it travels: what of it becomes a credential of an event. */
+#include "dissect/exchange.h"
 #include "dissect/oauth.h"
 #include "keys/jwt.h"
 
@@ -41,8 +42,18 @@ static void put_claims(struct mm_event *ev, struct mm_cred *cred, const struct m
 	cred->exp_s = mm_json_date(claims, "exp");
 }
 
-struct mm_cred *mm_oauth_cred(
-        struct mm_event *ev, enum mm_cred_role role, enum mm_cred_kind kind, struct mm_slice token)
+void mm_oauth_fault(struct mm_dissect *d, enum mm_json_fault fault)
+{
+	struct mm_web_stats *stats = d->web != NULL ? mm_web_stats(d->web) : NULL;
+	if (stats == NULL)
+		return;
+	stats->n_json_deep += fault == MM_JSON_DEEP;
+	stats->n_json_duplicate += fault == MM_JSON_DUPLICATE;
+	stats->n_json_bad += fault == MM_JSON_BAD || fault == MM_JSON_LONG;
+}
+
+struct mm_cred *mm_oauth_cred(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_role role,
+        enum mm_cred_kind kind, struct mm_slice token)
 {
 	struct mm_jwt jwt;
 	struct mm_cred *cred = token.len != 0 ? mm_event_cred(ev, role) : NULL;
@@ -52,10 +63,12 @@ struct mm_cred *mm_oauth_cred(
 	cred->fp = mm_fp_of(token);
 	cred->length = token.len < UINT32_MAX ? (uint32_t)token.len : UINT32_MAX;
 	cred->jwt = mm_jwt_parse(token, &jwt);
+	if (jwt.fault != MM_JSON_GOOD) {
+		ev->flags |= MM_EVF_MALFORMED;
+		mm_oauth_fault(d, jwt.fault);
+	}
 	if (!cred->jwt)
 		return cred;
-	if (jwt.fault != MM_JSON_GOOD)
-		ev->flags |= MM_EVF_MALFORMED;
 	put_claims(ev, cred, &jwt);
 	mm_jwt_done(&jwt);
 	cred->raw = mm_event_raw(ev, token, MM_RAW_MAX);

@@ -136,6 +136,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_table_init(&l->losses, key, sizeof(struct mm_addr), sizeof(struct mm_loss), LOSSES_MAX);
 	mm_names_init(&l->names, key, config->names_max);
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
+	mm_attempts_init(&l->attempts, key);
 	if (mm_tokens_init(&l->tokens, key, MM_TOKENS_MAX) != MM_OK) {
 		mm_ledger_free(l);
 		return MM_ERR_NOMEM;
@@ -159,6 +160,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_table_done(&l->losses);
 	mm_names_done(&l->names);
 	mm_baseline_done(&l->baseline);
+	mm_attempts_done(&l->attempts);
 	mm_tokens_done(&l->tokens);
 	free(l);
 }
@@ -531,6 +533,7 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 	look->n_seen = 0;
 	look->proof = NULL;
 	count_loss(l, ev);
+	mm_attempts_note(&l->attempts, ev, &look->attempt);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
 			continue;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "event/event.h"
+#include "ledger/attempts.h"
 #include "ledger/baseline.h"
 #include "ledger/expiry.h"
 #include "ledger/names.h"
@@ -113,6 +114,7 @@ struct mm_look {
 	const struct mm_sighting
 	        *proof; /* the one the client proved to hold (presented); NULL: none */
 	struct mm_token_facts tokens[MM_EVENT_CREDS]; /* what the sightings point to */
+	struct mm_attempt attempt;                    /* to log on with a password */
 };
 
 /** A host that answers as a KDC of a realm. Vouched for: the first one seen, and those from which more than
@@ -195,6 +197,7 @@ struct mm_ledger {
 	struct mm_names names;
 	struct mm_baseline baseline;
 	struct mm_tokens tokens;
+	struct mm_attempts attempts;
 	uint64_t n_issued, n_presented, n_reissued;
 	uint64_t n_expired; /* rows that gave way after their end */
 };

@@ -9,6 +9,7 @@ enum {
 	TAG_NAMES = 0x454d414e,    /* "NAME" */
 	TAG_BASELINE = 0x45534142, /* "BASE" */
 	TAG_TOKENS = 0x454b4f54,   /* "TOKE" */
+	TAG_ATTEMPTS = 0x53455547, /* "GUES" */
 };
 
 static void save_mint(void *arg, struct mm_store *out, const void *elem)
@@ -236,7 +237,7 @@ size_t mm_ledger_bytes(const struct mm_ledger *l)
 	size_t bytes = 0;
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 		bytes += mm_table_bytes(tables[i]);
-	return bytes;
+	return bytes + mm_attempts_bytes(&l->attempts);
 }
 
 void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
@@ -263,6 +264,9 @@ void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
 	size_t tokens = mm_store_begin(out, TAG_TOKENS);
 	mm_tokens_save(&l->tokens, out);
 	mm_store_end(out, tokens);
+	size_t attempts = mm_store_begin(out, TAG_ATTEMPTS);
+	mm_attempts_save(&l->attempts, out);
+	mm_store_end(out, attempts);
 }
 
 /* What the rows share is counted anew; in the end each must be named by one. */
@@ -342,9 +346,11 @@ int mm_ledger_load(struct mm_ledger *l, struct mm_cursor *in, struct mm_file_map
 	struct mm_cursor names = mm_load_section(in, TAG_NAMES);
 	struct mm_cursor baseline = mm_load_section(in, TAG_BASELINE);
 	struct mm_cursor tokens = mm_load_section(in, TAG_TOKENS);
+	struct mm_cursor attempts = mm_load_section(in, TAG_ATTEMPTS);
 	if ((r = mm_names_load(&l->names, &names)) != MM_OK ||
 	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK ||
-	        (r = mm_tokens_load(&l->tokens, &tokens, files)) != MM_OK)
+	        (r = mm_tokens_load(&l->tokens, &tokens, files)) != MM_OK ||
+	        (r = mm_attempts_load(&l->attempts, &attempts)) != MM_OK)
 		return r;
 	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
 }

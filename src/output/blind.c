@@ -19,10 +19,12 @@ void mm_blind_note(struct mm_blind_table *b, const struct mm_event *ev)
 	memset(&key, 0, sizeof key);
 	key.server = ev->dst.addr;
 	key.port = ev->dst.port;
-	memcpy(key.name, ev->user.p,
-	        ev->user.len < MM_BLIND_NAME - 1 ? ev->user.len : MM_BLIND_NAME - 1);
+	size_t len = ev->user.len < MM_BLIND_NAME - 1 ? ev->user.len : MM_BLIND_NAME - 1;
+	key.name = mm_fp_of(mm_slice(ev->user.p, len));
 	struct mm_blind_row *row = mm_table_put(&b->rows, &key, NULL);
 	b->n++;
-	if (row != NULL)
-		row->n++;
+	if (row == NULL)
+		return;
+	if (row->n++ == 0 && len != 0)
+		memcpy(row->name, ev->user.p, len);
 }

@@ -15,11 +15,12 @@ struct mm_blind_key {
 	struct mm_addr server;
 	uint8_t pad;
 	uint16_t port;
-	char name[MM_BLIND_NAME]; /* zeros behind it */
+	struct mm_fp name; /* of the name */
 };
 
 struct mm_blind_row {
 	struct mm_blind_key key;
+	char name[MM_BLIND_NAME]; /* ends with NUL */
 	uint64_t n;
 };
 

@@ -264,7 +264,7 @@ static const struct {
 	{ "warm-up",
 	        "the issuer was not yet watched for a ticket's lifetime, and nothing else is odd" },
 	{ "issuer-itself", "shown by a KDC, which issues to itself out of sight" },
-	{ "issuer-not-in-view", "its KDC had not been seen to issue anything" },
+	{ "issuer-not-in-view", "its issuer had not been seen to issue anything" },
 };
 
 enum { N_REASONS = sizeof reasons / sizeof reasons[0] };
@@ -280,7 +280,8 @@ static size_t reason_rank(const char *reason)
 /* An orphan that is a finding, but one too low to be shown: it is listed with the bare ones. */
 static bool is_low(const struct mm_summary *s, const struct mm_finding *f)
 {
-	bool orphan = f->detector == &mm_orphan_tgt || f->detector == &mm_orphan_service_ticket;
+	bool orphan = f->detector == &mm_orphan_tgt || f->detector == &mm_orphan_service_ticket ||
+	              f->detector == &mm_token_orphan;
 	return orphan && !f->bare && f->band == MM_BAND_LOW && f->band < s->text_band;
 }
 
@@ -416,7 +417,9 @@ static bool is_out_of_view(const struct mm_ledger *l, const struct mm_facts *fac
 	return facts->blind == MM_BLIND_ISSUER && (issuer == NULL || issuer->n_issued == 0);
 }
 
-static void blind_issuers(struct mm_page *page, bool *any, const struct mm_finding **list, size_t n)
+/* Issuers of tickets, or of tokens, whose own legs are not in view. */
+static void blind_issuers(
+        struct mm_page *page, bool *any, const struct mm_finding **list, size_t n, bool tokens)
 {
 	size_t n_issuers = 0;
 	const char *last = NULL;
@@ -424,13 +427,16 @@ static void blind_issuers(struct mm_page *page, bool *any, const struct mm_findi
 	for (size_t i = 0; i < n; i++) {
 		const char *name = list[i]->facts.issuer;
 		if (!is_out_of_view(page->summary->ledger, &list[i]->facts) ||
+		        mm_cred_is_token(list[i]->facts.kind) != tokens ||
 		        (last != NULL && strcasecmp(last, name) == 0))
 			continue;
 		last = name;
 		if (n_issuers++ >= BARE_SHOWN)
 			continue;
-		mm_buf_str(b, n_issuers == 1 ? "the KDCs of " : ", ");
-		mm_words_name(b, name);
+		mm_buf_str(b, n_issuers > 1 ? ", "
+		              : tokens      ? "the issuers of tokens "
+		                            : "the KDCs of ");
+		mm_words_name(b, name[0] != '\0' ? name : "(not known)");
 	}
 	if (n_issuers == 0)
 		return;
@@ -514,7 +520,7 @@ static int blind_cmp(const void *a, const void *b)
 	const struct mm_blind_row *y = *(const struct mm_blind_row *const *)b;
 	if (x->n != y->n)
 		return x->n > y->n ? -1 : 1;
-	int r = strcmp(x->key.name, y->key.name);
+	int r = strcmp(x->name, y->name);
 	return r != 0 ? r : memcmp(&x->key, &y->key, sizeof x->key);
 }
 
@@ -522,9 +528,9 @@ static void blind_server(struct mm_page *page, const struct mm_blind_row *row)
 {
 	struct mm_buf *b = &page->scratch;
 	mm_words_endpoint(b, &row->key.server, row->key.port);
-	if (row->key.name[0] != '\0') {
+	if (row->name[0] != '\0') {
 		mm_buf_str(b, " (");
-		mm_words_name(b, row->key.name);
+		mm_words_name(b, row->name);
 		mm_buf_put(b, ")", 1);
 	}
 	mm_buf_put(b, " ", 1);
@@ -572,7 +578,8 @@ static void blindness(struct mm_page *page, const struct mm_finding **list, size
 	uint64_t local = 0;
 	for (size_t i = 0; i < n; i++)
 		local += list[i]->facts.blind == MM_BLIND_LOCAL ? 1 : 0;
-	blind_issuers(page, &any, list, n);
+	blind_issuers(page, &any, list, n, false);
+	blind_issuers(page, &any, list, n, true);
 	claimed_kdcs(page, &any);
 	blind_count(page, &any, local, "ticket",
 	        " shown by a KDC's own host: what a KDC issues to itself is not on the wire");

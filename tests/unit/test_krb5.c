@@ -321,6 +321,43 @@ static void test_errors(void **state)
 	assert_int_equal(events[2]->outcome, MM_UNKNOWN);
 }
 
+/* What the answer says of the password depends on whether a proof was sent. */
+static void test_meanings(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t padata; /* of the request; 2: PA-ENC-TIMESTAMP, 16: PA-PK-AS-REQ, 136: PA-FX-FAST */
+		int error; /* 0: a ticket */
+		enum mm_meaning meaning;
+	} all[] = {
+		{ 2, 0, MM_MEANING_PASSWORD_RIGHT },
+		{ 136, 0, MM_MEANING_PASSWORD_RIGHT },
+		{ 16, 0, MM_MEANING_NONE },
+		{ 128, 0, MM_MEANING_NONE },
+		{ 2, 24, MM_MEANING_BAD_PASSWORD },
+		{ 16, 24, MM_MEANING_NONE },
+		{ 128, 6, MM_MEANING_NO_SUCH_USER },
+		{ 2, 18, MM_MEANING_LOCKED },
+		{ 2, 23, MM_MEANING_RIGHT_BUT },
+		{ 128, 23, MM_MEANING_NONE }, /* MIT looks at it before the proof */
+		{ 2, 12, MM_MEANING_RIGHT_BUT },
+		{ 128, 25, MM_MEANING_NONE },
+		{ 2, 52, MM_MEANING_NONE },
+		{ 2, 37, MM_MEANING_NONE },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		ask(krb5_kdc_req(&(struct krb5_req){ .type = 10,
+		        .padata = krb5_padata(all[i].padata, NOTHING),
+		        .cname = "alice",
+		        .sname = { "krbtgt", "LAB.TEST" },
+		        .nonce = 100 + (int64_t)i }));
+		answer(all[i].error == 0 ? as_rep((uint8_t)(i + 1))
+		                         : krb5_error(all[i].error, der_integer((int64_t)i)));
+		assert_int_equal(n_events, i + 1);
+		assert_int_equal(events[i]->meaning, all[i].meaning);
+	}
+}
+
 /* The forms of e-data: KERB-ERROR-DATA and PA-PW-SALT with STATUS_NOT_SUPPORTED (MS-ERREF: 0xC00000BB), TYPED-DATA. */
 static void test_error_data(void **state)
 {
@@ -782,6 +819,7 @@ int main(void)
 		CASE(test_tgt_in_other_case),
 		CASE(test_challenge),
 		CASE(test_errors),
+		CASE(test_meanings),
 		CASE(test_error_data),
 		CASE(test_error_code_alone),
 		CASE(test_options),

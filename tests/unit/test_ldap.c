@@ -163,6 +163,45 @@ static void test_simple_refused(void **unused)
 	finish(&d);
 }
 
+/* The errors of Active Directory, by the names of system error codes. */
+static void test_meanings(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *data;
+		enum mm_meaning meaning;
+	} all[] = {
+		{ "525", MM_MEANING_NO_SUCH_USER },
+		{ "52e", MM_MEANING_BAD_PASSWORD },
+		{ "52E", MM_MEANING_BAD_PASSWORD },
+		{ "533", MM_MEANING_RIGHT_BUT }, /* disabled, told only to who has the password */
+		{ "773", MM_MEANING_RIGHT_BUT },
+		{ "775", MM_MEANING_LOCKED },
+		{ "57 ", MM_MEANING_REFUSED },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct mm_dissect d = start();
+		char answer[sizeof refused_1];
+		memcpy(answer, refused_1, sizeof answer);
+		memcpy(memmem(answer, sizeof answer, "52e", 3), all[i].data, 3);
+		CLIENT(&d, simple_request);
+		SERVER(&d, answer);
+		assert_int_equal(fake.emitted[0]->meaning, all[i].meaning);
+		finish(&d);
+	}
+	struct mm_dissect d = start();
+	CLIENT(&d, simple_request);
+	SERVER(&d, success_1);
+	assert_int_equal(fake.emitted[0]->meaning, MM_MEANING_PASSWORD_RIGHT);
+	finish(&d);
+	d = start();
+	CLIENT(&d, unauthenticated_request);
+	SERVER(&d, "\x30\x0c\x02\x01\x02\x61\x07\x0a\x01\x00\x04\x00\x04\x00");
+	assert_int_equal(fake.n_emitted, 1);
+	assert_int_equal(fake.emitted[0]->meaning, MM_MEANING_NONE);
+	finish(&d);
+}
+
 static void test_simple_without_password(void **unused)
 {
 	(void)unused;
@@ -542,6 +581,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_simple_accepted),
 		cmocka_unit_test(test_simple_refused),
+		cmocka_unit_test(test_meanings),
 		cmocka_unit_test(test_simple_without_password),
 		cmocka_unit_test(test_gssapi),
 		cmocka_unit_test(test_continued_without_ap_rep),

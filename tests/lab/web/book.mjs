@@ -11,15 +11,31 @@ export const peek = (t) => {
 	try {
 		const o = (x) => JSON.parse(Buffer.from(x, 'base64url'));
 		return { head: o(p[0]), body: o(p[1]) };
-	} catch { return {}; }
+	} catch {
+		return {};
+	}
 };
 export const book = (server, who, role, kind, token, more = {}) => {
 	if (!token) return;
 	const { head = {}, body = {} } = peek(token);
-	fs.appendFileSync(`${LAB}/log/book.jsonl`, JSON.stringify({
-		time: Date.now(), role, kind, token: print(token), issuer: body.iss || more.issuer || '-',
-		client_id: body.client_id || body.azp || more.client || '-', subject: body.sub || more.sub || '-',
-		jti: body.jti || '-', alg: head.alg || '-', kid: head.kid || '-', from: who.from, peer: who.peer, server,
-		verdict: more.verdict || '-', note: more.note || '',
-	}) + '\n');
+	fs.appendFileSync(
+		`${LAB}/log/book.jsonl`,
+		JSON.stringify({
+			time: Date.now(),
+			role,
+			kind,
+			token: print(token),
+			issuer: body.iss || more.issuer || '-',
+			client_id: body.client_id || body.azp || more.client || '-',
+			subject: body.sub || more.sub || '-',
+			jti: body.jti || '-',
+			alg: head.alg || '-',
+			kid: head.kid || '-',
+			from: who.from,
+			peer: who.peer,
+			server,
+			verdict: more.verdict || '-',
+			note: more.note || '',
+		}) + '\n',
+	);
 };

@@ -19,9 +19,10 @@ wait_for() { # wait_for SECONDS CMD...
 	echo "gave up waiting for: $*" >&2; return 1
 }
 
-daemon() { # daemon HOST NAME CMD...: in the background, by its own pid
+daemon() { # daemon HOST NAME CMD...: in the background, a session of its own; its pid is written by itself
 	local h=$1 n=$2; shift 2
-	( on "$h" setsid "$@" </dev/null >>"$LAB/log/$n" 2>&1 & echo $! >"$LAB/pid/$n.pid" )
+	on "$h" setsid sh -c 'echo $$ >"$0"; exec "$@"' "$LAB/pid/$n.pid" "$@" </dev/null >>"$LAB/log/$n" 2>&1 &
+	disown
 }
 
 host_up() { # host_up NAME ADDRESS
@@ -58,7 +59,10 @@ net_up() {
 
 net_down() { # ends every daemon by its pid, then removes the namespaces
 	local f h
-	for f in "$LAB"/pid/*.pid; do [ -e "$f" ] && kill -- -"$(<"$f")" 2>/dev/null || kill "$(<"$f")" 2>/dev/null; done
+	for f in "$LAB"/pid/*.pid; do
+		[ -e "$f" ] || continue
+		kill -- -"$(<"$f")" 2>/dev/null || kill "$(<"$f")" 2>/dev/null
+	done
 	for h in $HOSTS street span; do ip netns del "$PFX-$h" 2>/dev/null; done
 	return 0
 }
@@ -66,7 +70,7 @@ net_down() { # ends every daemon by its pid, then removes the namespaces
 certificates() {
 	local h names
 	for h in $HOSTS; do names+=",DNS:$(world "$h.host")"; done
-	openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/O=Lab/CN=$(world gate.host)" -addext "subjectAltName=${names#,}" \
+	openssl req -x509 $(world certificate) -nodes -days 3650 -subj "/O=Lab/CN=$(world gate.host)" -addext "subjectAltName=${names#,}" \
 		-keyout "$LAB/keys/tls.pem" -out "$LAB/keys/cert.pem" 2>/dev/null
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=batch" \
 		-keyout "$LAB/keys/batch-key.pem" -out "$LAB/keys/batch-cert.pem" 2>/dev/null
@@ -109,7 +113,7 @@ portal_conf() { # the relying party
 	DefaultRuntimeDir $LAB/www
 	DocumentRoot $LAB/www
 	DirectoryIndex index.html
-	OIDCProviderMetadataURL $at$3/.well-known/openid-configuration
+	OIDCProviderMetadataURL $at${3:-}/.well-known/openid-configuration
 	OIDCClientID $1
 	OIDCClientSecret $2
 	OIDCRedirectURI https://$(world portal.host)/oidc/cb

@@ -2,7 +2,7 @@
 
 # The scenarios of a set, in the order of the lab's calendar: the day first, all else after it
 scenarios() {
-	case ${MW_SET:-main} in
+	case $(world set) in
 	main) echo web-day storm-0558 never-issued bad-signature alg-none alg-confusion embedded-jwk foreign-jku \
 		unknown-kid long-lifetime template-break claim-mismatch replay-elsewhere refresh-reuse code-reuse \
 		binding-break jwks-drift app-power-jump app-sweep new-credential consent-phish device-phish ropc-new-client \
@@ -11,6 +11,7 @@ scenarios() {
 	esac
 }
 
+EXPECT='capture\trule\ttoken\tlevel\tfrom\tclient_id\twhat'
 merge() { # merge FILE HEADER NAME <LINES: replaces NAME's lines of a table
 	{ [ -e "$1" ] && tail -n +2 "$1" | grep -v -P "^\Q$3\E(\.|\t)"; cat; } | LC_ALL=C sort >"$1.new"
 	{ printf '%b\n' "$2"; cat "$1.new"; } >"$1"
@@ -18,21 +19,35 @@ merge() { # merge FILE HEADER NAME <LINES: replaces NAME's lines of a table
 }
 
 put() { # put SCENARIO FIRST_BOOK_LINE FIRST_NOTE: ships LAB/raw/SCENARIO.raw
-	local name=${MW_NAME_PREFIX:-}$1.$MW_MODE raw=$LAB/raw/$1.pcap n what=benign
+	local name=$NAME_PREFIX$1.$MW_MODE raw=$LAB/raw/$1.pcap n what=benign
 	mkdir -p "$OUT"
 	"$HERE/retime" "$LAB/raw/$1.raw" "$raw" "$LAB/clock.log" || return 1
 	rm -f "$OUT/$name".pcap*
 	zstd -q -19 -c "$raw" >"$OUT/$name.pcap.zst"
 	[ "$MW_MODE" = http1 ] || keylog "$raw" "$OUT/$name.keylog"
 	n=$("$HERE/truth" "$LAB/log/book.jsonl" "$2" "$LAB/log/notes.jsonl" "$3" "$OUT/$name.truth.tsv" "$LAB/raw/expect" "$name") || return 1
-	set -- "$1" $n
+	set -- "$1" $n # uses, forged tokens, abused tokens
 	[ "$3" -gt 0 ] && what=forged:$3
 	[ "$3" = 0 ] && [ -s "$LAB/raw/expect" ] && what=abused:$4
-	merge "$OUT/expect.tsv" 'capture\trule\ttoken\tlevel\tfrom\tclient_id\twhat' "$name" <"$LAB/raw/expect"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name.pcap.zst" "$(sha256sum "$OUT/$name.pcap.zst" | cut -d' ' -f1)" \
-		"tests/lab/web/run ($1)" "$(capinfos -TrMc "$raw" | cut -f2)" "$(text "$1")" "$what" |
-		merge "$OUT/MANIFEST.tsv" 'file\tsha256\tmaker\tpackets\tdescription\texpectation' "$name"
+	merge "$OUT/expect.tsv" "$EXPECT" "$name" <"$LAB/raw/expect"
+	manifest "$name" pcap.zst "$raw" "$1" "$(text "$1")" "$what"
+	[ "$1.$MW_MODE" = storm-0558.tls13h2 ] && with_secrets "$name" "$raw"
 	say "$name: $2 uses, $(stat -c %s "$OUT/$name.pcap.zst") bytes, $what"
+}
+
+with_secrets() { # with_secrets NAME RAW: the same capture once more as pcapng that holds its own secrets
+	local name=${1%.tls13h2}.dsb
+	editcap -F pcapng --inject-secrets "tls,$OUT/$1.keylog" "$2" "$LAB/raw/dsb.pcapng"
+	zstd -q -f -19 "$LAB/raw/dsb.pcapng" -o "$OUT/$name.pcapng.zst"
+	cp "$OUT/$1.truth.tsv" "$OUT/$name.truth.tsv"
+	sed "s/^$1\t/$name\t/" "$LAB/raw/expect" | merge "$OUT/expect.tsv" "$EXPECT" "$name"
+	manifest "$name" pcapng.zst "$2" storm-0558 "storm-0558 as pcapng with the decryption secrets inside" "$what"
+}
+
+manifest() { # manifest NAME FORM RAW SCENARIO TEXT EXPECTATION
+	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1.$2" "$(sha256sum "$OUT/$1.$2" | cut -d' ' -f1)" "tests/lab/web/run ($4)" \
+		"$(capinfos -TrMc "$3" | cut -f2)" "$5" "$6" |
+		merge "$OUT/MANIFEST.tsv" 'file\tsha256\tmaker\tpackets\tdescription\texpectation' "$1"
 }
 
 keylog() { # only the secrets of the connections in this capture
@@ -61,7 +76,7 @@ text() {
 	binding-break) echo "DPoP- and certificate-bound tokens as plain Bearer" ;;
 	jwks-drift) echo "a key in one poisoned JWKS answer, then a token signed by it" ;;
 	app-power-jump) echo "an application gets full_access_as_app" ;;
-	app-sweep) echo "an application reads 46 mailboxes; beside it the archiver's daily 26" ;;
+	app-sweep) echo "an application reads 46 mailboxes; beside it the archiver's daily 16" ;;
 	new-credential) echo "a secret for an application that always signed its assertions" ;;
 	consent-phish) echo "five people consent to an unknown application, tokens used elsewhere" ;;
 	device-phish) echo "device codes asked for elsewhere, confirmed by victims; beside it a kiosk" ;;
