@@ -1423,7 +1423,15 @@ static void event_stats(
 		.making_max = m->events_max,
 		.n_waiting = crew->n_waiting,
 		.waiting_b = crew->waiting_b,
-		.waiting_max_b = crew->waiting_max_b };
+		.waiting_max_b = crew->waiting_max_b,
+		.n_hidden = m->blind.n };
+	if (m->keys.log == NULL)
+		return;
+	struct mm_keylog_stats keys;
+	mm_keylog_stats_of(m->keys.log, &keys);
+	out->n_secrets = keys.n_keys;
+	out->n_secrets_bad = keys.n_bad;
+	out->n_secrets_limit = keys.n_limit;
 }
 
 /* All counters, in m->json. */

@@ -84,7 +84,7 @@ const struct mm_option mm_options[] = {
 		"milliseconds of packet time that events wait to be put in order; or 4 times flow.gap_patience if that is more", MM_RESTART },
 	{ "keys.keylog", MM_OPTION_TEXT, AT(keylog), 0, 0, NULL,
 		"key log of TLS connections (SSLKEYLOGFILE), read at the start and followed while interfaces are watched", MM_RESTART },
-	{ "keys.max", MM_OPTION_COUNT, AT(keys_max), 16, MAX_COUNT, "262144",
+	{ "keys.secrets", MM_OPTION_COUNT, AT(keys_max), 16, MAX_COUNT, "262144",
 		"secrets of TLS connections held at a time; about 128 bytes each", MM_RESTART },
 	{ "tls.events", MM_OPTION_CHOICE, AT(tls_events), 0, 0, "auto",
 		"an event for each TLS handshake: auto: of connections that were decrypted; yes: of all; no", MM_RESTART },

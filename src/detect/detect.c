@@ -31,6 +31,12 @@ const struct mm_detector *const mm_detectors[] = {
 	&mm_spray_distributed,
 	&mm_spray_success, /* after those that it reads */
 	&mm_user_enumeration,
+	&mm_oauth_app_power,
+	&mm_oauth_app_dormant,
+	&mm_oauth_app_sweep,
+	&mm_oauth_new_credential,
+	&mm_oauth_ropc,
+	&mm_oauth_consent,
 	&mm_taint,
 	NULL,
 };

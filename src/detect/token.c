@@ -43,7 +43,16 @@ static void absorb(struct mm_finding *f, const struct mm_token_facts *t, uint32_
 		own->since_ns = before.since_ns;
 		own->same_host = before.same_host;
 	}
-	own->to_and_fro = own->to_and_fro || (!first && before.to_and_fro);
+	/* Reuse elsewhere says more than reuse by the same host before it. */
+	if (own->same_host && !t->same_host &&
+	        (t->odd & (MM_TOKEN_ROTATED | MM_TOKEN_USED_CODE)) != 0) {
+		own->from = t->from;
+		own->to = t->to;
+		own->other_agent = t->other_agent;
+		own->since_ns = t->since_ns;
+		own->same_host = false;
+	}
+	own->to_and_fro = own->to_and_fro || t->to_and_fro || (!first && before.to_and_fro);
 }
 
 static void note(

@@ -122,7 +122,8 @@ static size_t raw_fields(
 
 static struct mm_slice text_of(const bstr *s)
 {
-	return s == NULL ? mm_slice(NULL, 0) : mm_slice(bstr_ptr(s), bstr_len(s));
+	return s == NULL ? mm_slice(NULL, 0)
+	                 : mm_slice(bstr_ptr((bstr *)(uintptr_t)s), bstr_len(s));
 }
 
 static void add_fields(const struct reader *r, const htp_table_t *table)

@@ -26,9 +26,9 @@ bool mm_ring_belongs(
 {
 	if (issuer == 0)
 		return false;
-	/* A set for all tenants says of each key whose it is. */
-	if (key->per_key_issuer[0] != '\0')
-		return mm_ring_matches(key->per_key_issuer, iss);
+	/* A set for all tenants says of each key whose it is not; whose it is, anybody can say in a set of his own. */
+	if (key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, iss))
+		return false;
 	for (size_t i = 0; i < key->n_issuers; i++)
 		if (same_scope(k, key->issuers[i], issuer))
 			return true;
@@ -242,10 +242,15 @@ static bool leads_away(struct mm_slice url, struct mm_slice iss)
 	struct mm_slice a = mm_ring_host(url), b = mm_ring_host(iss);
 	if (a.len == 0 || b.len == 0)
 		return false;
+	struct mm_slice longer = a.len > b.len ? a : b;
+	size_t more = longer.len - (a.len > b.len ? b.len : a.len);
+	if (more != 0 &&
+	        mm_at(longer, more - 1) != '.') /* "evila.example" is not below "a.example" */
+		return true;
 	if (a.len > b.len)
-		a = mm_after(a, a.len - b.len);
+		a = mm_after(a, more);
 	else
-		b = mm_after(b, b.len - a.len);
+		b = mm_after(b, more);
 	return strncasecmp((const char *)a.p, (const char *)b.p, a.len) != 0;
 }
 

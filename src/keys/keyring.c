@@ -153,21 +153,32 @@ static void link_place(struct mm_keyring *k, uint32_t issuer, uint32_t place)
 	k->generation++;
 }
 
+/* Is the place called as another issuer's jwks_uri says? One address serves many names. */
+static bool is_others(const struct mm_keyring *k, const struct mm_publisher *p)
+{
+	for (size_t i = 0; i < k->n_issuers; i++)
+		if (strcmp(k->issuers[i].jwks_path, p->path) == 0 &&
+		        strcasecmp(k->issuers[i].jwks_host, p->host) == 0)
+			return true;
+	return false;
+}
+
 /* Does the place answer for the jwks_uri of this issuer? Behind a terminator the same path is asked of another address,
  * perhaps by another name: then of the server that gave the discovery document. */
-static bool is_jwks_uri(const struct mm_key_issuer *i, const struct mm_publisher *p)
+static bool is_jwks_uri(
+        const struct mm_keyring *k, const struct mm_key_issuer *i, const struct mm_publisher *p)
 {
 	if (i->jwks_path[0] == '\0' || strcmp(i->jwks_path, p->path) != 0)
 		return false;
 	return strcasecmp(i->jwks_host, p->host) == 0 ||
-	       (mm_addr_eq(&i->addr, &p->addr) && i->port == p->port);
+	       (mm_addr_eq(&i->addr, &p->addr) && i->port == p->port && !is_others(k, p));
 }
 
 static void link_all(struct mm_keyring *k)
 {
 	for (uint32_t i = 0; i < k->n_issuers; i++)
 		for (uint32_t p = 0; p < k->n_places; p++)
-			if (is_jwks_uri(&k->issuers[i], &k->places[p]))
+			if (is_jwks_uri(k, &k->issuers[i], &k->places[p]))
 				link_place(k, i + 1, p + 1);
 }
 
@@ -233,6 +244,15 @@ static struct mm_key *find_key(struct mm_keyring *k, const struct mm_fp *thumbpr
 	return NULL;
 }
 
+/* The operator's own keys are held to be in force, however long ago they were told. */
+static bool is_told(const struct mm_keyring *k, const struct mm_key *key)
+{
+	for (size_t i = 0; i < key->n_uses; i++)
+		if (k->places[key->uses[i].place - 1].addr.family == 0)
+			return true;
+	return false;
+}
+
 /* A place for a new key: another one, or that of the key not seen for longest. */
 static struct mm_key *new_key(struct mm_keyring *k)
 {
@@ -241,7 +261,8 @@ static struct mm_key *new_key(struct mm_keyring *k)
 		return &k->keys[number - 1];
 	struct mm_key *oldest = NULL;
 	for (size_t i = 0; i < k->n_keys; i++)
-		if (oldest == NULL || k->keys[i].seen_ns < oldest->seen_ns)
+		if ((oldest == NULL || k->keys[i].seen_ns < oldest->seen_ns) &&
+		        !is_told(k, &k->keys[i]))
 			oldest = &k->keys[i];
 	if (oldest != NULL)
 		key_done(oldest);

@@ -38,6 +38,7 @@ static const struct {
 	[MM_GUESS_SOURCE] = { { 0.03, 0.05, 0.12, 0.4 }, { 0.3, 0.3, 0.25, 0.12 }, 5, 4 },
 	[MM_GUESS_NAMES] = { { 0.02, 0.03, 0.07, 0.3 }, { 0.3, 0.3, 0.25, 0.12 }, 8, 4 },
 	[MM_GUESS_TARGET] = { { 0.02, 0.03, 0.06, 0.2 }, { 0.3, 0.3, 0.3, 0.3 }, 10, 16 },
+	[MM_GUESS_SWEEP] = { { 2, 4, 10, 30 }, { 0.5, 0.5, 0.5, 0.5 }, 15, 30 },
 	[MM_GUESS_SOFTWARE] = { { 0.02, 0.03, 0.06, 0.2 }, { 0.3, 0.3, 0.3, 0.3 }, 8, 8 },
 };
 
@@ -369,6 +370,14 @@ static void note_new(struct mm_guesser *g, struct mm_str user, int64_t now_ns)
 	memcpy(g->names[g->n_names++ % MM_GUESS_NAMES_SHOWN], name, sizeof name);
 }
 
+static void note_peaks(struct mm_guesser *g)
+{
+	for (unsigned w = 0; w < MM_GUESS_WINDOWS; w++) {
+		uint32_t k = (uint32_t)failing(g, w);
+		g->past[w].peak = k > g->past[w].peak ? k : g->past[w].peak;
+	}
+}
+
 static void count_failed(struct mm_attempts *a, struct mm_guesser *g, const struct mm_event *ev,
         const struct mm_guess_ids *ids, struct mm_str user)
 {
@@ -381,10 +390,7 @@ static void count_failed(struct mm_attempts *a, struct mm_guesser *g, const stru
 	if (*at_s == 0 || *at_s < before(g->last_s, DAY_S))
 		note_new(g, user, ev->time_ns);
 	*at_s = g->last_s;
-	for (unsigned w = 0; w < MM_GUESS_WINDOWS; w++) {
-		uint32_t k = (uint32_t)failing(g, w);
-		g->past[w].peak = k > g->past[w].peak ? k : g->past[w].peak;
-	}
+	note_peaks(g);
 	if (mm_attempts_count(a, g).p < suspect)
 		g->suspect_s = g->last_s;
 }
@@ -554,6 +560,27 @@ static bool was_asked(
 	const struct mm_pair *pair = mm_table_find(&a->pairs, &key.key);
 	uint32_t now_s = (uint32_t)(ev->time_ns / NS_PER_S);
 	return pair != NULL && pair->asked_s != 0 && pair->asked_s >= before(now_s, HOUR_S);
+}
+
+const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t application,
+        struct mm_str name, struct mm_str mailbox, int64_t at_ns)
+{
+	const struct mm_addr nowhere = { 0 };
+	if (at_ns <= 0 || at_ns / NS_PER_S >= UINT32_MAX)
+		return NULL;
+	struct mm_guesser *g =
+	        put_guesser(a, MM_GUESS_SWEEP, application, &nowhere, (uint32_t)(at_ns / NS_PER_S));
+	if (g == NULL)
+		return NULL;
+	if (g->label[0] == '\0')
+		copy_name(g->label, name);
+	uint32_t *at_s = &g->failed.at_s[bucket_of(hash_str(a, mailbox))];
+	if (*at_s == 0 || *at_s < before(g->last_s, DAY_S))
+		note_new(g, mailbox, at_ns);
+	*at_s = g->last_s;
+	g->n_failed++;
+	note_peaks(g);
+	return g;
 }
 
 void mm_attempts_note(struct mm_attempts *a, const struct mm_event *ev, struct mm_attempt *out)

@@ -20,6 +20,7 @@ enum mm_guess_kind {
 	MM_GUESS_NAMES,    /* users that are not there, asked for from one address */
 	MM_GUESS_TARGET,   /* users that failed at one issuer or server */
 	MM_GUESS_SOFTWARE, /* users that failed with one kind of software */
+	MM_GUESS_SWEEP,    /* no guessing: mailboxes that one application opened by itself */
 	MM_GUESS_KINDS,
 };
 
@@ -144,6 +145,10 @@ void mm_attempts_done(struct mm_attempts *a);
 
 /** Take down the attempt that the event shows; *out is valid until the next call. */
 void mm_attempts_note(struct mm_attempts *a, const struct mm_event *ev, struct mm_attempt *out);
+
+/** An application opened this mailbox; what is known of it, borrowed until the next call. NULL when memory is out. */
+const struct mm_guesser *mm_attempts_sweep(struct mm_attempts *a, uint64_t application,
+        struct mm_str name, struct mm_str mailbox, int64_t at_ns);
 
 /** The window in which its count is least ordinary, as of the last time it was seen. */
 struct mm_guess_count mm_attempts_count(const struct mm_attempts *a, const struct mm_guesser *g);

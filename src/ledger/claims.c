@@ -159,7 +159,8 @@ void mm_claims_differ(const char *form, struct mm_str usual, char out[MM_TOKEN_T
 {
 	struct mm_slice a = mm_slice_str(form), b = mm_str_slice(usual);
 	size_t at = only_in(b, a, "lacks ", out, MM_TOKEN_TEXT);
-	if (at != 0 && at + 3 < MM_TOKEN_TEXT) {
+	char rest[MM_TOKEN_TEXT];
+	if (at != 0 && at + 3 < MM_TOKEN_TEXT && only_in(a, b, "", rest, sizeof rest) != 0) {
 		out[at++] = ';';
 		out[at++] = ' ';
 	}
@@ -223,8 +224,9 @@ bool mm_proof_good(struct mm_slice proof, struct mm_slice jkt, const struct mm_f
 	enum mm_alg alg = mm_alg_of(mm_json_str(jwt.header, "alg"));
 	bool good = jwt.claims != NULL && json_is_object(key) && mm_jwk_read(key, &jwk);
 	if (good) {
+		/* none, an HMAC and another key's algorithm prove nothing; of an algorithm not known it cannot be told. */
 		good = digest_is(jkt, &jwk.thumbprint) && claims_good(&jwt, token, method, place) &&
-		       mm_jwk_verify(&jwk, alg, &jwt) != MM_INVALID;
+		       (alg == MM_ALG_UNKNOWN || mm_jwk_verify(&jwk, alg, &jwt) == MM_VALID);
 		mm_jwk_done(&jwk);
 	}
 	mm_jwt_done(&jwt);

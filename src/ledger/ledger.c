@@ -137,6 +137,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_names_init(&l->names, key, config->names_max);
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
 	mm_attempts_init(&l->attempts, key);
+	mm_apps_init(&l->apps, key);
 	if (mm_tokens_init(&l->tokens, key, MM_TOKENS_MAX) != MM_OK) {
 		mm_ledger_free(l);
 		return MM_ERR_NOMEM;
@@ -161,6 +162,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_names_done(&l->names);
 	mm_baseline_done(&l->baseline);
 	mm_attempts_done(&l->attempts);
+	mm_apps_done(&l->apps);
 	mm_tokens_done(&l->tokens);
 	free(l);
 }
@@ -534,6 +536,7 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 	look->proof = NULL;
 	count_loss(l, ev);
 	mm_attempts_note(&l->attempts, ev, &look->attempt);
+	mm_apps_look(l, ev, &look->app);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
 			continue;
@@ -901,6 +904,7 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 {
 	const struct mm_event *ev = look->ev;
 	struct mm_issuer *issuer = note_exchange(l, look);
+	mm_apps_settle(l, look, trusted);
 	if (trusted)
 		for (size_t i = 0; i < look->n_seen; i++)
 			if (look->seen[i].cred->role != MM_ROLE_EVIDENCE)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/files.h"
 #include "event/event.h"
+#include "ledger/apps.h"
 #include "ledger/attempts.h"
 #include "ledger/baseline.h"
 #include "ledger/expiry.h"
@@ -114,6 +115,7 @@ struct mm_look {
 	const struct mm_sighting
 	        *proof; /* the one the client proved to hold (presented); NULL: none */
 	struct mm_token_facts tokens[MM_EVENT_CREDS]; /* what the sightings point to */
+	struct mm_app_facts app;                      /* of the application that acts */
 	struct mm_attempt attempt;                    /* to log on with a password */
 };
 
@@ -198,6 +200,7 @@ struct mm_ledger {
 	struct mm_baseline baseline;
 	struct mm_tokens tokens;
 	struct mm_attempts attempts;
+	struct mm_apps apps;
 	uint64_t n_issued, n_presented, n_reissued;
 	uint64_t n_expired; /* rows that gave way after their end */
 };

@@ -10,6 +10,7 @@ enum {
 	TAG_BASELINE = 0x45534142, /* "BASE" */
 	TAG_TOKENS = 0x454b4f54,   /* "TOKE" */
 	TAG_ATTEMPTS = 0x53455547, /* "GUES" */
+	TAG_APPS = 0x53505041,     /* "APPS" */
 };
 
 static void save_mint(void *arg, struct mm_store *out, const void *elem)
@@ -237,7 +238,7 @@ size_t mm_ledger_bytes(const struct mm_ledger *l)
 	size_t bytes = 0;
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 		bytes += mm_table_bytes(tables[i]);
-	return bytes + mm_attempts_bytes(&l->attempts);
+	return bytes + mm_attempts_bytes(&l->attempts) + mm_apps_bytes(&l->apps);
 }
 
 void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
@@ -267,6 +268,9 @@ void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
 	size_t attempts = mm_store_begin(out, TAG_ATTEMPTS);
 	mm_attempts_save(&l->attempts, out);
 	mm_store_end(out, attempts);
+	size_t apps = mm_store_begin(out, TAG_APPS);
+	mm_apps_save(&l->apps, out);
+	mm_store_end(out, apps);
 }
 
 /* What the rows share is counted anew; in the end each must be named by one. */
@@ -347,10 +351,12 @@ int mm_ledger_load(struct mm_ledger *l, struct mm_cursor *in, struct mm_file_map
 	struct mm_cursor baseline = mm_load_section(in, TAG_BASELINE);
 	struct mm_cursor tokens = mm_load_section(in, TAG_TOKENS);
 	struct mm_cursor attempts = mm_load_section(in, TAG_ATTEMPTS);
+	struct mm_cursor apps = mm_load_section(in, TAG_APPS);
 	if ((r = mm_names_load(&l->names, &names)) != MM_OK ||
 	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK ||
 	        (r = mm_tokens_load(&l->tokens, &tokens, files)) != MM_OK ||
-	        (r = mm_attempts_load(&l->attempts, &attempts)) != MM_OK)
+	        (r = mm_attempts_load(&l->attempts, &attempts)) != MM_OK ||
+	        (r = mm_apps_load(&l->apps, &apps)) != MM_OK)
 		return r;
 	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
 }

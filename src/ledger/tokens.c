@@ -346,11 +346,10 @@ static uint32_t place_scope(const struct mm_ledger *l, const struct mm_event *ev
 
 /* Is it meant for this server? */
 static void compare_audience(const struct mm_ledger *l, const struct mm_event *ev,
-        const struct mm_cred *cred, const struct mm_claims *c, struct mm_token_facts *f)
+        const struct mm_cred *cred, struct mm_token_facts *f)
 {
-	struct mm_str iss = { (const char *)c->iss.p, c->iss.len };
-	struct mm_str aud = { c->aud, strlen(c->aud) };
-	uint32_t issuer = mm_names_find_folded(&l->names, iss);
+	struct mm_str aud = cred->service;
+	uint32_t issuer = mm_names_find_folded(&l->names, cred->issuer);
 	if (cred->kind != MM_CRED_ACCESS_TOKEN || cred->role != MM_ROLE_PRESENTED || aud.len == 0 ||
 	        ev->grant != MM_GRANT_NONE)
 		return;
@@ -453,8 +452,8 @@ static void check_dates(
 static bool is_plain(const struct mm_ledger *l, const struct mm_token *token)
 {
 	const uint32_t known = MM_PROOF_SET_KNOWN | MM_PROOF_PUBLISHED | MM_PROOF_SET_NEWER;
-	return token->judged && !token->bound && token->odd == 0 && (token->proof & ~known) == 0 &&
-	       token->verdict != MM_INVALID &&
+	return token->judged && token->looked && !token->bound && token->odd == 0 &&
+	       (token->proof & ~known) == 0 && token->verdict != MM_INVALID &&
 	       token->generation == mm_keyring_generation(l->tokens.keys);
 }
 
@@ -482,6 +481,7 @@ static void look_jwt(struct mm_ledger *l, const struct mm_event *ev, const struc
 	struct mm_proof proof;
 	if (cred->jwt && is_plain(l, token)) {
 		look_plain(ev, cred, token, f);
+		compare_audience(l, ev, cred, f); /* each server has its own */
 		return;
 	}
 	if (cred->raw.len == 0 || !mm_claims_read(mm_str_slice(cred->raw), &c)) {
@@ -495,7 +495,7 @@ static void look_jwt(struct mm_ledger *l, const struct mm_event *ev, const struc
 		judge(l, token, &c, when(ev), &proof);
 		copy_proof(&proof, f);
 		compare(l, ev, cred, &c, f);
-		compare_audience(l, ev, cred, &c, f);
+		compare_audience(l, ev, cred, f);
 		check_binding(l, ev, cred, &c, f);
 		if (mm_claims_tenant_differs(&c))
 			f->odd |= MM_TOKEN_TENANT;
@@ -504,6 +504,7 @@ static void look_jwt(struct mm_ledger *l, const struct mm_event *ev, const struc
 			f->odd |= MM_TOKEN_ID_TOKEN;
 	}
 	check_dates(ev, &c, f);
+	token->looked = token->looked || cred->role == MM_ROLE_PRESENTED;
 	mm_jwt_done(&c.jwt);
 }
 

@@ -79,6 +79,7 @@ struct mm_token {
 	uint32_t key; /* number in the keyring; 0: none */
 	uint8_t verdict, n_places;
 	bool judged, counted, moved, bound, late;
+	bool looked; /* all that can be odd about it was looked at, as it was shown */
 	struct mm_token_place places[MM_TOKEN_PLACES];
 	int64_t used_ns; /* a code: when it was redeemed; a refresh token: when another took its place; 0: not yet */
 	struct mm_addr used_by;

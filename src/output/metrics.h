@@ -58,6 +58,10 @@ struct mm_event_stats {
 	uint64_t n_making, making_max;     /* events in the making; limit */
 	uint64_t n_waiting;                /* to be put in order */
 	uint64_t waiting_b, waiting_max_b; /* memory taken for these; limit */
+	uint64_t n_hidden;                 /* TLS connections that were not decrypted */
+	uint64_t n_secrets;                /* of TLS connections, held */
+	uint64_t n_secrets_bad;            /* lines of key logs that are not of their format */
+	uint64_t n_secrets_limit;          /* secrets that were left out or gave way */
 };
 
 struct mm_ledger_stats {

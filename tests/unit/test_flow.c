@@ -23,7 +23,8 @@ enum {
 	PORT_FRAMES = 1000, /* 0xA5, type, 4-byte length, body; resync */
 	PORT_LINES = 1001,  /* lines of text; no resync, no hint how long */
 	PORT_UDP = 1002,
-	PORT_PROBED = 1003, /* frames, with a probe that says no to all else */
+	PORT_PROBED = 1003,  /* frames, with a probe that says no to all else */
+	PORT_CARRIER = 1004, /* frames whose bodies are other streams */
 	HEADER = 6,
 	MESSAGE_MAX = 50000,
 };
@@ -96,6 +97,9 @@ static struct mm_frame frame_frames(void *state, enum mm_dir dir, struct mm_slic
 	size_t n = HEADER + mm_be32(&c);
 	switch (mm_at(avail, 1)) {
 	case 'M':
+	case 'G':
+	case 'N':
+	case 'B':
 		return (struct mm_frame){ n > avail.len ? MM_FRAME_MORE : MM_FRAME_DONE, n };
 	case 'S':
 		return (struct mm_frame){ MM_FRAME_SKIP, n };
@@ -206,9 +210,54 @@ static const struct mm_dissector probed = {
 	.gap = record_gap,
 	.end = record_end,
 };
+/* M: bytes of the inner stream; G: some were lost; N: the name of who reads it; B: who goes on with this one. */
+static void carry(struct mm_dissect *d, struct mm_slice msg)
+{
+	char name[16];
+	struct mm_slice body = mm_after(msg, HEADER);
+	snprintf(name, sizeof name, "%.*s", (int)(body.len < 15 ? body.len : 15), body.p);
+	switch (mm_at(msg, 1)) {
+	case 'M':
+		if (!mm_dissect_inner(d, body))
+			note(d->dir, "deaf\n");
+		break;
+	case 'G':
+		mm_dissect_inner_gap(d);
+		break;
+	case 'N':
+		mm_dissect_inner_name(d, name);
+		break;
+	default:
+		mm_dissect_become(d, body.len != 0 ? name : NULL);
+		break;
+	}
+}
+
+static unsigned n_carrier_states;
+
+static void carrier_done(void *state)
+{
+	(void)state;
+	n_carrier_states++;
+}
+
+static const uint16_t ports_carrier[] = { PORT_CARRIER, 0 };
+
+static const struct mm_dissector carrier = {
+	.name = "carrier",
+	.layer = MM_LAYER_CARRIER,
+	.tcp_ports = ports_carrier,
+	.state_size = 8,
+	.message_max = MESSAGE_MAX,
+	.frame = frame_frames,
+	.resync = frame_resync,
+	.parse = carry,
+	.end = record_end,
+	.done = carrier_done,
+};
 const struct mm_dissector *const mm_dissectors[] = { &mechanism, &frames, &lines, &datagrams,
-	&probed, NULL };
-enum { I_FRAMES = 1, I_LINES, I_DATAGRAMS, I_PROBED };
+	&probed, &carrier, NULL };
+enum { I_FRAMES = 1, I_LINES, I_DATAGRAMS, I_PROBED, I_CARRIER };
 
 /* --- packets --------------------------------------------------------------------------------------- */
 
@@ -2049,6 +2098,223 @@ static void test_random_segments(void **state)
 	}
 }
 
+/* --- inner streams --------------------------------------------------------------------------------- */
+
+/* A message of the carrier, with this in it. */
+static struct mm_slice wrap(char type, const void *body, size_t len)
+{
+	struct mm_slice m = message(type, len, 0);
+	memcpy(bytes + n_bytes - len, body, len);
+	return m;
+}
+
+static struct mm_slice wrap_text(char type, const char *text)
+{
+	return wrap(type, text, strlen(text));
+}
+
+static void test_inner(void **state)
+{
+	(void)state;
+	char want[400];
+	reset();
+	struct talk k = talk_new(40000, PORT_CARRIER);
+	handshake(&k);
+	stream(&k, 0, wrap_text('M', "HELLO one\nHEL")); /* 4: known by its first bytes */
+	k.mss = 10;
+	stream(&k, 0, wrap_text('M', "LO two\nthree\n")); /* 5 and 6 */
+	k.mss = 1400;
+	stream(&k, 1, wrap_text('M', "answer\n")); /* 8 */
+	goodbye(&k);
+	struct mm_flow_stats s = run(packets, n_packets);
+	const int64_t t4 = packets[3].pkt.time_ns, t6 = packets[5].pkt.time_ns,
+	              t8 = packets[6].pkt.time_ns,
+	              over = packets[n_packets - 1].pkt.time_ns + 10 * S;
+	snprintf(want, sizeof want,
+	        "lines 10 %08x 4-4 @%lld\nlines 10 %08x 4-6 @%lld\nlines 6 %08x 5-6 @%lld\n"
+	        "end @%lld\nend @%lld\n",
+	        checksum(mm_slice_str("HELLO one\n")), (long long)t4,
+	        checksum(mm_slice_str("HELLO two\n")), (long long)t6,
+	        checksum(mm_slice_str("three\n")), (long long)t6, (long long)over, (long long)over);
+	assert_string_equal(record[0], want);
+	snprintf(want, sizeof want, "lines 7 %08x 7-7 @%lld\n", checksum(mm_slice_str("answer\n")),
+	        (long long)t8);
+	assert_string_equal(record[1], want);
+	assert_int_equal(s.n_inner, 1);
+	assert_int_equal(s.n_inner_unread, 0);
+}
+
+/* By name; a name whose first bytes do not fit; one that nobody has; nobody at all. */
+static void test_inner_reader(void **state)
+{
+	static const struct {
+		const char *name, *text, *want;
+		unsigned n_unread;
+	} rows[] = {
+		{ "lines", "one\n", "lines 4", 0 },
+		{ "frames", "HELLO\n", "lines 6", 0 },
+		{ "nobody", "HELLO\n", "lines 6", 0 },
+		{ "datagrams", "HELLO\n", "lines 6", 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_CARRIER);
+		handshake(&k);
+		stream(&k, 0, wrap_text('N', rows[i].name));
+		stream(&k, 0, wrap_text('M', rows[i].text));
+		goodbye(&k);
+		struct mm_flow_stats s = run(packets, n_packets);
+		assert_non_null(strstr(record[0], rows[i].want));
+		assert_int_equal(s.n_inner_unread, rows[i].n_unread);
+	}
+	reset();
+	struct talk k = talk_new(40000, PORT_CARRIER);
+	static const char noise[3000];
+	handshake(&k);
+	stream(&k, 0, wrap('M', noise, 2000)); /* not enough to give up */
+	stream(&k, 0, wrap('M', noise, 48));
+	stream(&k, 0, wrap('M', noise, 1));
+	goodbye(&k);
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_memory_equal(record[0], "deaf\ndeaf\nend @", 15);
+	assert_int_equal(s.n_inner_unread, 1);
+}
+
+/* What is longer than a message may be, skipped, and lost. */
+static void test_inner_gap(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_CARRIER);
+	char line[1500];
+	memset(line, 'x', sizeof line);
+	handshake(&k);
+	stream(&k, 0, wrap_text('N', "lines"));
+	stream(&k, 0, wrap_text('M', "one\ntw"));
+	stream(&k, 0, wrap_text('G', ""));
+	stream(&k, 0, wrap_text('M', "three\n"));
+	stream(&k, 0, wrap('M', line, sizeof line)); /* 1000 at most */
+	stream(&k, 0, wrap_text('M', "\nfour\n"));
+	goodbye(&k);
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_memory_equal(record[0], "lines 4 ", 8);
+	assert_non_null(strstr(record[0], "gap\nlines 6 "));
+	assert_non_null(strstr(record[0], "lossy\ngap\n"));
+	assert_non_null(strstr(record[0], "lines 5 "));
+	assert_int_equal(s.n_oversized, 1);
+}
+
+/* Three deep, and no deeper. */
+static void test_inner_depth(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_CARRIER);
+	uint8_t in[256], out[256];
+	size_t len = 0;
+	for (int depth = 0; depth < 5; depth++) {
+		/* A name and a message, in the message of the next. */
+		struct mm_slice name = wrap_text('N', depth == 0 ? "lines" : "carrier");
+		memcpy(out, name.p, name.len);
+		struct mm_slice m = depth == 0 ? wrap_text('M', "one\n") : wrap('M', in, len);
+		memcpy(out + name.len, m.p, m.len);
+		len = name.len + m.len;
+		memcpy(in, out, len);
+		if (depth < 2)
+			continue;
+		size_t keep_packets = n_packets, keep_bytes = n_bytes;
+		handshake(&k);
+		stream(&k, 0, keep(in, len));
+		goodbye(&k);
+		n_carrier_states = 0;
+		struct mm_flow_stats s = run(packets, n_packets);
+		assert_int_equal(strstr(record[0], "lines 4") != NULL, depth == 2);
+		assert_int_equal(strstr(record[0], "deaf") != NULL, depth > 2);
+		assert_int_equal(s.n_inner, 3);
+		assert_int_equal(s.n_inner_limit, depth > 2);
+		assert_int_equal(n_carrier_states, depth == 2 ? 3 : 4);
+		n_packets = keep_packets;
+		n_bytes = keep_bytes;
+		k = talk_new(40000, PORT_CARRIER);
+	}
+}
+
+static void test_become(void **state)
+{
+	static const char *const names[] = { "lines", "" /* whoever knows it */, "nobody" };
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		reset();
+		struct talk k = talk_new(40000, PORT_CARRIER);
+		uint8_t both[64];
+		struct mm_slice consent = wrap_text('B', names[i]);
+		memcpy(both, consent.p, consent.len);
+		memcpy(both + consent.len, "welcome\n", 8);
+		handshake(&k);
+		stream(&k, 0, wrap_text('N', "lines"));
+		stream(&k, 1, keep(both, consent.len + (i == 0 ? 8 : 0))); /* and its first bytes */
+		stream(&k, 0, mm_slice_str("HELLO\ntwo\n"));
+		stream(&k, 1, mm_slice_str("good\n"));
+		goodbye(&k);
+		run(packets, n_packets);
+		assert_int_equal(strstr(record[1], "lines 8") != NULL, i == 0);
+		assert_memory_equal(record[0], "end @", 5);
+		assert_non_null(strstr(record[0], "lines 6"));
+		assert_non_null(strstr(record[0], "lines 4"));
+		assert_non_null(strstr(record[1], "lines 5"));
+	}
+}
+
+/* Inner streams of all sizes of message: whatever becomes of the packets on the way, the same comes out. */
+static void test_inner_segments(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 20; round++) {
+		reset();
+		seed = 77 + round;
+		struct talk k = talk_new(40000, PORT_CARRIER);
+		handshake(&k);
+		stream(&k, 0, wrap_text('N', "lines"));
+		for (unsigned i = 0; i < 60; i++) {
+			char text[600];
+			size_t len = 1 + chance(sizeof text - 1);
+			for (size_t b = 0; b < len; b++)
+				text[b] = chance(50) == 0 ? '\n' : 'a';
+			k.mss = 1 + chance(300);
+			stream(&k, (int)chance(2), wrap('M', text, len));
+		}
+		goodbye(&k);
+		expect_from_plain_run();
+		assert_true(n_parsed[0] + n_parsed[1] > 50);
+		size_t n = twice(packets, n_packets, other);
+		run(other, n);
+		assert_as_expected();
+		memcpy(other, packets, n_packets * sizeof *other);
+		shuffle(other + 3, n_packets - 3, 8);
+		run(other, n_packets);
+		assert_as_expected();
+	}
+}
+
+/* A run that is broken off gives everything back; the leak checker says so. */
+static void test_inner_broken_off(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_CARRIER);
+	handshake(&k);
+	stream(&k, 0, wrap_text('N', "carrier"));
+	stream(&k, 0, wrap('M', wrap_text('M', "HELLO\nha").p, HEADER + 8));
+	struct mm_flow_config c = config();
+	n_carrier_states = 0;
+	open_table(&c);
+	feed(packets, n_packets);
+	close_table();
+	assert_int_equal(n_carrier_states, 2);
+	assert_null(strstr(record[0], "end"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -2103,6 +2369,13 @@ int main(void)
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_stray_segment),
 		cmocka_unit_test(test_server_loss),
+		cmocka_unit_test(test_inner),
+		cmocka_unit_test(test_inner_reader),
+		cmocka_unit_test(test_inner_gap),
+		cmocka_unit_test(test_inner_depth),
+		cmocka_unit_test(test_become),
+		cmocka_unit_test(test_inner_segments),
+		cmocka_unit_test(test_inner_broken_off),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_random_segments),
 	};

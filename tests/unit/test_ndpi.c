@@ -203,7 +203,7 @@ static void test_names(void **state)
 			assert_true(id < n);
 		}
 	}
-	assert_int_equal(n_hints, 8);
+	assert_int_equal(n_hints, 9);
 	assert_null(mm_flow_name(MM_FLOW_NAMES));
 	ndpi_exit_detection_module(module);
 }

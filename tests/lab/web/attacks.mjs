@@ -143,6 +143,7 @@ export async function never_issued() {
 	);
 	expect('JWT-06', f, 'never issued', { from: evil(9) });
 	await call(d, 'files', f);
+	await call(d, 'files', f, { gate: true });
 	await after(us);
 }
 

@@ -137,6 +137,8 @@ gate_conf() { # ends TLS; behind it HTTP/1.x in clear
 	tls12) listen="listen $(world gate.tls) ssl; ssl_protocols TLSv1.2;" ;;
 	tls13h2) listen="listen $(world gate.tls) ssl http2; ssl_protocols TLSv1.3;" ;;
 	esac
+	local names="proxy_set_header Host \$host; proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;"
+	names+=" proxy_set_header X-Forwarded-Proto https; proxy_set_header X-Forwarded-Host \$host;"
 	[ "$MW_MODE" = http1 ] || listen+=" ssl_certificate $LAB/keys/cert.pem; ssl_certificate_key $LAB/keys/tls.pem;"
 	cat <<-EOF
 	daemon off; pid $LAB/pid/nginx; error_log $LAB/log/gate.error; worker_processes 1; user root;
@@ -145,20 +147,16 @@ gate_conf() { # ends TLS; behind it HTTP/1.x in clear
 		access_log off;
 		client_body_temp_path $LAB/raw/b; proxy_temp_path $LAB/raw/p; fastcgi_temp_path $LAB/raw/f;
 		uwsgi_temp_path $LAB/raw/u; scgi_temp_path $LAB/raw/s;
-		proxy_set_header Host \$host;
-		proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;
-		proxy_set_header X-Forwarded-Proto https;
-		proxy_set_header X-Forwarded-Host \$host;
 		upstream files { server $(world files.addr):$(world files.port); keepalive 4; keepalive_timeout 300ms; }
 		server {
 			$listen
 			server_name $(world portal.host);
-			location / { proxy_pass http://$(world portal.addr):$(world portal.port); }
+			location / { $names proxy_pass http://$(world portal.addr):$(world portal.port); }
 		}
 		server {
 			$listen
 			server_name $(world gate.host);
-			location /files/ { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://files/; }
+			location /files/ { $names proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://files/; }
 		}
 	}
 	EOF

@@ -281,7 +281,7 @@ export class Device {
 
 	async undici(url, dest, method, path, list, body) {
 		const key = 'un ' + url.host;
-		if (!this.pool.has(key)) this.pool.set(key, new Undici({ connect: { localAddress: this.from }, connections: 2 }));
+		if (!this.pool.has(key)) this.pool.set(key, new Undici({ localAddress: this.from, connections: 2 }));
 		const host = v6(dest.host) ? `[${dest.host}]` : dest.host;
 		const r = await undiciRequest(`http://${host}:${dest.port}${path}`, {
 			method,

@@ -1,0 +1,106 @@
+/* Applications of the web: what each one usually does at its issuer, and what of a request is new.
+ *
+ * An application is known by its issuer and its client_id. What it may do stands in the access tokens that it is given
+ * (roles, scp, scope), how it names itself in its requests, where it works in their addresses. */
+#ifndef MM_LEDGER_APPS_H
+#define MM_LEDGER_APPS_H
+
+#include "base/store.h"
+#include "base/table.h"
+#include "event/event.h"
+#include "ledger/attempts.h"
+
+enum {
+	MM_APPS_MAX = 16384,
+	MM_APP_ISSUERS_MAX = 1024,
+	MM_APP_USERS_MAX = 131072,
+	MM_APP_POWERS = 32,
+	MM_APP_NETWORKS = 8,
+	MM_APP_TEXT = 96,
+};
+
+/** How much a role or scope lets its holder do. */
+enum mm_power {
+	MM_POWER_ORDINARY,
+	MM_POWER_GENERIC, /* by its words: writes all, administers */
+	MM_POWER_KNOWN,   /* one of those that hand over an organisation */
+	MM_POWERS,
+};
+
+struct mm_app {
+	struct {
+		uint32_t issuer, client; /* numbers of names in lower case */
+	} key;
+	int64_t first_ns, last_ns; /* tokens obtained */
+	int64_t gap_ns;            /* the longest time between two */
+	uint64_t n;
+	uint64_t grants[MM_GRANT_N], auths[MM_CLIENT_AUTH_N];
+	uint64_t n_devices;             /* device authorizations begun */
+	uint64_t n_read;                /* tokens whose claims could be read */
+	uint64_t kid;                   /* hash, of the latest client assertion; 0: none */
+	uint64_t powers[MM_APP_POWERS]; /* hashes of roles and scopes it had */
+	uint32_t n_powers, n_networks;
+	struct mm_addr networks[MM_APP_NETWORKS]; /* the latest ones */
+};
+
+/** What is usual among the applications of an issuer. Of tokens of applications that were known before. */
+struct mm_app_issuer {
+	uint32_t name, unused; /* key: number of the name in lower case */
+	int64_t first_ns, last_ns;
+	uint64_t n_apps, n; /* tokens */
+	uint64_t n_known, n_new_power, n_new_known_power, n_other_auth, n_other_kid, n_new_network;
+	uint64_t n_kids;            /* that were shown with a client assertion */
+	uint64_t n_idle, n_awaking; /* after more than a day of silence; after a month of it */
+	uint64_t n_password, n_device;
+	uint64_t n_authorized, n_first_authorized, n_prompted; /* users sent back with a code */
+};
+
+/** A user of an application. */
+struct mm_app_user {
+	struct {
+		uint32_t issuer, client;
+		uint64_t user;
+	} key;
+	int64_t first_ns;
+};
+
+/** What of the event is new, against what was known before it. app, issuer: NULL where there was none. */
+struct mm_app_facts {
+	bool obtained, began_device, authorized;
+	bool consent; /* it asks for consent, or an administrator's */
+	bool admin_consent;
+	bool new_user; /* this user was not seen with it before */
+	bool new_network, other_auth, other_kid;
+	enum mm_client_auth usual_auth;
+	enum mm_power power;
+	char role[MM_APP_TEXT]; /* the strongest that it never had; "" none */
+	int64_t silent_ns;      /* since it last obtained a token */
+	struct mm_str issuer_name, client;
+	const struct mm_app *app;
+	const struct mm_app_issuer *issuer;
+	const struct mm_guesser *sweep; /* mailboxes that it read by itself, this one among them */
+};
+
+struct mm_apps {
+	struct mm_table apps, issuers, users;
+};
+
+struct mm_ledger;
+struct mm_look;
+
+void mm_apps_init(struct mm_apps *a, const struct mm_hash_key *key);
+void mm_apps_done(struct mm_apps *a);
+
+/** Before detectors look: what is new. Only mailboxes read are taken down. */
+void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts);
+
+/** After that: take it down. trusted: as mm_ledger_settle(). */
+void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
+
+enum mm_power mm_power_of(struct mm_str role);
+
+size_t mm_apps_bytes(const struct mm_apps *a);
+void mm_apps_save(const struct mm_apps *a, struct mm_store *out);
+int mm_apps_load(struct mm_apps *a, struct mm_cursor *in) MM_MUST_CHECK;
+
+#endif
