@@ -23,7 +23,8 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		if (f == NULL)
 			continue;
 		f->facts.n_uses++;
-		snprintf(f->facts.other, sizeof f->facts.other, "%s", mm_addr_text(&key->drifted_to, addr));
+		snprintf(f->facts.other, sizeof f->facts.other, "%s",
+		        mm_addr_text(&key->drifted_to, addr));
 		if (f->n_pkts < MM_FINDING_PKTS && key->pkt.number != 0)
 			f->pkts[f->n_pkts++] = key->pkt;
 		mm_finding_use(f, seen->ev, NULL, NULL);

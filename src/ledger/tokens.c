@@ -221,7 +221,8 @@ bool mm_tokens_copy(struct mm_ledger *l, const struct mm_event *ev, const struct
 {
 	struct mm_token *token = mm_table_find(&l->tokens.tokens, &cred->fp);
 	if (token == NULL || token->leg_src.family == 0 || ev->request_ns == 0 ||
-	        cred->role != MM_ROLE_PRESENTED) /* who asks what a token is worth is no leg of its use */
+	        cred->role !=
+	                MM_ROLE_PRESENTED) /* who asks what a token is worth is no leg of its use */
 		return false;
 	bool front = mm_addr_eq(&ev->dst.addr, &token->leg_src) &&
 	             nested(ev->request_ns, ev->response_ns, token->leg_request_ns,

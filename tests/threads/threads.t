@@ -172,9 +172,8 @@ def main():
     tap = mintest.Tap()
     tmp = tempfile.mkdtemp()
     paths = {}
-    for name in sorted(os.listdir(mintest.CAPTURES)):
-        if ".pcap" in name:
-            paths[name.split(".")[0]] = os.path.join(mintest.CAPTURES, name)
+    for path in mintest.captures().values():
+        paths.setdefault(mintest.stem(path), path)  # of the web: in clear
     try:
         captures(tap, paths)
         states(tap, paths, tmp)
