@@ -23,7 +23,6 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		struct mm_finding *f = mm_detect_open_about(d, &mm_accepted_invalid, ev, subject);
 		if (f == NULL)
 			continue;
-		f->facts.counts[0] += s->first;
 		f->facts.n_uses++;
 		f->facts.n_accepted++;
 		mm_name_copy(f->facts.user, s->cred->principal);
@@ -36,8 +35,8 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	(void)d;
 	mm_finding_reset(f, MM_W_PRIOR_FORGED);
 	mm_finding_add(f, MM_W_ACCEPTED_INVALID, mm_weigh_p(MM_W_ACCEPTED_INVALID, 0),
-	        "it accepted %llu token%s whose signature is proven invalid",
-	        (unsigned long long)f->facts.counts[0], f->facts.counts[0] == 1 ? "" : "s");
+	        "it accepted tokens whose signature is proven invalid, %llu time%s",
+	        (unsigned long long)f->facts.n_accepted, f->facts.n_accepted == 1 ? "" : "s");
 }
 
 static const char *const alternatives[] = {

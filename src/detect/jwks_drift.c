@@ -9,7 +9,7 @@
 static void look(struct mm_detect *d, const struct mm_look *seen)
 {
 	const struct mm_tokens *t = &d->ledger->tokens;
-	char subject[MM_SUBJECT_TEXT];
+	char subject[MM_SUBJECT_TEXT], addr[MM_ADDR_TEXT];
 	if (seen->ev->kind != MM_EV_KEY)
 		return;
 	for (size_t i = 0; i < t->n_drift; i++) {
@@ -23,6 +23,8 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		if (f == NULL)
 			continue;
 		f->facts.n_uses++;
+		snprintf(f->facts.other, sizeof f->facts.other, "%s",
+		        mm_addr_text(&key->drifted_to, addr));
 		if (f->n_pkts < MM_FINDING_PKTS && key->pkt.number != 0)
 			f->pkts[f->n_pkts++] = key->pkt;
 		mm_finding_use(f, seen->ev, NULL, NULL);
@@ -34,9 +36,9 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	(void)d;
 	mm_finding_reset(f, MM_W_PRIOR_FORGED);
 	mm_finding_add(f, MM_W_JWKS_DRIFT, mm_weigh_p(MM_W_JWKS_DRIFT, 0),
-	        "it stood in one answer to one client, and not in those before and after, which "
-	        "others "
-	        "were given");
+	        "it stood in one answer, to %s, and not in those before and after, which others "
+	        "were given",
+	        f->facts.other);
 }
 
 static const char *const alternatives[] = {

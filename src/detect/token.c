@@ -261,7 +261,7 @@ static void weigh_expired(const struct mm_detect *d, struct mm_finding *f, const
 	        "it was accepted more than 5 min after it had expired at %s%s; of %llu other "
 	        "tokens "
 	        "accepted there %llu were taken so",
-	        date, t->own ? ", from whom it was issued to" : "", (unsigned long long)share.n,
+	        date, t->own ? ", from its owner" : "", (unsigned long long)share.n,
 	        (unsigned long long)others);
 }
 

@@ -383,7 +383,13 @@ static bool may_matter(const struct mm_web_exchange *x)
 	static const char *const names[] = {
 		"response_type=", "response_mode=", "SAMLRequest=", "wa=wsignin", "client_id="
 	};
+	struct mm_slice cache;
 	if (mm_web_is_form(&x->request))
+		return true;
+	/* Who has just logged on is sent back to a path that says nothing. OAuth 2.0 Form Post Response Mode, section 2:
+	 * what is not to be stored. */
+	if (mm_web_header(&x->response, "cache-control", 0, &cache) &&
+	        mm_find(cache, 0, mm_slice_str("no-store")) != cache.len)
 		return true;
 	if (x->query.len == 0)
 		return false;

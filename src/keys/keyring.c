@@ -398,6 +398,7 @@ static void note_gone(struct mm_keyring *k, uint32_t place, int64_t time_ns, boo
 		        key->n_issuers != 0)
 			continue;
 		key->drifted = true;
+		key->drifted_to = before->client;
 		if (*n_drift < MM_KEYSET_KEYS)
 			drift[(*n_drift)++] = (uint32_t)i + 1;
 	}

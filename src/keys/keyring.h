@@ -76,6 +76,7 @@ struct mm_key {
 	size_t n_issuers;
 	char per_key_issuer[MM_URL_TEXT]; /* member "issuer"; "" when it has none */
 	bool drifted;                     /* it stood in one answer only: MM_KEY_DRIFT */
+	struct mm_addr drifted_to; /* to whom that was given; not saved: told when it is found */
 	int64_t seen_ns;
 	struct mm_pkt pkt; /* that first published it */
 };

@@ -220,7 +220,9 @@ static bool nested(int64_t from, int64_t to, int64_t in_from, int64_t in_to)
 bool mm_tokens_copy(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred)
 {
 	struct mm_token *token = mm_table_find(&l->tokens.tokens, &cred->fp);
-	if (token == NULL || token->leg_src.family == 0 || ev->request_ns == 0)
+	if (token == NULL || token->leg_src.family == 0 || ev->request_ns == 0 ||
+	        cred->role !=
+	                MM_ROLE_PRESENTED) /* who asks what a token is worth is no leg of its use */
 		return false;
 	bool front = mm_addr_eq(&ev->dst.addr, &token->leg_src) &&
 	             nested(ev->request_ns, ev->response_ns, token->leg_request_ns,
@@ -576,6 +578,13 @@ static void look_once(struct mm_ledger *l, const struct mm_event *ev, const stru
 	f->same_host = same;
 }
 
+/* Was it first shown before it expired? Then who showed it is held to be its owner, where its issuance is out of sight. */
+static bool was_valid(const struct mm_row *row, const struct mm_cred *cred)
+{
+	return row->issued_ns == 0 && cred->exp_s != 0 && row->first_ns != 0 &&
+	       row->first_ns <= mm_date_ns(cred->exp_s);
+}
+
 void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
         struct mm_token_facts *f)
 {
@@ -586,7 +595,7 @@ void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct
 	copy_text(f->client, sizeof f->client, client_of(cred, ev));
 	copy_text(f->usual_place, sizeof f->usual_place, mm_str_slice(host_of(ev)));
 	const struct mm_row *row = mm_ledger_find(l, &cred->fp);
-	f->own = row != NULL && mm_ledger_issued(l, row) &&
+	f->own = row != NULL && (mm_ledger_issued(l, row) || was_valid(row, cred)) &&
 	         same_network(&mm_ledger_party(l, row)->host, mm_event_client(ev));
 	look_jwt(l, ev, cred, token, f);
 	if (row != NULL && cred->kind == MM_CRED_ACCESS_TOKEN &&
@@ -595,6 +604,8 @@ void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct
 	look_place(l, ev, cred, token, f);
 	look_once(l, ev, cred, token, f);
 	token->odd |= f->odd;
+	if (cred->role != MM_ROLE_PRESENTED)
+		return;
 	token->leg_src = ev->src.addr;
 	token->leg_dst = ev->dst.addr;
 	token->leg_request_ns = ev->request_ns;

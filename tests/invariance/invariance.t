@@ -72,7 +72,8 @@ want()
 	[ -s "$tmp/want" ] || echo "no events" >>"$tmp/bad"
 }
 
-for capture in "$top_srcdir"/pcaps/*.pcap*; do
+for capture in "$top_srcdir"/pcaps/*.pcap* "$top_srcdir"/pcaps/web/storm-0558.http1.pcap* \
+	"$top_srcdir"/pcaps/web/embedded-jwk.http1.pcap* "$top_srcdir"/pcaps/web/spray-wstrust.http1.pcap*; do
 	name=$(basename "$capture" | sed 's/\..*//')
 	case $name in
 	warmup | alt-warmup) continue ;; # benign-day and alt-benign again; read below

@@ -19,7 +19,7 @@ import mintest  # noqa: E402
 
 WORKERS = (1, 2, 3, 8)
 SETS = (["warmup", "golden-aes", "silver-smb", "duplicated"], ["alt-warmup", "alt-golden-aes", "alt-silver-smb"],
-        ["big-endian", "vlan", "offload", "lost-frames", "snaplen"], ["benign-hour", "honest-errors", "late-sensor"])
+        ["big-endian", "vlan", "offload", "lost-frames", "snaplen"], ["benign-hour", "honest-errors", "late-sensor"], ["web-day", "storm-0558", "never-issued"])
 ENDS_S = 60
 REST_S = 0.05  # between two looks at a process
 RESTS = 6      # looks in a row at which it must be found idle
@@ -172,9 +172,8 @@ def main():
     tap = mintest.Tap()
     tmp = tempfile.mkdtemp()
     paths = {}
-    for name in sorted(os.listdir(mintest.CAPTURES)):
-        if ".pcap" in name:
-            paths[name.split(".")[0]] = os.path.join(mintest.CAPTURES, name)
+    for path in mintest.captures().values():
+        paths.setdefault(mintest.stem(path), path)  # of the web: in clear
     try:
         captures(tap, paths)
         states(tap, paths, tmp)
