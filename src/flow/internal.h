@@ -175,7 +175,7 @@ struct mm_flow_table {
 	size_t n_tracks;
 	void **free_state; /* per dissector; the first bytes of a free state link to the next */
 	struct mm_web *web;
-	size_t held_b;     /* by dissectors: mm_dissect.held_b */
+	size_t held_b; /* by dissectors: mm_dissect.held_b */
 	struct mm_flow_layer *free_inner;
 	size_t n_inner;
 	struct mm_ndpi *ndpi; /* made when first needed */

@@ -100,7 +100,8 @@ unsigned mm_attempts_ways(uint32_t protocols, char out[MM_GUESS_WAYS_TEXT])
 
 void mm_attempts_init(struct mm_attempts *a, const struct mm_hash_key *key)
 {
-	*a = (struct mm_attempts){ .key = *key };
+	/* Of users' hashes: the same in every run, as what is counted by them must not differ from one to the next. */
+	*a = (struct mm_attempts){ .key = { 0x6775657373656420, 0x70617373776f7264 } };
 	mm_table_init(&a->guessers, key, sizeof(((struct mm_guesser *)0)->key),
 	        sizeof(struct mm_guesser), MM_GUESSERS_MAX);
 	mm_table_init(&a->pairs, key, sizeof(((struct mm_pair *)0)->key), sizeof(struct mm_pair),

@@ -159,7 +159,7 @@ void mm_tokens_prepare(struct mm_ledger *l, struct mm_event *ev)
 
 /* --- two legs of one request ----------------------------------------------------------------------- */
 
-static uint64_t agent_of(const struct mm_ledger *l, const struct mm_event *ev)
+static uint64_t agent_of(const struct mm_event *ev)
 {
 	/* Its name without version: "Mozilla/5.0 (Windows...) ...": letters only, so that updates change nothing. */
 	char family[128];
@@ -169,7 +169,9 @@ static uint64_t agent_of(const struct mm_ledger *l, const struct mm_event *ev)
 		if ((b < '0' || b > '9') && b != '.' && b != '_')
 			family[n++] = b;
 	}
-	return n != 0 ? mm_siphash(&l->config.key, family, n) | 1 : 0;
+	/* The same in every run: it is kept with the state. */
+	static const struct mm_hash_key fixed = { 0x7573657220616765, 0x6e742066616d696c };
+	return n != 0 ? mm_siphash(&fixed, family, n) | 1 : 0;
 }
 
 static bool same_network(const struct mm_addr *a, const struct mm_addr *b)
@@ -236,7 +238,7 @@ bool mm_tokens_copy(struct mm_ledger *l, const struct mm_event *ev, const struct
 	(void)mm_table_put(&l->tokens.proxies, front ? &token->leg_src : &token->leg_dst, NULL);
 	if (front) {
 		take_back(token, &token->leg_src);
-		(void)put_place(token, mm_event_client(ev), agent_of(l, ev), when(ev));
+		(void)put_place(token, mm_event_client(ev), agent_of(ev), when(ev));
 		token->leg_src = ev->src.addr;
 		token->leg_request_ns = ev->request_ns;
 		token->leg_response_ns = ev->response_ns;
@@ -529,7 +531,7 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 	if (!is_holders(ev, cred) || is_proxy(l, ev))
 		return;
 	const struct mm_addr *client = mm_event_client(ev);
-	uint64_t agent = agent_of(l, ev);
+	uint64_t agent = agent_of(ev);
 	int64_t now = when(ev);
 	size_t before = token->n_places;
 	const struct mm_token_place *last = NULL;
@@ -564,7 +566,7 @@ static void look_once(struct mm_ledger *l, const struct mm_event *ev, const stru
 	bool refresh = cred->kind == MM_CRED_REFRESH_TOKEN && ev->grant == MM_GRANT_REFRESH;
 	if ((!code && !refresh) || cred->role != MM_ROLE_PRESENTED || token->used_ns == 0)
 		return;
-	uint64_t agent = agent_of(l, ev);
+	uint64_t agent = agent_of(ev);
 	int64_t since = when(ev) - token->used_ns;
 	bool same = same_network(&token->used_by, mm_event_client(ev)) &&
 	            (agent == token->used_agent || agent == 0);
@@ -723,7 +725,7 @@ static void settle_used(struct mm_ledger *l, const struct mm_look *look)
 		return;
 	token->used_ns = when(ev);
 	token->used_by = *mm_event_client(ev);
-	token->used_agent = agent_of(l, ev);
+	token->used_agent = agent_of(ev);
 }
 
 void mm_tokens_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted)
