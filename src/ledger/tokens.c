@@ -559,8 +559,8 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 }
 
 /* Codes and refresh tokens serve once. */
-static void look_once(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
-        struct mm_token *token, struct mm_token_facts *f)
+static void look_once(const struct mm_event *ev, const struct mm_cred *cred, struct mm_token *token,
+        struct mm_token_facts *f)
 {
 	bool code = cred->kind == MM_CRED_CODE && ev->grant == MM_GRANT_CODE;
 	bool refresh = cred->kind == MM_CRED_REFRESH_TOKEN && ev->grant == MM_GRANT_REFRESH;
@@ -604,7 +604,7 @@ void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct
 	        mm_ledger_mint(l, row)->kind == MM_CRED_ID_TOKEN && cred->role == MM_ROLE_PRESENTED)
 		f->odd |= MM_TOKEN_ID_TOKEN;
 	look_place(l, ev, cred, token, f);
-	look_once(l, ev, cred, token, f);
+	look_once(ev, cred, token, f);
 	token->odd |= f->odd;
 	if (cred->role != MM_ROLE_PRESENTED)
 		return;
