@@ -220,6 +220,8 @@ def seen_by(events, side):
     """(frame of the request, fingerprint) of what was issued or shown -> credential"""
     found = {}
     for e in events:
+        if e.get("mintmark.oauth.where") in ("cookie", "websocket"): # not looked for in what tshark tells
+            continue
         for c in e.get("mintmark.credentials", []):
             if (c["role"] == "issued") == (side == "issued"):
                 found[mintest.packet(e.get("mintmark.request.packet")), c["fingerprint"]] = c
