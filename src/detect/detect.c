@@ -37,6 +37,7 @@ const struct mm_detector *const mm_detectors[] = {
 	&mm_oauth_new_credential,
 	&mm_oauth_ropc,
 	&mm_oauth_consent,
+	&mm_oauth_device,
 	&mm_taint,
 	NULL,
 };

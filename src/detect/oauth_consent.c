@@ -1,36 +1,42 @@
-/* oauth-consent: a user is led to grant rights to an application that nobody here knows.
+/* oauth-consent (OAU-14): users are led to grant rights to an application that nobody here knows.
  *
- * An authorization with prompt=consent or an administrator's consent, or tokens by a device code (RFC 8628), of an application
- * that was not seen before at an issuer watched for a day, for a user not seen with it. ATT&CK T1528. Benign: a new
- * application taken into use, the first television. */
+ * An authorization with prompt=consent, or for an administrator's consent, of an application that was not seen before at an
+ * issuer that is known, and then tokens for a user not seen with it. ATT&CK T1528. Benign: a new application taken
+ * into use, which as a rule needs not ask for the prompt: the issuer asks its users by itself. */
 #include "detect/app.h"
 
-enum { F_K, F_N, F_DEVICE, F_DEVICE_K, F_DEVICE_N, F_CONSENT, F_ADMIN, F_PROMPT_K };
+enum { F_K, F_N, F_CONSENT, F_ADMIN, F_PROMPT_K, F_PROMPT_N, F_POWER, F_USERS };
 
 static void look(struct mm_detect *d, const struct mm_look *seen)
 {
 	const struct mm_app_facts *app = &seen->app;
 	const int64_t day_ns = INT64_C(86400) * 1000000000;
-	bool device = app->obtained && seen->ev->grant == MM_GRANT_DEVICE;
-	bool consent = app->authorized && app->consent;
-	bool known = app->app != NULL && app->app->n != 0 &&
-	             (!device || app->app->grants[MM_GRANT_DEVICE] != 0);
 	bool fresh;
-	if ((!device && !consent) || known || !app->new_user || app->issuer == NULL ||
-	        seen->ev->time_ns - app->issuer->first_ns < day_ns)
+	if (!app->obtained || !app->consent || !app->new_user || !mm_app_watched(seen))
+		return;
+	/* The next users of one that was unknown to the first. */
+	bool known = app->app != NULL && app->app->n != 0 &&
+	             seen->ev->time_ns - app->app->first_ns >= day_ns;
+	if (known)
 		return;
 	struct mm_finding *f = mm_app_open(d, &mm_oauth_consent, seen, &fresh);
-	if (f == NULL || !fresh)
+	if (f == NULL)
 		return;
 	uint64_t *counts = f->facts.counts;
-	counts[F_K] = app->issuer->n_apps;
-	counts[F_N] = app->issuer->n + app->issuer->n_authorized;
-	counts[F_DEVICE] = device;
-	counts[F_DEVICE_K] = app->issuer->n_device;
-	counts[F_DEVICE_N] = app->issuer->n;
-	counts[F_CONSENT] = consent;
+	counts[F_USERS]++;
+	if (app->power > counts[F_POWER]) {
+		counts[F_POWER] = app->power;
+		mm_name_copy(f->facts.service, (struct mm_str){ app->role, strlen(app->role) });
+	}
+	if (!fresh)
+		return;
+	struct mm_share share = mm_app_new_share(d, seen);
+	counts[F_K] = share.k;
+	counts[F_N] = share.n;
+	counts[F_CONSENT] = app->consent;
 	counts[F_ADMIN] = app->admin_consent;
 	counts[F_PROMPT_K] = app->issuer->n_prompted;
+	counts[F_PROMPT_N] = app->issuer->n_authorized;
 }
 
 static void weigh(const struct mm_detect *d, struct mm_finding *f)
@@ -40,26 +46,25 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	(void)d;
 	mm_app_begin(f);
 	mm_finding_add(f, MM_W_APP_FIRST, mm_weigh(MM_W_APP_FIRST, k, n),
-	        "%s, a user not seen with it, was led to an application that obtained %llu tokens "
-	        "before; %.0f applications are known here, from %.0f exchanges",
-	        f->facts.user, (unsigned long long)counts[MM_APP_F_OWN], k, n);
-	if (counts[F_DEVICE])
-		mm_finding_add(f, MM_W_APP_DEVICE,
-		        mm_weigh(MM_W_APP_DEVICE, (double)counts[F_DEVICE_K],
-		                (double)counts[F_DEVICE_N]),
-		        "by a device code, which whoever made it can send to anybody; so were %llu "
-		        "of "
-		        "%llu tokens here",
-		        (unsigned long long)counts[F_DEVICE_K],
-		        (unsigned long long)counts[F_DEVICE_N]);
+	        "an application that nobody here used before was granted rights by %llu of its "
+	        "users, %s first; applications seen once had %.0f of %.0f tokens",
+	        (unsigned long long)counts[F_USERS], f->facts.user, k, n);
 	if (counts[F_ADMIN])
 		mm_finding_add(f, MM_W_APP_ADMIN_CONSENT, mm_weigh_p(MM_W_APP_ADMIN_CONSENT, 0),
 		        "it asked for an administrator's consent for all users");
 	else if (counts[F_CONSENT])
 		mm_finding_add(f, MM_W_APP_CONSENT,
-		        mm_weigh(MM_W_APP_CONSENT, (double)counts[F_PROMPT_K], n),
-		        "it asked for consent, as %llu of %.0f exchanges here",
-		        (unsigned long long)counts[F_PROMPT_K], n);
+		        mm_weigh(MM_W_APP_CONSENT, (double)counts[F_PROMPT_K],
+		                (double)counts[F_PROMPT_N]),
+		        "it asked that users be asked for consent, as %llu of %llu authorizations "
+		        "here",
+		        (unsigned long long)counts[F_PROMPT_K],
+		        (unsigned long long)counts[F_PROMPT_N]);
+	if (counts[F_POWER] != MM_POWER_ORDINARY)
+		mm_finding_add(f, MM_W_APP_CONSENT_POWER, mm_weigh_p(MM_W_APP_CONSENT_POWER, 0),
+		        "it was granted %s, which opens mail, writes all or administers",
+		        f->facts.service);
+	mm_app_weigh_network(f);
 }
 
 static const char *const alternatives[] = {
@@ -72,8 +77,7 @@ const struct mm_detector mm_oauth_consent = {
 	.id = "OAU-14",
 	.technique = "T1528",
 	.technique_name = "Steal Application Access Token",
-	.help = "a user is led to consent, or to a device code, for an application nobody here "
-	        "knows",
+	.help = "users are led to grant rights to an application that nobody here knows",
 	.meaning =
 	        "Who consents to a stranger's application hands over what it asks for, without a "
 	        "password.",

@@ -4,7 +4,7 @@
  * T1078.004. Benign: old programs, tests. */
 #include "detect/app.h"
 
-enum { F_K, F_N };
+enum { F_K, F_N, F_ONCE, F_TOKENS };
 
 static void look(struct mm_detect *d, const struct mm_look *seen)
 {
@@ -20,6 +20,11 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		return;
 	f->facts.counts[F_K] = app->issuer->n_password;
 	f->facts.counts[F_N] = app->issuer->n;
+	if (!mm_app_watched(seen))
+		return;
+	struct mm_share share = mm_app_new_share(d, seen);
+	f->facts.counts[F_ONCE] = share.k;
+	f->facts.counts[F_TOKENS] = share.n;
 }
 
 static void weigh(const struct mm_detect *d, struct mm_finding *f)
@@ -35,6 +40,13 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 		        mm_weigh_p(MM_W_APP_PASSWORD_OWN, 1 / ((double)counts[MM_APP_F_OWN] + 1)),
 		        "none of the %llu tokens that it had obtained before was",
 		        (unsigned long long)counts[MM_APP_F_OWN]);
+	else if (counts[F_TOKENS] != 0)
+		mm_finding_add(f, MM_W_APP_UNKNOWN,
+		        mm_weigh(
+		                MM_W_APP_UNKNOWN, (double)counts[F_ONCE], (double)counts[F_TOKENS]),
+		        "the application was not in use here; such as were seen once had %llu of "
+		        "%llu tokens",
+		        (unsigned long long)counts[F_ONCE], (unsigned long long)counts[F_TOKENS]);
 	mm_app_weigh_network(f);
 }
 

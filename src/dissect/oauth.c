@@ -16,46 +16,36 @@
 #include "keys/jwt.h"
 
 enum {
-	PARAM_ROOM = MM_WEB_PARAM_ROOM,
 	DOCUMENT_MAX = 36 * 1024, /* octets of a key set or discovery document that is passed on */
 	KEYS_MAX = 64,
-	INPUTS_MAX = 64, /* input elements read of one page */
 	COOKIES_MAX = 64,
 };
 
-enum {
-	ATTR_ERROR,
-	ATTR_SCOPE,
-	ATTR_RESPONSE_TYPE,
-	ATTR_CHALLENGE,
-	ATTR_PROMPT,
-	ATTR_JTI,
-	ATTR_ACTIVE,
-	ATTR_WHERE,
-	ATTR_KEYS,
-	N_ATTRS,
-};
-
-static const struct mm_attr attrs[N_ATTRS] = {
-	[ATTR_ERROR] = { "mintmark.oauth.error", MM_ATTR_STR,
+const struct mm_attr mm_oauth_attrs[MM_OAUTH_ATTRS] = {
+	[MM_OAUTH_ERROR] = { "mintmark.oauth.error", MM_ATTR_STR,
 	        "error of the answer, RFC 6749 section 5.2, RFC 6750 section 3.1" },
-	[ATTR_SCOPE] = { "mintmark.oauth.scope", MM_ATTR_STR, "scope, RFC 6749 section 3.3" },
-	[ATTR_RESPONSE_TYPE] = { "mintmark.oauth.response_type", MM_ATTR_STR,
+	[MM_OAUTH_SCOPE] = { "mintmark.oauth.scope", MM_ATTR_STR, "scope, RFC 6749 section 3.3" },
+	[MM_OAUTH_RESPONSE_TYPE] = { "mintmark.oauth.response_type", MM_ATTR_STR,
 	        "response_type of an authorization request, RFC 6749 section 3.1.1" },
-	[ATTR_CHALLENGE] = { "mintmark.oauth.code_challenge_method", MM_ATTR_STR,
+	[MM_OAUTH_CHALLENGE] = { "mintmark.oauth.code_challenge_method", MM_ATTR_STR,
 	        "code_challenge_method, RFC 7636 section 4.3" },
-	[ATTR_PROMPT] = { "mintmark.oauth.prompt", MM_ATTR_STR,
+	[MM_OAUTH_PROMPT] = { "mintmark.oauth.prompt", MM_ATTR_STR,
 	        "prompt, OpenID Connect Core 1.0 section 3.1.2.1" },
-	[ATTR_JTI] = { "mintmark.jwt.jti", MM_ATTR_STR,
+	[MM_OAUTH_JTI] = { "mintmark.jwt.jti", MM_ATTR_STR,
 	        "jti of the token shown, RFC 7519 section 4.1.7" },
-	[ATTR_ACTIVE] = { "mintmark.oauth.active", MM_ATTR_BOOL,
+	[MM_OAUTH_ACTIVE] = { "mintmark.oauth.active", MM_ATTR_BOOL,
 	        "active of an introspection, RFC 7662 section 2.2" },
-	[ATTR_WHERE] = { "mintmark.oauth.where", MM_ATTR_STR,
+	[MM_OAUTH_WHERE] = { "mintmark.oauth.where", MM_ATTR_STR,
 	        "where the token was shown: header, proxy-header, form, query, cookie, websocket" },
-	[ATTR_KEYS] = { "mintmark.jwks.keys", MM_ATTR_INT, "keys in a set, RFC 7517 section 5" },
+	[MM_OAUTH_KEYS] = { "mintmark.jwks.keys", MM_ATTR_INT,
+	        "keys in a set, RFC 7517 section 5" },
+	[MM_OAUTH_AUTHORIZATION] = { "mintmark.oauth.authorization", MM_ATTR_STR,
+	        "fingerprint of state (RFC 6749 section 4.1.1) or user_code (RFC 8628 section "
+	        "3.2): the same in "
+	        "all messages of one authorization" },
 };
 
-static struct mm_event *new_event(struct mm_dissect *d, const struct mm_web_exchange *x,
+struct mm_event *mm_oauth_event(struct mm_dissect *d, const struct mm_web_exchange *x,
         enum mm_event_kind kind, const char *action)
 {
 	struct mm_event *ev = mm_web_event(d, x, kind, action);
@@ -73,25 +63,25 @@ static bool is(struct mm_slice s, const char *word)
 	return mm_slice_eq(s, mm_slice_str(word));
 }
 
-/* A parameter of the form or, without one, of the query. */
-static bool param(
+bool mm_oauth_param(
         const struct mm_web_exchange *x, const char *name, uint8_t *room, struct mm_slice *value)
 {
 	struct mm_web_param p;
 	struct mm_slice form = mm_web_form(&x->request);
-	if (!mm_web_param_find(form.len != 0 ? form : x->query, name, room, PARAM_ROOM, &p) ||
+	if (!mm_web_param_find(
+	            form.len != 0 ? form : x->query, name, room, MM_WEB_PARAM_ROOM, &p) ||
 	        p.cut)
 		return false;
 	*value = p.value;
 	return value->len != 0;
 }
 
-static void put_param(struct mm_event *ev, const struct mm_web_exchange *x, const char *name,
+void mm_oauth_put_param(struct mm_event *ev, const struct mm_web_exchange *x, const char *name,
         size_t attr, uint8_t *room)
 {
 	struct mm_slice value;
-	if (param(x, name, room, &value))
-		mm_event_put_str(ev, &attrs[attr], value);
+	if (mm_oauth_param(x, name, room, &value))
+		mm_event_put_str(ev, &mm_oauth_attrs[attr], value);
 }
 
 /* --- token requests -------------------------------------------------------------------------------- */
@@ -136,10 +126,10 @@ static void put_grant(
 	struct mm_slice value;
 	bool proof = false;
 	for (size_t i = 0; i < sizeof shown / sizeof shown[0] && !proof; i++)
-		if (param(x, shown[i].name, room, &value))
+		if (mm_oauth_param(x, shown[i].name, room, &value))
 			proof = mm_oauth_cred(d, ev, MM_ROLE_PRESENTED, shown[i].kind, value) !=
 			        NULL;
-	if (param(x, "actor_token", room, &value))
+	if (mm_oauth_param(x, "actor_token", room, &value))
 		(void)mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, value);
 }
 
@@ -148,20 +138,20 @@ static void put_client(
         struct mm_dissect *d, struct mm_event *ev, const struct mm_web_exchange *x, uint8_t *room)
 {
 	struct mm_slice value, name;
-	if (param(x, "client_id", room, &value))
+	if (mm_oauth_param(x, "client_id", room, &value))
 		ev->app = mm_event_str(ev, value);
 	ev->client_auth = MM_CLIENT_AUTH_NONE;
 	if (mm_fp_is_set(&ev->cert))
 		ev->client_auth = MM_CLIENT_AUTH_TLS;
-	if (param(x, "client_secret", room, &value))
+	if (mm_oauth_param(x, "client_secret", room, &value))
 		ev->client_auth = MM_CLIENT_AUTH_SECRET_POST;
-	if (mm_web_basic_user(x, false, room, PARAM_ROOM, &value)) {
+	if (mm_web_basic_user(x, false, room, MM_WEB_PARAM_ROOM, &value)) {
 		ev->client_auth = MM_CLIENT_AUTH_SECRET_BASIC;
 		uint8_t plain[MM_STR_MAX];
 		if (ev->app.len == 0 && mm_web_unescape(value, true, plain, sizeof plain, &name))
 			ev->app = mm_event_str(ev, name);
 	}
-	if (!param(x, "client_assertion", room, &value))
+	if (!mm_oauth_param(x, "client_assertion", room, &value))
 		return;
 	struct mm_cred *cred =
 	        mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_CLIENT_ASSERTION, value);
@@ -194,7 +184,7 @@ static bool put_issued(struct mm_dissect *d, struct mm_event *ev, const json_t *
 	}
 	struct mm_slice scope = mm_json_str(answer, "scope");
 	if (any && scope.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_SCOPE], scope);
+		mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_SCOPE], scope);
 	return any;
 }
 
@@ -202,11 +192,10 @@ static void put_error(struct mm_event *ev, const json_t *answer)
 {
 	struct mm_slice error = mm_json_str(answer, "error");
 	if (error.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_ERROR], error);
+		mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_ERROR], error);
 }
 
-/* Of whom the answer speaks. */
-static void put_user(struct mm_event *ev)
+void mm_oauth_put_user(struct mm_event *ev)
 {
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		const struct mm_cred *c = &ev->creds[i];
@@ -222,15 +211,15 @@ static void token_exchange(struct mm_dissect *d, const struct mm_web_exchange *x
 {
 	struct mm_slice value;
 	enum mm_grant type = grant_of(grant);
-	struct mm_event *ev = new_event(d, x, MM_EV_REQUEST, "oauth-token");
+	struct mm_event *ev = mm_oauth_event(d, x, MM_EV_REQUEST, "oauth-token");
 	if (ev == NULL)
 		return;
 	ev->grant = type;
 	put_grant(d, ev, x, room);
 	put_client(d, ev, x, room);
-	if (type == MM_GRANT_PASSWORD && param(x, "username", room, &value))
+	if (type == MM_GRANT_PASSWORD && mm_oauth_param(x, "username", room, &value))
 		ev->user = mm_event_str(ev, value);
-	put_param(ev, x, "scope", ATTR_SCOPE, room);
+	mm_oauth_put_param(ev, x, "scope", MM_OAUTH_SCOPE, room);
 	struct mm_slice error = mm_json_str(answer, "error");
 	if (put_issued(d, ev, answer))
 		ev->kind = MM_EV_ISSUE;
@@ -242,113 +231,7 @@ static void token_exchange(struct mm_dissect *d, const struct mm_web_exchange *x
 		        ev->kind == MM_EV_ISSUE
 		                ? MM_MEANING_PASSWORD_RIGHT
 		                : mm_login_meaning(error, mm_json_str(answer, "error_description"));
-	put_user(ev);
-	mm_dissect_emit(d, ev);
-}
-
-/* --- authorization answers: Location, and pages that post themselves -------------------------------- */
-
-/* Tokens among these parameters, issued by who redirects; true when there was one. */
-static bool put_redirect(
-        struct mm_dissect *d, struct mm_event *ev, struct mm_slice params, uint8_t *room)
-{
-	static const struct {
-		const char *name;
-		enum mm_cred_kind kind;
-	} issued[] = {
-		{ "code", MM_CRED_CODE },
-		{ "access_token", MM_CRED_ACCESS_TOKEN },
-		{ "id_token", MM_CRED_ID_TOKEN },
-	};
-	bool any = false;
-	struct mm_web_param p;
-	for (size_t i = 0; i < sizeof issued / sizeof issued[0] && params.len != 0; i++)
-		if (mm_web_param_find(params, issued[i].name, room, PARAM_ROOM, &p) && !p.cut &&
-		        mm_oauth_cred(d, ev, MM_ROLE_ISSUED, issued[i].kind, p.value) != NULL)
-			any = true;
-	return any;
-}
-
-static bool has_param(struct mm_slice params, const char *name, uint8_t *room)
-{
-	struct mm_web_param p;
-	return params.len != 0 && mm_web_param_find(params, name, room, PARAM_ROOM, &p);
-}
-
-/* A redirection that carries a code or tokens: state or iss beside them tells it from other parameters called so. */
-static void authorization_answer(
-        struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t *room)
-{
-	struct mm_slice location;
-	struct mm_web_uri uri;
-	if (x->status < 300 || x->status >= 400 ||
-	        !mm_web_header(&x->response, "location", 0, &location))
-		return;
-	mm_web_uri(location, &uri);
-	struct mm_slice params = uri.fragment.len != 0 ? uri.fragment : uri.query;
-	bool fragment = uri.fragment.len != 0 && (has_param(uri.fragment, "access_token", room) ||
-	                                                 has_param(uri.fragment, "id_token", room));
-	bool query = has_param(params, "code", room) &&
-	             (has_param(params, "state", room) || has_param(params, "iss", room) ||
-	                     has_param(params, "session_state", room));
-	if (!fragment && !query)
-		return;
-	struct mm_event *ev = new_event(d, x, MM_EV_ISSUE, "oauth-authorize");
-	if (ev == NULL)
-		return;
-	ev->outcome = MM_SUCCESS;
-	put_param(ev, x, "response_type", ATTR_RESPONSE_TYPE, room);
-	put_param(ev, x, "code_challenge_method", ATTR_CHALLENGE, room);
-	put_param(ev, x, "prompt", ATTR_PROMPT, room);
-	struct mm_slice value;
-	if (param(x, "client_id", room, &value))
-		ev->app = mm_event_str(ev, value);
-	(void)put_redirect(d, ev, params, room);
-	put_user(ev);
-	mm_dissect_emit(d, ev);
-}
-
-/* The value of name="..." in a tag. */
-static struct mm_slice tag_attribute(struct mm_slice tag, const char *name)
-{
-	struct mm_slice mark = mm_slice_str(name);
-	for (size_t at = mm_find(tag, 0, mark); at < tag.len; at = mm_find(tag, at + 1, mark)) {
-		struct mm_slice rest = mm_after(tag, at + mark.len);
-		int quote = mm_at(rest, 1);
-		if (mm_at(rest, 0) != '=' || (quote != '"' && quote != '\''))
-			continue;
-		rest = mm_after(rest, 2);
-		return mm_first(rest, mm_find8(rest, 0, (uint8_t)quote));
-	}
-	return mm_slice(NULL, 0);
-}
-
-/* response_mode=form_post: a page with a form of hidden inputs that the browser posts to the client. */
-static void posting_page(struct mm_dissect *d, const struct mm_web_exchange *x)
-{
-	struct mm_slice body = x->response.body, mark = mm_slice_str("<input");
-	struct mm_event *ev = NULL;
-	size_t n = 0;
-	if (x->status != 200 || !mm_web_is_type(&x->response, "text/html"))
-		return;
-	for (size_t at = mm_find(body, 0, mark); at < body.len && n < INPUTS_MAX;
-	        at = mm_find(body, at + 1, mark), n++) {
-		struct mm_slice tag = mm_after(body, at);
-		tag = mm_first(tag, mm_find8(tag, 0, '>'));
-		struct mm_slice name = tag_attribute(tag, "name"),
-		                value = tag_attribute(tag, "value");
-		enum mm_cred_kind kind = is(name, "id_token")       ? MM_CRED_ID_TOKEN
-		                         : is(name, "access_token") ? MM_CRED_ACCESS_TOKEN
-		                                                    : MM_CRED_NONE;
-		if (kind == MM_CRED_NONE || !mm_jwt_looks(value))
-			continue;
-		if (ev == NULL && (ev = new_event(d, x, MM_EV_ISSUE, "oauth-authorize")) == NULL)
-			return;
-		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, kind, value);
-	}
-	if (ev == NULL)
-		return;
-	put_user(ev);
+	mm_oauth_put_user(ev);
 	mm_dissect_emit(d, ev);
 }
 
@@ -357,12 +240,12 @@ static void posting_page(struct mm_dissect *d, const struct mm_web_exchange *x)
 static void key_event(struct mm_dissect *d, const struct mm_web_exchange *x, const char *action,
         const char *text, size_t n_keys)
 {
-	struct mm_event *ev = new_event(d, x, MM_EV_KEY, action);
+	struct mm_event *ev = mm_oauth_event(d, x, MM_EV_KEY, action);
 	if (ev == NULL)
 		return;
 	ev->document = mm_event_raw(ev, mm_slice_str(text), DOCUMENT_MAX);
 	if (n_keys != 0)
-		mm_event_put_int(ev, &attrs[ATTR_KEYS], (int64_t)n_keys);
+		mm_event_put_int(ev, &mm_oauth_attrs[MM_OAUTH_KEYS], (int64_t)n_keys);
 	mm_dissect_emit(d, ev);
 }
 
@@ -427,14 +310,14 @@ static bool introspection(
 {
 	struct mm_slice token;
 	const json_t *active = json_object_get(answer, "active");
-	if (!json_is_boolean(active) || !param(x, "token", room, &token))
+	if (!json_is_boolean(active) || !mm_oauth_param(x, "token", room, &token))
 		return false;
-	struct mm_event *ev = new_event(d, x, MM_EV_PRESENT, "oauth-introspection");
+	struct mm_event *ev = mm_oauth_event(d, x, MM_EV_PRESENT, "oauth-introspection");
 	if (ev == NULL)
 		return true;
 	struct mm_cred *cred = mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, token);
 	ev->outcome = json_is_true(active) ? MM_SUCCESS : MM_FAILURE;
-	mm_event_put_bool(ev, &attrs[ATTR_ACTIVE], json_is_true(active));
+	mm_event_put_bool(ev, &mm_oauth_attrs[MM_OAUTH_ACTIVE], json_is_true(active));
 	if (cred != NULL && !cred->jwt) { /* what an opaque token does not show */
 		cred->issuer = mm_event_str(ev, mm_json_str(answer, "iss"));
 		cred->principal = mm_event_str(ev, mm_json_str(answer, "sub"));
@@ -452,9 +335,9 @@ static void revocation(struct mm_dissect *d, const struct mm_web_exchange *x, ui
 	struct mm_slice token;
 	if (mm_web_form(&x->request).len == 0 || x->status != 200 || x->response.body.len != 0 ||
 	        mm_find(x->path, 0, mm_slice_str("revo")) == x->path.len ||
-	        !param(x, "token", room, &token))
+	        !mm_oauth_param(x, "token", room, &token))
 		return;
-	struct mm_event *ev = new_event(d, x, MM_EV_ACTION, "oauth-revocation");
+	struct mm_event *ev = mm_oauth_event(d, x, MM_EV_ACTION, "oauth-revocation");
 	if (ev == NULL)
 		return;
 	(void)mm_oauth_cred(d, ev, MM_ROLE_EVIDENCE, MM_CRED_ACCESS_TOKEN, token);
@@ -539,14 +422,15 @@ static bool find_shown(const struct mm_web_exchange *x, struct shown *s, uint8_t
 		return true;
 	s->where = "form"; /* RFC 6750 section 2.2 */
 	struct mm_slice form = mm_web_form(&x->request);
-	if (form.len != 0 && mm_web_param_find(form, "access_token", room, PARAM_ROOM, &p) &&
+	if (form.len != 0 && mm_web_param_find(form, "access_token", room, MM_WEB_PARAM_ROOM, &p) &&
 	        !p.cut) {
 		s->token = p.value;
 		return p.value.len != 0;
 	}
 	s->where = "query";
 	if (x->query.len != 0 &&
-	        mm_web_param_find(x->query, "access_token", room, PARAM_ROOM, &p) && !p.cut) {
+	        mm_web_param_find(x->query, "access_token", room, MM_WEB_PARAM_ROOM, &p) &&
+	        !p.cut) {
 		s->token = p.value;
 		return p.value.len != 0;
 	}
@@ -564,7 +448,8 @@ static void put_challenge(struct mm_event *ev, const struct mm_web_exchange *x)
 	if (at == value.len)
 		return;
 	value = mm_after(value, at + mark.len);
-	mm_event_put_str(ev, &attrs[ATTR_ERROR], mm_first(value, mm_find8(value, 0, '"')));
+	mm_event_put_str(
+	        ev, &mm_oauth_attrs[MM_OAUTH_ERROR], mm_first(value, mm_find8(value, 0, '"')));
 	ev->outcome = MM_FAILURE;
 }
 
@@ -575,7 +460,7 @@ static void put_jti(struct mm_event *ev, struct mm_slice token)
 		return;
 	struct mm_slice jti = mm_json_str(jwt.claims, "jti");
 	if (jti.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_JTI], jti);
+		mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_JTI], jti);
 	mm_jwt_done(&jwt);
 }
 
@@ -585,13 +470,13 @@ static void presentation(struct mm_dissect *d, const struct mm_web_exchange *x, 
 	struct mm_slice proof;
 	if (!find_shown(x, &s, room))
 		return;
-	struct mm_event *ev = new_event(d, x, MM_EV_PRESENT, "bearer");
+	struct mm_event *ev = mm_oauth_event(d, x, MM_EV_PRESENT, "bearer");
 	if (ev == NULL)
 		return;
 	struct mm_cred *cred =
 	        mm_oauth_cred(d, ev, MM_ROLE_PRESENTED, MM_CRED_ACCESS_TOKEN, s.token);
 	ev->scheme = s.scheme;
-	mm_event_put_str(ev, &attrs[ATTR_WHERE], mm_slice_str(s.where));
+	mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_WHERE], mm_slice_str(s.where));
 	put_jti(ev, s.token);
 	if (mm_web_header(&x->request, "dpop", 0, &proof))
 		ev->document = mm_event_raw(ev, proof, MM_RAW_MAX / 2);
@@ -614,10 +499,10 @@ static void hint(struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t 
 	static const char *const names[] = { "id_token", "id_token_hint" };
 	struct mm_slice value;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (!param(x, names[i], room, &value) || !mm_jwt_looks(value))
+		if (!mm_oauth_param(x, names[i], room, &value) || !mm_jwt_looks(value))
 			continue;
 		struct mm_event *ev =
-		        new_event(d, x, MM_EV_PRESENT, i == 0 ? "oidc-callback" : "oidc-hint");
+		        mm_oauth_event(d, x, MM_EV_PRESENT, i == 0 ? "oidc-callback" : "oidc-hint");
 		if (ev == NULL)
 			return;
 		if (x->status >= 300 && x->status < 400 && i == 0)
@@ -660,20 +545,22 @@ static void other_answer(
 	              mm_json_str(answer, "user_code").len != 0;
 	if (mm_json_str(answer, "access_token").len == 0 && !device)
 		return;
-	struct mm_event *ev =
-	        new_event(d, x, MM_EV_ISSUE, device ? "oauth-device-authorization" : "oauth-token");
+	struct mm_event *ev = mm_oauth_event(
+	        d, x, MM_EV_ISSUE, device ? "oauth-device-authorization" : "oauth-token");
 	if (ev == NULL)
 		return;
 	put_client(d, ev, x, room);
-	put_param(ev, x, "scope", ATTR_SCOPE, room);
+	mm_oauth_put_param(ev, x, "scope", MM_OAUTH_SCOPE, room);
 	(void)put_issued(d, ev, answer);
-	put_user(ev);
+	if (device)
+		mm_oauth_put_user_code(ev, mm_json_str(answer, "user_code"));
+	mm_oauth_put_user(ev);
 	mm_dissect_emit(d, ev);
 }
 
 void mm_oauth_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
 {
-	uint8_t room[PARAM_ROOM];
+	uint8_t room[MM_WEB_PARAM_ROOM];
 	struct mm_slice grant = mm_slice(NULL, 0);
 	uint8_t grant_room[128];
 	struct mm_web_param p;
@@ -690,8 +577,7 @@ void mm_oauth_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
 		        !introspection(d, x, answer, room))
 			other_answer(d, x, answer, room);
 	} else {
-		authorization_answer(d, x, room);
-		posting_page(d, x);
+		mm_oauth_authorization(d, x, room);
 		revocation(d, x, room);
 		hint(d, x, room);
 		mm_login_exchange(d, x);
@@ -706,6 +592,6 @@ const struct mm_dissector mm_oauth = {
 	.help = "OAuth 2.0 and OpenID Connect in HTTP: tokens asked for, issued, shown; keys "
 	        "published",
 	.layer = MM_LAYER_MECHANISM,
-	.attrs = attrs,
-	.n_attrs = N_ATTRS,
+	.attrs = mm_oauth_attrs,
+	.n_attrs = MM_OAUTH_ATTRS,
 };

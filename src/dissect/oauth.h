@@ -7,6 +7,45 @@
 
 extern const struct mm_dissector mm_oauth;
 
+/** Its attributes, mm_oauth_attrs[]. */
+enum {
+	MM_OAUTH_ERROR,
+	MM_OAUTH_SCOPE,
+	MM_OAUTH_RESPONSE_TYPE,
+	MM_OAUTH_CHALLENGE,
+	MM_OAUTH_PROMPT,
+	MM_OAUTH_JTI,
+	MM_OAUTH_ACTIVE,
+	MM_OAUTH_WHERE,
+	MM_OAUTH_KEYS,
+	MM_OAUTH_AUTHORIZATION,
+	MM_OAUTH_ATTRS,
+};
+extern const struct mm_attr mm_oauth_attrs[MM_OAUTH_ATTRS];
+
+/** A new event of this exchange, with its place, software and client certificate. */
+struct mm_event *mm_oauth_event(struct mm_dissect *d, const struct mm_web_exchange *x,
+        enum mm_event_kind kind, const char *action);
+
+/** A parameter of the form or, without one, of the query; room: of MM_WEB_PARAM_ROOM octets. */
+bool mm_oauth_param(
+        const struct mm_web_exchange *x, const char *name, uint8_t *room, struct mm_slice *value);
+
+/** The same as an attribute, when it is there. */
+void mm_oauth_put_param(struct mm_event *ev, const struct mm_web_exchange *x, const char *name,
+        size_t attr, uint8_t *room);
+
+/** Of whom the tokens that were issued speak. */
+void mm_oauth_put_user(struct mm_event *ev);
+
+/* authorize.c */
+
+/** Authorizations: asked for, and answered with a code or tokens. */
+void mm_oauth_authorization(struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t *room);
+
+/** The code that a user types in elsewhere, as what joins these messages. */
+void mm_oauth_put_user_code(struct mm_event *ev, struct mm_slice user_code);
+
 /* token.c: one token becomes a credential. */
 
 /** Count JSON that could not be read. */

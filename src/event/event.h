@@ -240,6 +240,8 @@ struct mm_event {
 	enum mm_grant grant;
 	enum mm_client_auth client_auth;
 	enum mm_scheme scheme;
+	struct mm_fp
+	        authorization; /* what joins the messages of one: state (RFC 6749) or user_code (RFC 8628); zero: none */
 	struct mm_fp cert; /* SHA-256 of the client's TLS certificate, cut; zero: none seen */
 	struct mm_status status;
 	uint32_t flags;

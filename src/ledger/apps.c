@@ -19,6 +19,8 @@ void mm_apps_init(struct mm_apps *a, const struct mm_hash_key *key)
 	        MM_APP_ISSUERS_MAX);
 	mm_table_init(&a->users, key, sizeof(((struct mm_app_user *)0)->key),
 	        sizeof(struct mm_app_user), MM_APP_USERS_MAX);
+	mm_table_init(
+	        &a->asks, key, sizeof(struct mm_fp), sizeof(struct mm_app_ask), MM_APP_ASKS_MAX);
 }
 
 void mm_apps_done(struct mm_apps *a)
@@ -26,11 +28,13 @@ void mm_apps_done(struct mm_apps *a)
 	mm_table_done(&a->apps);
 	mm_table_done(&a->issuers);
 	mm_table_done(&a->users);
+	mm_table_done(&a->asks);
 }
 
 size_t mm_apps_bytes(const struct mm_apps *a)
 {
-	return mm_table_bytes(&a->apps) + mm_table_bytes(&a->issuers) + mm_table_bytes(&a->users);
+	return mm_table_bytes(&a->apps) + mm_table_bytes(&a->issuers) + mm_table_bytes(&a->users) +
+	       mm_table_bytes(&a->asks);
 }
 
 static bool holds(struct mm_str s, const char *word)
@@ -193,7 +197,7 @@ static void compare(const struct mm_ledger *l, const struct mm_event *ev,
 		roles_of(jwt.claims, look_for_new, &search);
 		mm_jwt_done(&jwt);
 	}
-	if (app == NULL)
+	if (app == NULL || app->n == 0)
 		return;
 	struct mm_addr network = mm_addr_network(mm_event_client(ev));
 	facts->new_network = !works_in(app, &network);
@@ -261,6 +265,20 @@ static void look_at_use(struct mm_ledger *l, const struct mm_event *ev, struct m
 	                token->client, mailbox, n_before, ev->time_ns);
 }
 
+/* What is known of the application, its issuer, its user and the network. */
+static void find(const struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts)
+{
+	struct mm_app key = { .key = { mm_names_find_folded(&l->names, facts->issuer_name),
+		                      mm_names_find_folded(&l->names, facts->client) } };
+	struct mm_app_issuer issuer = { .name = key.key.issuer };
+	facts->app = mm_table_find(&l->apps.apps, &key.key);
+	facts->issuer = mm_table_find(&l->apps.issuers, &issuer);
+	struct mm_app_user user = user_key(l, &key, ev->user);
+	facts->new_user = ev->user.len != 0 && mm_table_find(&l->apps.users, &user.key) == NULL;
+	const struct mm_cell *network = mm_ledger_network(l, issuer.name, mm_event_client(ev));
+	facts->new_place = network == NULL || (network->hits == 0 && network->n_obtained == 0);
+}
+
 void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts)
 {
 	*facts = (struct mm_app_facts){ 0 };
@@ -273,30 +291,22 @@ void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_
 	const struct mm_cred *token = issued_token(ev);
 	bool authorizes = strcmp(ev->action, "oauth-authorize") == 0;
 	facts->began_device = strcmp(ev->action, "oauth-device-authorization") == 0;
+	const struct mm_app_ask *ask = mm_asks_find(l, ev);
 	facts->issuer_name = issuer_of(ev);
-	facts->client = ev->app.len != 0 ? ev->app
-	                : token != NULL  ? token->client
-	                                 : (struct mm_str){ NULL, 0 };
+	facts->client = ev->app.len != 0                  ? ev->app
+	                : ask != NULL && ask->client != 0 ? mm_names_text(&l->names, ask->client)
+	                : token != NULL                   ? token->client
+	                                                  : (struct mm_str){ NULL, 0 };
 	if (ev->kind != MM_EV_ISSUE || facts->client.len == 0 || facts->issuer_name.len == 0)
 		return;
 	facts->authorized = authorizes;
 	facts->obtained = token != NULL && !authorizes;
-	struct mm_app key = { .key = { mm_names_find_folded(&l->names, facts->issuer_name),
-		                      mm_names_find_folded(&l->names, facts->client) } };
-	struct mm_app_issuer issuer = { .name = key.key.issuer };
-	facts->app = mm_table_find(&l->apps.apps, &key.key);
-	facts->issuer = mm_table_find(&l->apps.issuers, &issuer);
-	struct mm_app_user user = user_key(l, &key, ev->user);
-	facts->new_user = ev->user.len != 0 && mm_table_find(&l->apps.users, &user.key) == NULL;
-	for (size_t i = 0; i < ev->n_attrs; i++) {
-		const struct mm_attr_value *v = &ev->attrs[i];
-		if (strcmp(v->attr->name, "mintmark.oauth.prompt") != 0)
-			continue;
-		facts->admin_consent = holds(v->str, "admin_consent");
-		facts->consent = holds(v->str, "consent");
+	if (ask != NULL) {
+		facts->consent = ask->consent;
+		facts->admin_consent = ask->admin_consent;
+		facts->browser = ask->browser;
 	}
-	facts->admin_consent = facts->admin_consent || holds(ev->place, "adminconsent");
-	facts->consent = facts->consent || facts->admin_consent;
+	find(l, ev, facts);
 	if (facts->obtained)
 		compare(l, ev, token, facts);
 }
@@ -330,6 +340,21 @@ static void learn_usual(
 	issuer->n_awaking += facts->silent_ns > SILENT_DAYS * DAY_NS;
 }
 
+static int64_t nth(uint64_t before)
+{
+	return before < 2 ? (int64_t)before + 1 : 3;
+}
+
+/* How often applications and networks turn up that were not known. */
+static void learn_new(struct mm_ledger *l, const struct mm_event *ev, const struct mm_app *app)
+{
+	uint32_t issuer = app->key.issuer;
+	const struct mm_cell *network = mm_ledger_network(l, issuer, mm_event_client(ev));
+	mm_baseline_count(&l->baseline, MM_TRAIT_APP_NTH, issuer, 0, nth(app->n));
+	mm_baseline_count(&l->baseline, MM_TRAIT_PLACE_NTH, issuer, 0,
+	        nth(network != NULL ? network->n_obtained : 0));
+}
+
 static void settle_token(struct mm_ledger *l, const struct mm_event *ev, struct mm_app *app,
         const struct mm_app_facts *facts)
 {
@@ -361,6 +386,7 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	const struct mm_event *ev = look->ev;
 	struct mm_app_facts facts = look->app; /* its pointers do not outlive what follows */
 	bool fresh_app, fresh_issuer;
+	mm_asks_note(l, ev);
 	if (!facts.obtained && !facts.authorized && !facts.began_device)
 		return;
 	struct mm_app key = { .key = { mm_names_put_folded(&l->names, facts.issuer_name),
@@ -376,11 +402,16 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	issuer->first_ns = fresh_issuer ? ev->time_ns : issuer->first_ns;
 	issuer->last_ns = ev->time_ns > issuer->last_ns ? ev->time_ns : issuer->last_ns;
 	issuer->n_apps += fresh_app;
+	if (facts.obtained && trusted)
+		learn_new(l, ev, app);
 	if (facts.obtained && trusted && app->n != 0)
 		learn_usual(issuer, ev, &facts);
 	if (facts.obtained) {
 		issuer->n++;
 		issuer->n_password += ev->grant == MM_GRANT_PASSWORD;
+		issuer->n_device_tokens += ev->grant == MM_GRANT_DEVICE;
+		issuer->n_device_first +=
+		        ev->grant == MM_GRANT_DEVICE && app->grants[MM_GRANT_DEVICE] == 0;
 		settle_token(l, ev, app, &facts);
 	}
 	issuer->n_device += facts.began_device;

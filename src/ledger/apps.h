@@ -14,6 +14,7 @@ enum {
 	MM_APPS_MAX = 16384,
 	MM_APP_ISSUERS_MAX = 1024,
 	MM_APP_USERS_MAX = 131072,
+	MM_APP_ASKS_MAX = 32768,
 	MM_APP_POWERS = 32,
 	MM_APP_NETWORKS = 8,
 	MM_APP_TEXT = 96,
@@ -52,6 +53,8 @@ struct mm_app_issuer {
 	uint64_t n_kids;            /* that were shown with a client assertion */
 	uint64_t n_idle, n_awaking; /* after more than a day of silence; after a month of it */
 	uint64_t n_password, n_device;
+	uint64_t n_device_tokens,
+	        n_device_first; /* by device codes; by applications that did not do so before */
 	uint64_t n_authorized, n_first_authorized, n_prompted; /* users sent back with a code */
 };
 
@@ -64,13 +67,25 @@ struct mm_app_user {
 	int64_t first_ns;
 };
 
+/** An authorization that is under way, found by what joins its messages (struct mm_event, authorization); or a code, which
+ * leads to it. Not kept over a restart. */
+struct mm_app_ask {
+	struct mm_fp id;            /* key */
+	struct mm_fp authorization; /* of a code: whose it is */
+	struct mm_addr browser;     /* where the user sits; family 0: not seen */
+	uint32_t client;            /* number of the application's name; 0: not told */
+	bool consent, admin_consent;
+};
+
 /** What of the event is new, against what was known before it. app, issuer: NULL where there was none. */
 struct mm_app_facts {
 	bool obtained, began_device, authorized;
-	bool consent; /* it asks for consent, or an administrator's */
+	bool consent; /* it asked for consent, or an administrator's */
 	bool admin_consent;
 	bool new_user; /* this user was not seen with it before */
 	bool new_network, other_auth, other_kid;
+	bool new_place; /* nobody obtained or showed a token of this issuer from this network */
+	struct mm_addr browser; /* where its user signed in; family 0: not seen */
 	enum mm_client_auth usual_auth;
 	enum mm_power power;
 	char role[MM_APP_TEXT]; /* the strongest that it never had; "" none */
@@ -82,7 +97,7 @@ struct mm_app_facts {
 };
 
 struct mm_apps {
-	struct mm_table apps, issuers, users;
+	struct mm_table apps, issuers, users, asks;
 };
 
 struct mm_ledger;
@@ -96,6 +111,14 @@ void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_
 
 /** After that: take it down. trusted: as mm_ledger_settle(). */
 void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
+
+/* asks.c */
+
+/** The authorization that a message is part of, or whose code it shows; NULL when it is not known. */
+const struct mm_app_ask *mm_asks_find(const struct mm_ledger *l, const struct mm_event *ev);
+
+/** Take down what the message says of one. */
+void mm_asks_note(struct mm_ledger *l, const struct mm_event *ev);
 
 enum mm_power mm_power_of(struct mm_str role);
 

@@ -58,7 +58,7 @@ static void load_app(void *arg, struct mm_cursor *in, void *elem)
 }
 
 /* The counts of an issuer in the order of their struct. */
-enum { ISSUER_COUNTS = 16 };
+enum { ISSUER_COUNTS = 18 };
 
 static void issuer_counts(struct mm_app_issuer *issuer, uint64_t *out[ISSUER_COUNTS])
 {
@@ -66,7 +66,8 @@ static void issuer_counts(struct mm_app_issuer *issuer, uint64_t *out[ISSUER_COU
 		&issuer->n_new_power, &issuer->n_new_known_power, &issuer->n_other_auth,
 		&issuer->n_other_kid, &issuer->n_new_network, &issuer->n_kids, &issuer->n_idle,
 		&issuer->n_awaking, &issuer->n_password, &issuer->n_device, &issuer->n_authorized,
-		&issuer->n_first_authorized, &issuer->n_prompted };
+		&issuer->n_first_authorized, &issuer->n_prompted, &issuer->n_device_tokens,
+		&issuer->n_device_first };
 	memcpy(out, all, sizeof all);
 }
 

@@ -192,10 +192,10 @@ const struct mm_cell *mm_ledger_host(
 	return mm_table_find(&l->cells, &key);
 }
 
-static const struct mm_cell *find_network(
-        const struct mm_ledger *l, uint32_t issuer, const struct mm_addr *addr)
+const struct mm_cell *mm_ledger_network(
+        const struct mm_ledger *l, uint32_t issuer_folded, const struct mm_addr *addr)
 {
-	struct mm_cell key = cell_key(issuer, addr, false);
+	struct mm_cell key = cell_key(issuer_folded, addr, false);
 	return mm_table_find(&l->cells, &key);
 }
 
@@ -367,7 +367,7 @@ static double out_of_sight(const struct mm_ledger *l, const struct mm_issuer *is
         const struct mm_addr *client, enum mm_miss_class of, double own)
 {
 	const double draws_in_view = 0.2;
-	const struct mm_cell *net = find_network(l, issuer->name, client);
+	const struct mm_cell *net = mm_ledger_network(l, issuer->name, client);
 	const struct mm_cell *host = mm_ledger_host(l, issuer->name, client);
 	double c = chance_unseen((double)issuer->hits, fmax(0, issuer->misses - own));
 	bool new_host = of == MM_MISS_TOKEN && (host == NULL || host->hits == 0);
@@ -820,6 +820,7 @@ static void note_obtained(struct mm_ledger *l, const struct mm_look *look,
 	const struct mm_addr *client = mm_event_client(look->ev);
 	const struct mm_party *party = mm_ledger_party(l, row);
 	struct mm_cell *host = put_cell(l, issuer->name, client, true);
+	struct mm_cell *network = put_cell(l, issuer->name, client, false);
 	if (cred->kind == MM_CRED_TGT && !(row->flags & (MM_ROW_FORWARDED | MM_ROW_S4U))) {
 		struct mm_latest key = latest_key(issuer->name,
 		        mm_names_put_folded(&l->names, mm_names_text(&l->names, party->principal)),
@@ -832,8 +833,10 @@ static void note_obtained(struct mm_ledger *l, const struct mm_look *look,
 	}
 	/* What an orphan bought is no sign that its holder draws tickets in view. */
 	bool vouched = row->flags & MM_ROW_ISSUED;
-	if (host != NULL && vouched && !mm_fp_is_set(&mm_ledger_lineage(l, row)->root)) {
+	if (host != NULL && network != NULL && vouched &&
+	        !mm_fp_is_set(&mm_ledger_lineage(l, row)->root)) {
 		host->n_obtained++;
+		network->n_obtained += cred->kind == MM_CRED_ACCESS_TOKEN; /* one an exchange */
 		struct mm_str who = cred->principal;
 		if (cred->kind == MM_CRED_TGT && who.len > 1 && who.p[who.len - 1] == '$')
 			host->machine = party->principal;

@@ -243,6 +243,10 @@ const struct mm_issuer *mm_ledger_issuer(const struct mm_ledger *l, uint32_t iss
 const struct mm_cell *mm_ledger_host(
         const struct mm_ledger *l, uint32_t issuer_folded, const struct mm_addr *host);
 
+/** The same of the network that an address is in (mm_addr_network()). */
+const struct mm_cell *mm_ledger_network(
+        const struct mm_ledger *l, uint32_t issuer_folded, const struct mm_addr *addr);
+
 /** Bytes of memory that its tables hold; names are not counted. */
 size_t mm_ledger_bytes(const struct mm_ledger *l);
 

@@ -302,7 +302,7 @@ def transport(tap, captures, runs, have, counts):
 
 
 # What is not found, or not in each transport: known, and no reason to be content.
-NOT_FOUND = {("ropc-new-client", "OAU-01"), ("spray-spread", "SPR-11"), ("spray-spread", "SPR-12"), ("dormant-app", "OAU-11"), ("binding-break", "JWT-13"),
+NOT_FOUND = {("spray-spread", "SPR-11"), ("spray-spread", "SPR-12"), ("binding-break", "JWT-13"),
              ("never-issued", "JWT-06")}
 
 

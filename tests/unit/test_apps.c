@@ -261,39 +261,164 @@ static void test_ropc(void **state)
 	assert_int_equal(f->band, MM_BAND_LOW);
 }
 
+/* A message of the authorization joined by this number; code: issued by it or shown in it, 0 for none. */
+static struct mm_event *authorization(enum mm_event_kind kind, struct request r, uint8_t number,
+        enum mm_cred_role role, uint8_t code)
+{
+	struct mm_event *ev = start(kind, &r);
+	if (number != 0)
+		memset(ev->authorization.b, number, sizeof ev->authorization.b);
+	if (r.prompt != NULL)
+		mm_event_put_str(ev, &prompt, mm_slice_str(r.prompt));
+	if (code != 0) {
+		struct mm_cred *cred = mm_event_cred(ev, role);
+		cred->kind = MM_CRED_CODE;
+		cred->issuer = text("https://issuer.test");
+		memset(cred->fp.b, code, sizeof cred->fp.b);
+	}
+	return ev;
+}
+
+/* The user's browser in one network, the application in another. */
+struct grant {
+	const char *app, *user, *prompt, *claims;
+	uint8_t number, browser, network;
+};
+
+static void by_code(struct grant g)
+{
+	struct request browser = { .app = g.app,
+		.network = g.browser,
+		.prompt = g.prompt,
+		.action = "oauth-authorization-request" };
+	(void)authorization(MM_EV_REQUEST, browser, g.number, MM_ROLE_ISSUED, 0);
+	pass();
+	browser = (struct request){ .network = g.browser, .action = "oauth-authorize" };
+	(void)authorization(MM_EV_ISSUE, browser, g.number, MM_ROLE_ISSUED, g.number + 100);
+	pass();
+	struct request r = {
+		.app = g.app, .user = g.user, .network = g.network, .claims = g.claims
+	};
+	struct mm_event *ev = authorization(MM_EV_ISSUE, r, 0, MM_ROLE_PRESENTED, g.number + 100);
+	ev->grant = MM_GRANT_CODE;
+	put(ev, MM_ROLE_ISSUED, &r);
+	pass();
+}
+
+static void by_device(struct grant g)
+{
+	struct request r = {
+		.app = g.app, .network = g.network, .action = "oauth-device-authorization"
+	};
+	(void)authorization(MM_EV_ISSUE, r, g.number, MM_ROLE_ISSUED, g.number + 100);
+	pass();
+	if (g.browser != 0) {
+		struct request typed = { .network = g.browser,
+			.action = "oauth-device-verification" };
+		(void)authorization(MM_EV_REQUEST, typed, g.number, MM_ROLE_ISSUED, 0);
+		pass();
+	}
+	r.action = "oauth-token";
+	r.user = g.user;
+	struct mm_event *ev = authorization(MM_EV_ISSUE, r, 0, MM_ROLE_PRESENTED, g.number + 100);
+	ev->grant = MM_GRANT_DEVICE;
+	put(ev, MM_ROLE_ISSUED, &r);
+	pass();
+}
+
 static void test_consent(void **state)
 {
 	(void)state;
-	obtain((struct request){ .app = "evil",
-	        .user = "anna",
-	        .action = "oauth-authorize",
-	        .prompt = "admin_consent" });
+	struct grant g = { .app = "evil",
+		.user = "anna",
+		.prompt = "consent",
+		.claims = "{\"scope\":\"openid Mail.Read\"}",
+		.number = 1,
+		.browser = 1,
+		.network = 99 };
+	by_code(g);
 	const struct mm_finding *f = finding(&mm_oauth_consent);
 	assert_non_null(f);
-	assert_true(has(f, MM_W_APP_ADMIN_CONSENT));
-	obtain((struct request){ .app = "shop",
+	assert_true(f->band >= MM_BAND_MEDIUM);
+	assert_string_equal(f->facts.subject, "application evil of https://issuer.test");
+	assert_true(has(f, MM_W_APP_CONSENT) && has(f, MM_W_APP_CONSENT_POWER));
+	assert_true(has(f, MM_W_APP_NEW_PLACE));
+	g.user = "bert";
+	g.number = 2;
+	by_code(g);
+	assert_non_null(strstr(finding(&mm_oauth_consent)->evidence[0].what, "2 of its users"));
+}
+
+/* The same application without the prompt, which the issuer then shows by itself; one that is known to everybody else; one of
+ * the house, from where others work. */
+static void test_consent_benign(void **state)
+{
+	(void)state;
+	by_code((struct grant){
+	        .app = "new", .user = "anna", .number = 1, .browser = 1, .network = 99 });
+	by_code((struct grant){ .app = "shop",
 	        .user = "anna",
-	        .action = "oauth-authorize",
-	        .prompt = "consent" }); /* known to everybody else */
-	assert_null(mm_detect_find_about(
-	        &d, &mm_oauth_consent, "application shop of https://issuer.test"));
+	        .prompt = "consent",
+	        .number = 2,
+	        .browser = 1,
+	        .network = 0 });
+	assert_null(finding(&mm_oauth_consent));
+	by_code((struct grant){ .app = "canteen",
+	        .user = "anna",
+	        .prompt = "consent",
+	        .number = 3,
+	        .browser = 1,
+	        .network = 1 });
+	const struct mm_finding *f = finding(&mm_oauth_consent);
+	assert_non_null(f);
+	assert_int_equal(f->band, MM_BAND_LOW);
 }
 
 static void test_device(void **state)
 {
 	(void)state;
-	obtain((struct request){ .app = "tv", .user = "anna", .grant = MM_GRANT_DEVICE });
-	const struct mm_finding *f = finding(&mm_oauth_consent);
+	struct grant g = {
+		.app = "mail", .user = "anna", .number = 1, .browser = 1, .network = 99
+	};
+	by_device(g);
+	const struct mm_finding *f = finding(&mm_oauth_device);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_MEDIUM);
-	/* Where televisions are usual. */
-	for (unsigned i = 0; i < 300; i++) {
+	assert_true(has(f, MM_W_APP_DEVICE_FAR) && has(f, MM_W_APP_NEW_PLACE));
+	assert_false(has(f, MM_W_APP_DEVICE_USERS));
+	double one = f->score;
+	g.user = "bert";
+	g.number = 2;
+	by_device(g);
+	f = finding(&mm_oauth_device);
+	assert_true(has(f, MM_W_APP_DEVICE_USERS));
+	assert_true(f->score > one);
+}
+
+/* The first screen on a wall, where others work; one whose code is typed beside it; and where televisions are usual. */
+static void test_device_benign(void **state)
+{
+	(void)state;
+	by_device((struct grant){
+	        .app = "wall", .user = "anna", .number = 1, .browser = 1, .network = 2 });
+	const struct mm_finding *f = finding(&mm_oauth_device);
+	assert_non_null(f);
+	assert_int_equal(f->band, MM_BAND_LOW);
+	by_device((struct grant){
+	        .app = "tv", .user = "carl", .number = 2, .browser = 98, .network = 98 });
+	assert_int_equal(d.findings.n, 1);
+	for (unsigned i = 0; i < 120; i++) {
 		char app[16];
 		snprintf(app, sizeof app, "tv%u", i);
-		obtain((struct request){ .app = app, .action = "oauth-device-authorization" });
-		obtain((struct request){ .app = app, .user = "bert", .grant = MM_GRANT_DEVICE });
+		by_device((struct grant){ .app = app,
+		        .user = app,
+		        .number = (uint8_t)(3 + i % 90),
+		        .browser = 1,
+		        .network = (uint8_t)(100 + i) });
 	}
-	f = mm_detect_find_about(&d, &mm_oauth_consent, "application tv299 of https://issuer.test");
+	mm_detect_weigh_all(&d);
+	f = mm_detect_find_about(
+	        &d, &mm_oauth_device, "application tv119 of https://issuer.test at 10.0.219.0");
 	assert_non_null(f);
 	assert_int_equal(f->band, MM_BAND_LOW);
 }
@@ -407,7 +532,9 @@ int main(void)
 		CASE(test_rollover),
 		CASE(test_ropc),
 		CASE(test_consent),
+		CASE(test_consent_benign),
 		CASE(test_device),
+		CASE(test_device_benign),
 		CASE(test_sweep),
 		CASE(test_backup),
 		CASE(test_kept_over_restart),

@@ -21,8 +21,10 @@
 #define BODY                                                                                       \
 	"eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZSIsInN1YiI6ImFubmEiLCJhdWQiOlsieCIsInkiXSwiY2xpZW50X2lk" \
 	"Ijoic2hvcCIsImlhdCI6MTcwMDAwMDAwMCwiZXhwIjoxNzAwMDAzNjAwLCJqdGkiOiJqMSIsInRpZCI6InQxIn0"
-#define JWT    HEAD "." BODY ".c2lnbmF0dXJl"
-#define OPAQUE "S3CRET-opaque-token"
+#define JWT          HEAD "." BODY ".c2lnbmF0dXJl"
+#define STATE_FP     "d580fbb165249f5e8afeec747a348f20"
+#define USER_CODE_FP "1ee497e244316433239ea9b8c4352154"
+#define OPAQUE       "S3CRET-opaque-token"
 
 enum { FIELDS_MAX = 16 };
 
@@ -323,6 +325,15 @@ static void test_device(void **unused)
 	assert_non_null(ev);
 	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_CODE, "S3CRETd");
 	is_str(ev->app, "tv");
+	is_attr(ev, "mintmark.oauth.authorization", USER_CODE_FP);
+	/* As it is typed elsewhere, RFC 8628 sections 3.3 and 6.1. */
+	request("POST", "/device", FORM, "user_code=s3cret%20u");
+	assert_int_equal(answer(302, NULL, NULL), 1);
+	ev = event("oauth-device-verification");
+	assert_int_equal(ev->kind, MM_EV_REQUEST);
+	is_attr(ev, "mintmark.oauth.authorization", USER_CODE_FP);
+	request("GET", "/device", NULL, NULL);
+	assert_int_equal(answer(200, "text/html", "<form>"), 0);
 }
 
 /* --- about tokens ---------------------------------------------------------------------------------- */
@@ -521,6 +532,23 @@ static void test_authorize(void **unused)
 	assert_int_equal(ev->n_creds, 2);
 	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_CODE, "S3CRETcode");
 	is_cred(ev, 1, MM_ROLE_ISSUED, MM_CRED_ID_TOKEN, JWT);
+	/* What joins it to its request; this and user_code by SHA-256 of sha256sum(1), the first half. */
+	request("GET", "/authorize?response_type=code&client_id=shop&state=S3CRET&prompt=consent",
+	        NULL, NULL);
+	assert_int_equal(answer(200, "text/html", "<form>"), 1);
+	ev = event("oauth-authorization-request");
+	assert_int_equal(ev->kind, MM_EV_REQUEST);
+	assert_int_equal(ev->n_creds, 0);
+	is_str(ev->app, "shop");
+	is_attr(ev, "mintmark.oauth.prompt", "consent");
+	is_attr(ev, "mintmark.oauth.authorization", STATE_FP);
+	assert_int_equal(
+	        redirect("/resume/1", "https://shop.example/cb?code=S3CRETc&state=S3CRET"), 1);
+	is_attr(event("oauth-authorize"), "mintmark.oauth.authorization", STATE_FP);
+	/* Pushed, RFC 9126 section 2. */
+	request("POST", "/par", FORM, "response_type=code&client_id=shop&state=S3CRET");
+	assert_int_equal(answer(201, JSON, "{\"request_uri\":\"urn:x\",\"expires_in\":60}"), 1);
+	is_attr(event("oauth-authorization-request"), "mintmark.oauth.authorization", STATE_FP);
 	/* Other redirections, and refusals. */
 	assert_int_equal(redirect("/a", "https://x.example/?code=S3CRET"), 0);
 	assert_int_equal(redirect("/a", "https://x.example/cb?error=access_denied&state=1"), 0);
@@ -543,8 +571,19 @@ static void test_form_post(void **unused)
 	const struct mm_event *ev = event("oauth-authorize");
 	assert_int_equal(ev->kind, MM_EV_ISSUE);
 	assert_int_equal(ev->n_creds, 2);
-	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_ID_TOKEN, JWT);
-	is_cred(ev, 1, MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, JWT);
+	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, JWT);
+	is_cred(ev, 1, MM_ROLE_ISSUED, MM_CRED_ID_TOKEN, JWT);
+	/* A code, too, beside state; and a page that has some field of that name. */
+	request("GET", "/authorize?response_mode=form_post", NULL, NULL);
+	assert_int_equal(answer(200, "text/html",
+	                         "<input name=\"code\" value=\"S3CRETcode\"><input name=\"state\" "
+	                         "value=\"S3CRET\">"),
+	        1);
+	ev = event("oauth-authorize");
+	assert_int_equal(ev->n_creds, 1);
+	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_CODE, "S3CRETcode");
+	request("GET", "/voucher", NULL, NULL);
+	assert_int_equal(answer(200, "text/html", "<input name=\"code\" value=\"S3CRETcode\">"), 0);
 	request("POST", "/cb", FORM, "state=S3CRET&id_token=" JWT);
 	field(true, "Location", "/");
 	assert_int_equal(answer(302, NULL, NULL), 1);

@@ -646,7 +646,7 @@ export async function consent_phish() {
 	const us = await life(26),
 		a = APP('notes-helper'),
 		d = new Device(evil(26), 'node');
-	expect('O-4', null, 'many people consent to an application nobody knows, tokens go elsewhere', {
+	expect('OAU-14', null, 'many people consent to an application nobody knows, tokens go elsewhere', {
 		client: a.id,
 		from: evil(26),
 	});
@@ -676,7 +676,7 @@ export async function device_phish() {
 		const t = await device(d, a, new Device(office(), 'chrome'), p, { polls: 6 });
 		abused(t.access_token, 'device code typed in by a victim', d.from);
 		abused(t.refresh_token, 'device code typed in by a victim', d.from);
-		expect('O-4', t.access_token, 'device code asked for at one place, confirmed at another', { from: d.from });
+		expect('OAU-15', t.access_token, 'device code asked for at one place, confirmed at another', { from: d.from });
 		await call(d, 'mail', t.access_token, { path: '/v1/me/messages?$top=500' });
 		await pause(400);
 	}
