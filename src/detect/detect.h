@@ -58,8 +58,8 @@ struct mm_detector {
 extern const struct mm_detector *const mm_detectors[];
 extern const struct mm_detector mm_orphan_tgt, mm_orphan_service_ticket, mm_spn_substitution,
         mm_cname_break, mm_oauth_app_dormant, mm_oauth_app_power, mm_oauth_app_sweep,
-        mm_oauth_consent, mm_oauth_device, mm_oauth_new_credential, mm_oauth_ropc, mm_password_spray,
-        mm_spray_distributed, mm_spray_success, mm_user_enumeration, mm_taint;
+        mm_oauth_consent, mm_oauth_device, mm_oauth_new_credential, mm_oauth_ropc,
+        mm_password_spray, mm_spray_distributed, mm_spray_success, mm_user_enumeration, mm_taint;
 extern const struct mm_detector mm_jwt_key_scope, mm_jwt_alg_abuse, mm_jwt_bad_signature,
         mm_jwt_retired_key, mm_jwt_before_key, mm_jwt_unknown_kid, mm_jwt_claims, mm_jwt_lifetime,
         mm_jwt_template, mm_jwt_outside_validity, mm_token_binding, mm_token_reuse, mm_token_moved,
