@@ -72,6 +72,7 @@ struct mm_tls_seen {
 	struct mm_slice
 	        server_name; /* what the client asked for, RFC 6066 section 3; empty: nothing */
 	bool has_client_cert;
+	bool no_client_cert; /* the client's side of a full handshake was read, and it showed none */
 	uint8_t client_cert_x5t[32]; /* SHA-256 of the client's certificate, RFC 8705 section 3.1 */
 };
 

@@ -55,6 +55,7 @@ struct mm_event *mm_oauth_event(struct mm_dissect *d, const struct mm_web_exchan
 	mm_oauth_place(ev, x);
 	if (d->tls != NULL && d->tls->has_client_cert)
 		memcpy(ev->cert.b, d->tls->client_cert_x5t, sizeof ev->cert.b);
+	ev->no_cert = d->tls != NULL && d->tls->no_client_cert;
 	return ev;
 }
 

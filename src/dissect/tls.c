@@ -509,6 +509,7 @@ static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 		return;
 	if (d->dir == MM_TO_SERVER) {
 		st->seen.has_client_cert = true;
+		st->seen.no_client_cert = false;
 		(void)SHA256(der.p, der.len, st->seen.client_cert_x5t);
 		return;
 	}
@@ -525,6 +526,10 @@ static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 static void finished(struct mm_dissect *d, struct tls_state *st)
 {
 	st->finished[d->dir] = true;
+	/* One that resumes goes on with what the first one showed. */
+	if (d->dir == MM_TO_SERVER && st->hello[0] && st->hello[1] && !st->resumed &&
+	        !st->blind[d->dir])
+		st->seen.no_client_cert = !st->seen.has_client_cert;
 	if (st->more != NULL)
 		st->more->half[d->dir].spent = st->version >= MM_TLS_13;
 	if (st->finished[0] && st->finished[1])

@@ -243,6 +243,7 @@ struct mm_event {
 	struct mm_fp
 	        authorization; /* what joins the messages of one: state (RFC 6749) or user_code (RFC 8628); zero: none */
 	struct mm_fp cert; /* SHA-256 of the client's TLS certificate, cut; zero: none seen */
+	bool no_cert;      /* the client showed none in a TLS handshake that was read */
 	struct mm_status status;
 	uint32_t flags;
 	uint32_t n_lost,

@@ -34,9 +34,10 @@ enum {
 	MM_TOKEN_BAD_PROOF =
 	        1u
 	        << 11, /* or with one that is not of this key, token, method or place, or was used before */
-	MM_TOKEN_NO_CERT = 1u << 12, /* bound to a certificate (RFC 8705), shown with another one */
-	MM_TOKEN_ISSUER = 1u << 13,  /* iss differs from the issuer's name by its spelling alone */
-	MM_TOKEN_ALG = 1u << 14,     /* its issuer was never seen to sign with this algorithm */
+	MM_TOKEN_NO_CERT =
+	        1u << 12, /* bound to a certificate (RFC 8705), shown with another one, or none */
+	MM_TOKEN_ISSUER = 1u << 13, /* iss differs from the issuer's name by its spelling alone */
+	MM_TOKEN_ALG = 1u << 14,    /* its issuer was never seen to sign with this algorithm */
 };
 
 /** One token as it is shown, for detectors and findings. Texts are safe to print. */
@@ -60,6 +61,8 @@ struct mm_token_facts {
 	/* MM_TOKEN_MOVED */
 	struct mm_addr from, to;
 	bool other_agent, to_and_fro;
+	bool cert_bound;   /* cnf has x5t#S256 */
+	bool cert_missing; /* MM_TOKEN_NO_CERT: none was shown, where its application's are */
 	uint64_t moved_k, moved_n; /* of its application's tokens, how many did so */
 	int64_t since_ns; /* between the two uses; of MM_TOKEN_ROTATED and _USED_CODE: since the first */
 	bool same_host; /* MM_TOKEN_ROTATED, _USED_CODE: by who used it first, as far as can be told */

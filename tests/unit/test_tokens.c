@@ -925,6 +925,41 @@ static void test_certificate(void **state)
 	expect(&mm_token_binding, MM_W_NO_CERT);
 }
 
+/* A certificate-bound token, shown with its certificate or where TLS is seen to have none; then without. */
+static void show_certified(bool with)
+{
+	uint8_t digest[32];
+	char more[256];
+	memset(digest, 0x5a, sizeof digest);
+	snprintf(more, sizeof more, ",\"cnf\":{\"x5t#S256\":\"%s\"}",
+	        jose_b64(digest, sizeof digest));
+	const char *token = mint((struct spec){ .iat = EVENING, .more = more });
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	show_token(1, EVENING + 2, token);
+	room.ev.no_cert = !with;
+	if (with)
+		memcpy(room.ev.cert.b, digest, sizeof room.ev.cert.b);
+	pass();
+	show_token(1, EVENING + 3, token);
+	room.ev.no_cert = true;
+	pass();
+}
+
+static void test_certificate_missing(void **state)
+{
+	(void)state;
+	show_certified(true);
+	expect(&mm_token_binding, MM_W_NO_CERT);
+}
+
+/* A proxy before the server ends TLS for its clients. */
+static void test_certificate_at_proxy(void **state)
+{
+	(void)state;
+	show_certified(false);
+	assert_int_equal(d.findings.n, 0);
+}
+
 /* --- what came of it ------------------------------------------------------------------------------- */
 
 static bool has_use(const struct mm_finding *f, const char *token)
@@ -1172,6 +1207,8 @@ int main(void)
 		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
 		TEST(test_certificate),
+		TEST(test_certificate_missing),
+		TEST(test_certificate_at_proxy),
 		TEST(test_taint),
 		TEST(test_opaque),
 		TEST(test_state),
