@@ -655,6 +655,9 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 		move_on(t, f, side);
 }
 
+/* Shorter than any message that hands out a credential: an alert that closes TLS, a GOAWAY of HTTP/2. */
+enum { NO_CREDENTIAL_B = 64 };
+
 /* What was sent by the numbers of FIN and ACK and not seen, or seen and dropped for want of memory. */
 static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned side, int64_t now_ns)
 {
@@ -674,7 +677,9 @@ static void lost_at_end(struct mm_flow_table *t, struct mm_flow *f, unsigned sid
 	t->stats.n_gaps += n_gaps;
 	t->stats.n_gap_bytes += n_bytes;
 	t->proto[tr->top.proto].n_gaps += n_gaps;
-	if (n_gaps != 0)
+	bool farewell = n_gaps == 1 && n_bytes < NO_CREDENTIAL_B && s->skip_missing == 0 &&
+	                s->start == s->deliv && s->need <= s->deliv;
+	if (n_gaps != 0 && !farewell)
 		mm_frame_report_loss(t, f, n_gaps, now_ns);
 }
 

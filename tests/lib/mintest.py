@@ -16,7 +16,6 @@ CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")
 SHOWN = 12  # complaints of one test case that are printed
 
 
-NOT_YET = "TO" "DO"  # the word of TAP for a test that is known to fail
 
 
 class Tap:
@@ -35,11 +34,6 @@ class Tap:
             print("#   " + str(line))
         if len(bad) > SHOWN:
             print(f"#   and {len(bad) - SHOWN} more")
-
-    def todo(self, name, why):
-        """One case that is known to fail, and is shown to."""
-        self.n += 1
-        print(f"not ok {self.n} - {name.replace('#', '')} # {NOT_YET} {why}")
 
     def skip(self, name, why):
         self.n += 1

@@ -190,12 +190,8 @@ def found(tap, c, findings, have, counts):
         counts["level"] += best is not None and mintest.at_least(best, r["level"])
         if best is None or not mintest.at_least(best, "medium"):
             bad.append(f"{r['rule']} {r['token']} from {r['from']}: {r['what']}: {told(best) if best else 'no finding'}")
-    missed = [b for b in bad if any(b.startswith(rule + " ") and c.scenario == scenario for scenario, rule in NOT_FOUND)]
     if run:
-        tap.result(f"{c.name} after the day: {len(run) - len(missed)} forgeries and abuses are medium or above",
-                   [b for b in bad if b not in missed])
-    for b in missed:
-        tap.todo(f"{c.name} after the day: {b}", "not found yet")
+        tap.result(f"{c.name} after the day: {len(run)} forgeries and abuses are medium or above", bad)
     for r in hidden:
         counts["hidden"].append(f"{c.name} {r['rule']} {r['what']}: "
                                 f"{OUT_OF_SIGHT[c.scenario, c.transport, r['rule'], r['what']]}")
@@ -257,11 +253,7 @@ def never_issued(tap, day, c, runs):
     forged = {r["token"]: r["issuer"] for r in c.truth if r["status"] == "forged"}
     missed = [f"{t}: no finding by JWT-06 of medium or above" for t in forged
               if not any(f["rule.id"] == "JWT-06" and f["mintmark.fingerprint"] == t for f in serious(findings))]
-    if c.transport == CLEAR:
-        tap.result(f"{c.name} after the day: found by token-orphan", missed)
-    else: # fewer hosts in view there
-        for m in missed:
-            tap.todo(f"{c.name} after the day: {m}", "not found yet")
+    tap.result(f"{c.name} after the day: found by token-orphan", missed)
     (issuer,) = set(forged.values())
     host = issuer.partition("://")[2].partition("/")[0]
     at = {e["destination.ip"] for e in events if e.get("url.domain", "").partition(":")[0] == host}
@@ -299,11 +291,6 @@ def transport(tap, captures, runs, have, counts):
             storm(tap, day, c, runs)
         if c.scenario == NEVER:
             never_issued(tap, day, c, runs)
-
-
-# What is not found, or not in each transport: known, and no reason to be content.
-NOT_FOUND = {("spray-spread", "SPR-11"), ("spray-spread", "SPR-12"), ("binding-break", "JWT-13"),
-             ("never-issued", "JWT-06")}
 
 
 def main():
