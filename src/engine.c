@@ -22,6 +22,7 @@
 #include "crew.h"
 #include "detect/detect.h"
 #include "dissect/dissect.h"
+#include "geo/geo.h"
 #include "keys/keylog.h"
 #include "keys/tell.h"
 #include "keys/tls.h"
@@ -114,6 +115,7 @@ struct mintmark {
 	struct mm_ledger *ledger;
 	struct mm_detect detect;
 	struct mm_blind_table blind;
+	struct mm_geo *geo; /* NULL: no database */
 	struct keys keys;
 	struct secrets_of *secrets_of; /* by source */
 	struct mm_buf json;
@@ -206,6 +208,7 @@ void mintmark_free(struct mintmark *m)
 	}
 	mm_monitor_stop(m->confinement.monitor);
 	mm_keylog_free(m->keys.log);
+	mm_geo_free(m->geo);
 	if (m->keys.fd >= 0)
 		close(m->keys.fd);
 	free(m->keys.latest_ns);
@@ -717,6 +720,16 @@ static int read_keys(struct mintmark *m)
 	return r == MM_OK ? r : fail(m, r, "keys.scope: %s", why);
 }
 
+static int open_places(struct mintmark *m)
+{
+	char why[MM_GEO_WHY] = "out of memory";
+	const struct mm_config *c = &m->config;
+	if (c->geo_places == NULL && c->geo_systems == NULL)
+		return MM_OK;
+	int r = mm_geo_open(c->geo_places, c->geo_systems, &m->geo, why);
+	return r == MM_OK ? r : fail(m, r, "geo: %s", why);
+}
+
 /* Once: the monitor needs the directory to be there before anything else is done. */
 static int open_state(struct mintmark *m)
 {
@@ -771,6 +784,11 @@ static int analyse(void *arg, struct mm_event *ev)
 	if (ev->kind == MM_EV_BLIND) {
 		mm_blind_note(&m->blind, ev);
 		return MM_OK;
+	}
+	struct mm_geo_place place;
+	if (m->geo != NULL) {
+		mm_geo_find(m->geo, mm_event_client(ev), &place);
+		ev->geo = &place;
 	}
 	mm_tokens_prepare(m->ledger, ev);
 	mm_ledger_present(m->ledger, ev, &look);
@@ -1173,7 +1191,7 @@ static int new_stages(struct mintmark *m)
 	crew.flow = flow;
 	if ((r = new_ledger(m)) != MM_OK ||
 	        (c->state_dir != NULL && (r = restore_state(m)) != MM_OK) ||
-	        (r = read_keys(m)) != MM_OK)
+	        (r = read_keys(m)) != MM_OK || (r = open_places(m)) != MM_OK)
 		return r;
 	if ((r = open_keys(m)) != MM_OK)
 		return r;

@@ -36,7 +36,8 @@ struct mm_config {
 	uint64_t flow_ndpi; /* boolean */
 	char *http_proxies; /* owned; NULL: none */
 	uint64_t http_memory_b;
-	char *keys_jwks, *keys_scope; /* owned; NULL: none */
+	char *keys_jwks, *keys_scope;   /* owned; NULL: none */
+	char *geo_places, *geo_systems; /* owned; NULL: none */
 	uint64_t ledger_rows_max, findings_max;
 	uint64_t max_memory_b; /* 0: what the other limits add up to */
 	int64_t ledger_ticket_lifetime_s;

@@ -38,6 +38,7 @@ const struct mm_detector *const mm_detectors[] = {
 	&mm_oauth_ropc,
 	&mm_oauth_consent,
 	&mm_oauth_device,
+	&mm_impossible_travel,
 	&mm_taint,
 	NULL,
 };

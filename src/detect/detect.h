@@ -63,7 +63,7 @@ extern const struct mm_detector mm_orphan_tgt, mm_orphan_service_ticket, mm_spn_
 extern const struct mm_detector mm_jwt_key_scope, mm_jwt_alg_abuse, mm_jwt_bad_signature,
         mm_jwt_retired_key, mm_jwt_before_key, mm_jwt_unknown_kid, mm_jwt_claims, mm_jwt_lifetime,
         mm_jwt_template, mm_jwt_outside_validity, mm_token_binding, mm_token_reuse, mm_token_moved,
-        mm_token_orphan, mm_accepted_invalid, mm_jwks_drift;
+        mm_token_orphan, mm_accepted_invalid, mm_impossible_travel, mm_jwks_drift;
 
 /** findings_max: how many are kept. */
 void mm_detect_init(struct mm_detect *d, const struct mm_ledger *ledger,

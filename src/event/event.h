@@ -14,6 +14,8 @@
 #include "base/hash.h"
 #include "base/path.h"
 
+struct mm_geo_place;
+
 enum mm_event_kind {
 	MM_EV_REQUEST,   /* a credential was asked for, and none was given (yet) */
 	MM_EV_CHALLENGE, /* the verifier asks for proof */
@@ -262,6 +264,8 @@ struct mm_event {
 	size_t n_creds;
 	struct mm_attr_value *attrs;
 	size_t n_attrs;
+	const struct mm_geo_place *
+	        geo; /* where who acts is, as far as a database knows; set while it is analysed, NULL else */
 	void *holder; /* for whoever holds it */
 	uint32_t
 	        packed_size; /* bytes it takes with all it points to; 0: not packed, more can be added */

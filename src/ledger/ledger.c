@@ -138,6 +138,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_baseline_init(&l->baseline, key, config->baseline_max);
 	mm_attempts_init(&l->attempts, key);
 	mm_apps_init(&l->apps, key);
+	mm_travels_init(&l->travels, key);
 	if (mm_tokens_init(&l->tokens, key, MM_TOKENS_MAX) != MM_OK) {
 		mm_ledger_free(l);
 		return MM_ERR_NOMEM;
@@ -163,6 +164,7 @@ void mm_ledger_free(struct mm_ledger *l)
 	mm_baseline_done(&l->baseline);
 	mm_attempts_done(&l->attempts);
 	mm_apps_done(&l->apps);
+	mm_travels_done(&l->travels);
 	mm_tokens_done(&l->tokens);
 	free(l);
 }
@@ -537,6 +539,7 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 	count_loss(l, ev);
 	mm_attempts_note(&l->attempts, ev, &look->attempt);
 	mm_apps_look(l, ev, &look->app);
+	mm_travels_look(l, ev, &look->travel);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
 			continue;
@@ -908,6 +911,7 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 	const struct mm_event *ev = look->ev;
 	struct mm_issuer *issuer = note_exchange(l, look);
 	mm_apps_settle(l, look, trusted);
+	mm_travels_settle(l, look);
 	if (trusted)
 		for (size_t i = 0; i < look->n_seen; i++)
 			if (look->seen[i].cred->role != MM_ROLE_EVIDENCE)

@@ -15,6 +15,7 @@
 #include "ledger/expiry.h"
 #include "ledger/names.h"
 #include "ledger/tokens.h"
+#include "ledger/travel.h"
 
 enum {
 	MM_ROW_ISSUED = 1u << 0,    /* its issuance was seen */
@@ -117,6 +118,7 @@ struct mm_look {
 	struct mm_token_facts tokens[MM_EVENT_CREDS]; /* what the sightings point to */
 	struct mm_app_facts app;                      /* of the application that acts */
 	struct mm_attempt attempt;                    /* to log on with a password */
+	struct mm_travel travel;                      /* of its user */
 };
 
 /** A host that answers as a KDC of a realm. Vouched for: the first one seen, and those from which more than
@@ -201,6 +203,7 @@ struct mm_ledger {
 	struct mm_tokens tokens;
 	struct mm_attempts attempts;
 	struct mm_apps apps;
+	struct mm_travels travels;
 	uint64_t n_issued, n_presented, n_reissued;
 	uint64_t n_expired; /* rows that gave way after their end */
 };

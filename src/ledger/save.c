@@ -11,6 +11,7 @@ enum {
 	TAG_TOKENS = 0x454b4f54,   /* "TOKE" */
 	TAG_ATTEMPTS = 0x53455547, /* "GUES" */
 	TAG_APPS = 0x53505041,     /* "APPS" */
+	TAG_TRAVELS = 0x4c565254,  /* "TRVL" */
 };
 
 static void save_mint(void *arg, struct mm_store *out, const void *elem)
@@ -238,7 +239,8 @@ size_t mm_ledger_bytes(const struct mm_ledger *l)
 	size_t bytes = 0;
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 		bytes += mm_table_bytes(tables[i]);
-	return bytes + mm_attempts_bytes(&l->attempts) + mm_apps_bytes(&l->apps);
+	return bytes + mm_attempts_bytes(&l->attempts) + mm_apps_bytes(&l->apps) +
+	       mm_travels_bytes(&l->travels);
 }
 
 void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
@@ -271,6 +273,9 @@ void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
 	size_t apps = mm_store_begin(out, TAG_APPS);
 	mm_apps_save(&l->apps, out);
 	mm_store_end(out, apps);
+	size_t travels = mm_store_begin(out, TAG_TRAVELS);
+	mm_travels_save(&l->travels, out);
+	mm_store_end(out, travels);
 }
 
 /* What the rows share is counted anew; in the end each must be named by one. */
@@ -352,11 +357,13 @@ int mm_ledger_load(struct mm_ledger *l, struct mm_cursor *in, struct mm_file_map
 	struct mm_cursor tokens = mm_load_section(in, TAG_TOKENS);
 	struct mm_cursor attempts = mm_load_section(in, TAG_ATTEMPTS);
 	struct mm_cursor apps = mm_load_section(in, TAG_APPS);
+	struct mm_cursor travels = mm_load_section(in, TAG_TRAVELS);
 	if ((r = mm_names_load(&l->names, &names)) != MM_OK ||
 	        (r = mm_baseline_load(&l->baseline, &baseline)) != MM_OK ||
 	        (r = mm_tokens_load(&l->tokens, &tokens, files)) != MM_OK ||
 	        (r = mm_attempts_load(&l->attempts, &attempts)) != MM_OK ||
-	        (r = mm_apps_load(&l->apps, &apps)) != MM_OK)
+	        (r = mm_apps_load(&l->apps, &apps)) != MM_OK ||
+	        (r = mm_travels_load(&l->travels, &travels)) != MM_OK)
 		return r;
 	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
 }

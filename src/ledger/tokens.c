@@ -159,7 +159,7 @@ void mm_tokens_prepare(struct mm_ledger *l, struct mm_event *ev)
 
 /* --- two legs of one request ----------------------------------------------------------------------- */
 
-static uint64_t agent_of(const struct mm_event *ev)
+uint64_t mm_tokens_agent(const struct mm_event *ev)
 {
 	/* Its name without version: "Mozilla/5.0 (Windows...) ...": letters only, so that updates change nothing. */
 	char family[128];
@@ -238,7 +238,7 @@ bool mm_tokens_copy(struct mm_ledger *l, const struct mm_event *ev, const struct
 	(void)mm_table_put(&l->tokens.proxies, front ? &token->leg_src : &token->leg_dst, NULL);
 	if (front) {
 		take_back(token, &token->leg_src);
-		(void)put_place(token, mm_event_client(ev), agent_of(ev), when(ev));
+		(void)put_place(token, mm_event_client(ev), mm_tokens_agent(ev), when(ev));
 		token->leg_src = ev->src.addr;
 		token->leg_request_ns = ev->request_ns;
 		token->leg_response_ns = ev->response_ns;
@@ -522,7 +522,7 @@ static void look_jwt(struct mm_ledger *l, const struct mm_event *ev, const struc
 
 /* --- where it is shown ----------------------------------------------------------------------------- */
 
-static bool is_proxy(const struct mm_ledger *l, const struct mm_event *ev)
+bool mm_tokens_by_proxy(const struct mm_ledger *l, const struct mm_event *ev)
 {
 	return ev->client.family == 0 && mm_table_find(&l->tokens.proxies, &ev->src.addr) != NULL;
 }
@@ -537,10 +537,10 @@ static bool is_holders(const struct mm_event *ev, const struct mm_cred *cred)
 static void look_place(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
         struct mm_token *token, struct mm_token_facts *f)
 {
-	if (!is_holders(ev, cred) || is_proxy(l, ev))
+	if (!is_holders(ev, cred) || mm_tokens_by_proxy(l, ev))
 		return;
 	const struct mm_addr *client = mm_event_client(ev);
-	uint64_t agent = agent_of(ev);
+	uint64_t agent = mm_tokens_agent(ev);
 	int64_t now = when(ev);
 	size_t before = token->n_places;
 	const struct mm_token_place *last = NULL;
@@ -575,7 +575,7 @@ static void look_once(const struct mm_event *ev, const struct mm_cred *cred, str
 	bool refresh = cred->kind == MM_CRED_REFRESH_TOKEN && ev->grant == MM_GRANT_REFRESH;
 	if ((!code && !refresh) || cred->role != MM_ROLE_PRESENTED || token->used_ns == 0)
 		return;
-	uint64_t agent = agent_of(ev);
+	uint64_t agent = mm_tokens_agent(ev);
 	int64_t since = when(ev) - token->used_ns;
 	bool same = same_network(&token->used_by, mm_event_client(ev)) &&
 	            (agent == token->used_agent || agent == 0);
@@ -737,7 +737,7 @@ static void settle_used(struct mm_ledger *l, const struct mm_look *look)
 		return;
 	token->used_ns = when(ev);
 	token->used_by = *mm_event_client(ev);
-	token->used_agent = agent_of(ev);
+	token->used_agent = mm_tokens_agent(ev);
 }
 
 void mm_tokens_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted)

@@ -140,6 +140,12 @@ void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct
 /** Take down what was issued, and learn from it and from what was shown. trusted: as mm_ledger_settle(). */
 void mm_tokens_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
+/** The software that acts, by its name without version: a hash, the same in every run; 0: not told. */
+uint64_t mm_tokens_agent(const struct mm_event *ev);
+
+/** Does it come from a proxy that passes others' requests on? */
+bool mm_tokens_by_proxy(const struct mm_ledger *l, const struct mm_event *ev);
+
 /** The server of an event that speaks HTTP, by the name it was asked for. */
 struct mm_key_source mm_token_source(const struct mm_event *ev);
 

@@ -4,7 +4,10 @@
  * depends on the locale, so that the same traffic gives the same bytes. Fields without a value are left out. */
 #include "output/output.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "geo/geo.h"
 
 enum {
 	WEIGHT_DECIMALS = 2,      /* decibans */
@@ -346,6 +349,35 @@ static void put_web(struct mm_buf *out, const struct mm_event *ev)
 		put_word(out, "mintmark.meaning", mm_meaning_name(ev->meaning));
 }
 
+/* Not part of the id: it is of the database, not of the traffic. */
+static void put_geo(struct mm_buf *out, const char *who, const struct mm_geo_place *place)
+{
+	char name[64];
+	if (place == NULL)
+		return;
+	const struct {
+		const char *name, *text;
+	} texts[] = {
+		{ "geo.country_iso_code", place->country },
+		{ "geo.city_name", place->city },
+		{ "as.organization.name", place->as_name },
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		snprintf(name, sizeof name, "%s.%s", who, texts[i].name);
+		put_name(out, name, texts[i].text);
+	}
+	if (place->as_number != 0) {
+		snprintf(name, sizeof name, "%s.as.number", who);
+		put_int(out, name, place->as_number);
+	}
+	if (!place->located)
+		return;
+	snprintf(name, sizeof name, "%s.geo.location", who);
+	key(out, name);
+	snprintf(name, sizeof name, "{\"lat\":%.4f,\"lon\":%.4f}", place->lat, place->lon);
+	mm_buf_str(out, name);
+}
+
 void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct mm_files *files)
 {
 	size_t start = out->len;
@@ -370,6 +402,7 @@ void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct m
 	if (ev->response_ns != 0)
 		put_time(out, "mintmark.response.time", ev->response_ns);
 	put_event_id(out, start);
+	put_geo(out, ev->client.family != 0 ? "client" : "source", ev->geo);
 	put_path(out, &ev->path); /* behind the id: another sensor sees other tags */
 	struct named named = { 0 };
 	put_pkt(out, "mintmark.request.packet", &ev->request_pkt, files, &named);

@@ -230,6 +230,12 @@ static const struct mm_weight weights[MM_W_N] = {
 		"assumed: half of them ask for consent though nothing requires it; P(E|H): share of users who were asked" },
 	[MM_W_APP_CONSENT_POWER] = { "app-consent-power", 0.8, 0.2, 0.2, 6,
 		"assumed: eight in ten ask for mail or more; one new application in five does" },
+	[MM_W_TRAVEL] = { "travel-too-fast", 0.5, 3e-4, 0.5, 32,
+		"assumed: half of those who hold a user's secret use it far away while the user works; P(E|H): share of ways to networks new to their user that were too fast, of those two networks where many share them" },
+	[MM_W_TRAVEL_NEW] = { "travel-new-network", 0.7, 0.02, 0.5, 12,
+		"assumed: seven in ten work from a network where nobody here does; P(E|H): share of such ways that led to one" },
+	[MM_W_TRAVEL_AGENT] = { "travel-software", 0.6, 0.1, 0.1, 8,
+		"assumed: six in ten use other software than the user; one in ten users does who goes elsewhere" },
 };
 /* clang-format on */
 

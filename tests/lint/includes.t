@@ -11,12 +11,13 @@ decode    base capture decode
 event     base event
 dissect   base event keys dissect
 flow      base capture decode event keys dissect flow
+geo       base geo
 keys      base event keys
-ledger    base event keys ledger
+ledger    base event geo keys ledger
 score     base event keys ledger score
 detect    base event keys ledger score detect
 state     base event keys ledger score detect state
-output    base capture decode event keys dissect flow ledger score detect output
+output    base capture decode event geo keys dissect flow ledger score detect output
 conf      base score conf
 priv      base priv
 '
