@@ -115,7 +115,8 @@ struct mintmark {
 	struct mm_ledger *ledger;
 	struct mm_detect detect;
 	struct mm_blind_table blind;
-	struct mm_geo *geo; /* NULL: no database */
+	struct mm_geo *geo;        /* NULL: no database */
+	struct mm_geo_place place; /* of who acts in the event at hand */
 	struct keys keys;
 	struct secrets_of *secrets_of; /* by source */
 	struct mm_buf json;
@@ -657,21 +658,23 @@ static int set_aside(struct mintmark *m, int err, const char *why)
 static void share_memory(struct mm_config *c)
 {
 	/* In hundredths of what is left beside program, libraries and reading. Bytes of each: a flow with its place in the
-	 * index; a track with its dissector's state; a credential with its names and habits; a finding. */
+	 * index; a track with its dissector's state; a credential with its names; a finding. */
 	const uint64_t fixed_b = UINT64_C(32) << 20;
 	const struct {
 		uint64_t *limit;
 		uint64_t each_b, share, least;
 	} parts[] = {
-		{ &c->flow_max, 160, 10, 16 },
-		{ &c->flow_tracked, 1536, 15, 16 },
-		{ &c->flow_buffer_total_b, 1, 13, 65536 },
+		{ &c->flow_max, 160, 9, 16 },
+		{ &c->flow_tracked, 1536, 13, 16 },
+		{ &c->flow_buffer_total_b, 1, 12, 65536 },
 		{ &c->http_memory_b, 1, 2, 65536 },
-		{ &c->events_max, offsetof(struct mm_event_room, raw), 10, 64 },
-		{ &c->event_memory_b, 1, 10, 65536 },
-		{ &c->ledger_rows_max, 320, 30, 16 },
-		{ &c->findings_max, 18 * 1024, 10, 16 },
+		{ &c->events_max, offsetof(struct mm_event_room, raw), 9, 64 },
+		{ &c->event_memory_b, 1, 9, 65536 },
+		{ &c->ledger_rows_max, 240, 18, 16 },
+		{ &c->learnt_b_max, 1, 20, 65536 },
+		{ &c->findings_max, 18 * 1024, 8, 16 },
 	};
+	c->learnt_b_max = SIZE_MAX;
 	if (c->max_memory_b == 0)
 		return;
 	uint64_t rest_b = c->max_memory_b > fixed_b ? c->max_memory_b - fixed_b : 0;
@@ -695,6 +698,7 @@ static int new_ledger(struct mintmark *m)
 	ledger.rows_max = c->ledger_rows_max;
 	if (ledger.names_max > ledger.rows_max)
 		ledger.names_max = ledger.rows_max;
+	ledger.learnt_b_max = c->learnt_b_max;
 	ledger.lifetime_ns = c->ledger_ticket_lifetime_s * NS_PER_S;
 	ledger.complete_since_ns = c->ledger_complete_since_s * NS_PER_S;
 	if (mm_ledger_new(&ledger, &m->ledger) != MM_OK)
@@ -785,10 +789,9 @@ static int analyse(void *arg, struct mm_event *ev)
 		mm_blind_note(&m->blind, ev);
 		return MM_OK;
 	}
-	struct mm_geo_place place;
 	if (m->geo != NULL) {
-		mm_geo_find(m->geo, mm_event_client(ev), &place);
-		ev->geo = &place;
+		mm_geo_find(m->geo, mm_event_client(ev), &m->place);
+		ev->geo = &m->place;
 	}
 	mm_tokens_prepare(m->ledger, ev);
 	mm_ledger_present(m->ledger, ev, &look);

@@ -39,6 +39,7 @@ struct mm_config {
 	char *keys_jwks, *keys_scope;   /* owned; NULL: none */
 	char *geo_places, *geo_systems; /* owned; NULL: none */
 	uint64_t ledger_rows_max, findings_max;
+	uint64_t learnt_b_max; /* no option: a share of max_memory_b */
 	uint64_t max_memory_b; /* 0: what the other limits add up to */
 	int64_t ledger_ticket_lifetime_s;
 	int64_t ledger_complete_since_s; /* 1970; 0: unknown */

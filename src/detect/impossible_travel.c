@@ -10,13 +10,19 @@
 
 #include <stdio.h>
 
-enum { F_K, F_N, F_NEW_NETWORK, F_NEW_N, F_WAYS, F_AGENT };
+enum { F_K, F_N, F_NEW_NETWORK, F_NEW_N, F_WAYS, F_AGENT, F_MINUTES, F_KM };
+
+static void place_text(const struct mm_addr *addr, const char *place, char out[MM_NAME_TEXT])
+{
+	char text[MM_ADDR_TEXT];
+	snprintf(out, MM_NAME_TEXT, "%s%s%s%s", mm_addr_text(addr, text),
+	        place[0] != '\0' ? " (" : "", place, place[0] != '\0' ? ")" : "");
+}
 
 static void look(struct mm_detect *d, const struct mm_look *seen)
 {
 	const struct mm_travel *travel = &seen->travel;
-	char subject[MM_SUBJECT_TEXT], user[MM_NAME_TEXT], issuer[MM_NAME_TEXT], from[MM_ADDR_TEXT],
-	        to[MM_ADDR_TEXT];
+	char subject[MM_SUBJECT_TEXT], user[MM_NAME_TEXT], issuer[MM_NAME_TEXT];
 	if (travel->key == 0 || !travel->too_fast)
 		return;
 	mm_name_copy(user, travel->user);
@@ -40,11 +46,10 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 	counts[F_NEW_N] = travel->n_new;
 	counts[F_WAYS] = travel->n_all;
 	counts[F_AGENT] = travel->other_agent;
-	char text[MM_NAME_TEXT];
-	snprintf(text, sizeof text, "%s (%s), and %.0f min later by %s (%s), %.0f km away",
-	        mm_addr_text(&travel->from, from), travel->from_place, travel->hours * 60,
-	        mm_addr_text(&travel->to, to), travel->to_place, travel->km);
-	mm_name_copy(f->facts.other, (struct mm_str){ text, strlen(text) });
+	counts[F_MINUTES] = (uint64_t)(travel->hours * 60);
+	counts[F_KM] = (uint64_t)travel->km;
+	place_text(&travel->from, travel->from_place, f->facts.other);
+	place_text(&travel->to, travel->to_place, f->facts.service);
 }
 
 static void weigh(const struct mm_detect *d, struct mm_finding *f)
@@ -54,8 +59,11 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	mm_finding_reset(f, MM_W_PRIOR_STOLEN);
 	mm_finding_add(f, MM_W_TRAVEL,
 	        mm_weigh(MM_W_TRAVEL, (double)counts[F_K], (double)counts[F_N]),
-	        "let in from %s; %llu of %llu ways to networks new to their user were so fast",
-	        f->facts.other, (unsigned long long)counts[F_K], (unsigned long long)counts[F_N]);
+	        "let in from %s, and %llu min later from %s, %llu km away; %llu of %llu ways to "
+	        "networks new to their user were so fast",
+	        f->facts.other, (unsigned long long)counts[F_MINUTES], f->facts.service,
+	        (unsigned long long)counts[F_KM], (unsigned long long)counts[F_K],
+	        (unsigned long long)counts[F_N]);
 	if (counts[F_NEW_NETWORK])
 		mm_finding_add(f, MM_W_TRAVEL_NEW,
 		        mm_weigh(MM_W_TRAVEL_NEW, (double)counts[F_NEW_N], (double)counts[F_WAYS]),

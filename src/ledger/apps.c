@@ -31,12 +31,6 @@ void mm_apps_done(struct mm_apps *a)
 	mm_table_done(&a->asks);
 }
 
-size_t mm_apps_bytes(const struct mm_apps *a)
-{
-	return mm_table_bytes(&a->apps) + mm_table_bytes(&a->issuers) + mm_table_bytes(&a->users) +
-	       mm_table_bytes(&a->asks);
-}
-
 static bool holds(struct mm_str s, const char *word)
 {
 	size_t n = strlen(word);

@@ -122,7 +122,6 @@ void mm_asks_note(struct mm_ledger *l, const struct mm_event *ev);
 
 enum mm_power mm_power_of(struct mm_str role);
 
-size_t mm_apps_bytes(const struct mm_apps *a);
 void mm_apps_save(const struct mm_apps *a, struct mm_store *out);
 int mm_apps_load(struct mm_apps *a, struct mm_cursor *in) MM_MUST_CHECK;
 

@@ -114,11 +114,6 @@ void mm_attempts_done(struct mm_attempts *a)
 	mm_table_done(&a->pairs);
 }
 
-size_t mm_attempts_bytes(const struct mm_attempts *a)
-{
-	return mm_table_bytes(&a->guessers) + mm_table_bytes(&a->pairs);
-}
-
 /* Buckets whose time lies in [since, until), as the number of users that most likely touched them. */
 static uint64_t touched(const uint32_t *at_s, size_t n, uint32_t since, uint32_t until)
 {

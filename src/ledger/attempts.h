@@ -173,7 +173,6 @@ unsigned mm_attempts_ways(uint32_t protocols, char out[MM_GUESS_WAYS_TEXT]);
 /** Seconds of a window. */
 uint32_t mm_attempts_window_s(unsigned window);
 
-size_t mm_attempts_bytes(const struct mm_attempts *a);
 void mm_attempts_save(const struct mm_attempts *a, struct mm_store *out);
 int mm_attempts_load(struct mm_attempts *a, struct mm_cursor *in) MM_MUST_CHECK;
 

@@ -114,6 +114,51 @@ static struct mm_row *put_row(
 	return mm_table_put(&l->rows, fp, fresh);
 }
 
+/* What is learnt: all tables but those of credentials. */
+enum { LEARNT = 19 };
+
+static void learnt_tables(struct mm_ledger *l, struct mm_table *out[LEARNT])
+{
+	struct mm_table *const all[LEARNT] = { &l->issuers, &l->cells, &l->latest, &l->losses,
+		&l->baseline.counts, &l->baseline.totals, &l->baseline.lengths, &l->tokens.tokens,
+		&l->tokens.servers, &l->tokens.proxies, &l->tokens.proofs, &l->attempts.guessers,
+		&l->attempts.pairs, &l->apps.apps, &l->apps.issuers, &l->apps.users, &l->apps.asks,
+		&l->travels.travellers, &l->travels.ways };
+	memcpy(out, all, sizeof all);
+}
+
+/* Each table is lowered by the same share. */
+static void limit_learnt(struct mm_ledger *l, size_t bytes_max)
+{
+	const size_t least = 64, index_b = 8; /* of the index, for each element */
+	struct mm_table *tables[LEARNT];
+	size_t bytes = 0;
+	learnt_tables(l, tables);
+	for (size_t i = 0; i < LEARNT; i++)
+		bytes += tables[i]->max * (tables[i]->node_size + index_b);
+	if (bytes_max == 0 || bytes <= bytes_max)
+		return;
+	double share = (double)bytes_max / (double)bytes;
+	for (size_t i = 0; i < LEARNT; i++) {
+		size_t most = (size_t)((double)tables[i]->max * share);
+		tables[i]->max = most > least ? most : least;
+	}
+}
+
+size_t mm_ledger_bytes(const struct mm_ledger *l)
+{
+	const struct mm_table *const credentials[] = { &l->rows, &l->mints, &l->parties,
+		&l->lineages, &l->names.index };
+	struct mm_table *learnt[LEARNT];
+	size_t bytes = 0;
+	for (size_t i = 0; i < sizeof credentials / sizeof credentials[0]; i++)
+		bytes += mm_table_bytes(credentials[i]);
+	learnt_tables((struct mm_ledger *)(uintptr_t)l, learnt); /* only looked at */
+	for (size_t i = 0; i < LEARNT; i++)
+		bytes += mm_table_bytes(learnt[i]);
+	return bytes;
+}
+
 int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 {
 	struct mm_ledger *l = calloc(1, sizeof *l);
@@ -143,6 +188,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 		mm_ledger_free(l);
 		return MM_ERR_NOMEM;
 	}
+	limit_learnt(l, config->learnt_b_max);
 	*out = l;
 	return MM_OK;
 }

@@ -186,8 +186,9 @@ struct mm_ledger_config {
 	/** Default 1,000,000. A new one takes the place of the one that ended longest ago, else of the one that was not
 	 * seen for longest. */
 	size_t rows_max;
-	size_t names_max;          /* default 1,000,000 */
-	size_t baseline_max;       /* default 262,144 values */
+	size_t names_max;    /* default 1,000,000 */
+	size_t baseline_max; /* default 262,144 values */
+	size_t learnt_b_max; /* bytes of all that is learnt beside rows and names; default 0: no limit but the tables' own */
 	int64_t lifetime_ns;       /* longest life of a ticket: default 10 h */
 	int64_t complete_since_ns; /* all that was issued from then on is held to be seen; 0: not known */
 };

@@ -231,18 +231,6 @@ static void load_latest(void *arg, struct mm_cursor *in, void *elem)
 	latest->issued_ns = mm_load_time(in);
 }
 
-size_t mm_ledger_bytes(const struct mm_ledger *l)
-{
-	const struct mm_table *const tables[] = { &l->rows, &l->mints, &l->parties, &l->lineages,
-		&l->issuers, &l->cells, &l->latest, &l->losses, &l->baseline.counts,
-		&l->baseline.totals, &l->baseline.lengths, &l->names.index };
-	size_t bytes = 0;
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		bytes += mm_table_bytes(tables[i]);
-	return bytes + mm_attempts_bytes(&l->attempts) + mm_apps_bytes(&l->apps) +
-	       mm_travels_bytes(&l->travels);
-}
-
 void mm_ledger_save(const struct mm_ledger *l, struct mm_store *out)
 {
 	mm_store_u64(out, l->n_issued);

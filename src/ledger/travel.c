@@ -24,11 +24,6 @@ void mm_travels_done(struct mm_travels *t)
 	mm_table_done(&t->ways);
 }
 
-size_t mm_travels_bytes(const struct mm_travels *t)
-{
-	return mm_table_bytes(&t->travellers) + mm_table_bytes(&t->ways);
-}
-
 static uint64_t hash_of(const struct mm_ledger *l, struct mm_str s)
 {
 	return mm_siphash(&l->attempts.key, s.p, s.len);

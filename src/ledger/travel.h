@@ -74,7 +74,6 @@ void mm_travels_look(
 /** After that: take it down. */
 void mm_travels_settle(struct mm_ledger *l, const struct mm_look *look);
 
-size_t mm_travels_bytes(const struct mm_travels *t);
 void mm_travels_save(const struct mm_travels *t, struct mm_store *out);
 int mm_travels_load(struct mm_travels *t, struct mm_cursor *in) MM_MUST_CHECK;
 

@@ -545,6 +545,42 @@ static void test_fold(void **state)
 	}
 }
 
+/* What is learnt from strangers without end takes no more than its share. */
+static void test_learnt_bounded(void **state)
+{
+	(void)state;
+	const size_t limit = 4 * 1024 * 1024;
+	struct mm_ledger *own = l;
+	for (unsigned limited = 0; limited < 2; limited++) {
+		struct mm_ledger_config config;
+		mm_ledger_config_default(&config);
+		config.rows_max = 16;
+		config.learnt_b_max = limited ? limit : 0;
+		assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
+		for (unsigned i = 0; i < 20000; i++) {
+			struct mm_event *ev = mm_event_init(&room);
+			ev->kind = MM_EV_REQUEST;
+			ev->protocol = "http";
+			ev->action = "http-basic";
+			ev->transport = "tcp";
+			ev->meaning = MM_MEANING_BAD_PASSWORD;
+			ev->outcome = MM_FAILURE;
+			ev->user = text("anna");
+			ev->src = (struct mm_endpoint){
+				{ 4, { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i } },
+				50000
+			};
+			ev->dst = (struct mm_endpoint){ host(KDC), 443 };
+			ev->time_ns = ev->request_ns = ev->key_ns = HOUR * 1000 + i * SECOND;
+			pass(true);
+		}
+		size_t bytes = mm_ledger_bytes(l);
+		assert_true(limited ? bytes < limit : bytes > 5 * limit);
+		mm_ledger_free(l);
+	}
+	l = own;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -572,6 +608,7 @@ int main(void)
 		CASE(test_fold),
 		CASE(test_outlived),
 		CASE(test_shared),
+		CASE(test_learnt_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
