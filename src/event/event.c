@@ -186,6 +186,15 @@ bool mm_str_ieq(struct mm_str a, struct mm_str b)
 	return a.len == b.len && (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
 }
 
+bool mm_str_iholds(struct mm_str s, const char *word)
+{
+	size_t n = strlen(word);
+	for (size_t i = 0; i + n <= s.len; i++)
+		if (strncasecmp(s.p + i, word, n) == 0)
+			return true;
+	return false;
+}
+
 void mm_event_pool_init(struct mm_event_pool *pool, size_t max_live)
 {
 	*pool = (struct mm_event_pool){ .max_live = max_live };

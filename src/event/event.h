@@ -328,6 +328,8 @@ void mm_event_add_pkts(struct mm_event *ev, struct mm_pkt first, struct mm_pkt l
 bool mm_str_eq(struct mm_str a, struct mm_str b);
 /** ASCII case-insensitive: realms, host names and Windows account names. */
 bool mm_str_ieq(struct mm_str a, struct mm_str b);
+/** Does the word stand in it somewhere, in whatever case? */
+bool mm_str_iholds(struct mm_str s, const char *word);
 
 static inline struct mm_slice mm_str_slice(struct mm_str s)
 {

@@ -31,15 +31,6 @@ void mm_apps_done(struct mm_apps *a)
 	mm_table_done(&a->asks);
 }
 
-static bool holds(struct mm_str s, const char *word)
-{
-	size_t n = strlen(word);
-	for (size_t i = 0; i + n <= s.len; i++)
-		if (strncasecmp(s.p + i, word, n) == 0)
-			return true;
-	return false;
-}
-
 enum mm_power mm_power_of(struct mm_str role)
 {
 	/* Application permissions of Microsoft Graph and Exchange Online, by Microsoft's permissions reference, with which
@@ -56,7 +47,7 @@ enum mm_power mm_power_of(struct mm_str role)
 		if (role.len == strlen(known[i]) && strncasecmp(role.p, known[i], role.len) == 0)
 			return MM_POWER_KNOWN;
 	for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++)
-		if (holds(role, generic[i]))
+		if (mm_str_iholds(role, generic[i]))
 			return MM_POWER_GENERIC;
 	return MM_POWER_ORDINARY;
 }

@@ -1,18 +1,7 @@
 /* Authorizations that are under way: from the request, over the code that it was answered with, to the tokens. */
 #include "ledger/apps.h"
 
-#include <strings.h>
-
 #include "ledger/ledger.h"
-
-static bool holds(struct mm_str s, const char *word)
-{
-	size_t n = strlen(word);
-	for (size_t i = 0; i + n <= s.len; i++)
-		if (strncasecmp(s.p + i, word, n) == 0)
-			return true;
-	return false;
-}
 
 /* OpenID Connect Core 1.0 section 3.1.2.1; "admin_consent" and the path are those of Microsoft's identity platform. */
 static void read_prompt(const struct mm_event *ev, struct mm_app_ask *ask)
@@ -21,10 +10,10 @@ static void read_prompt(const struct mm_event *ev, struct mm_app_ask *ask)
 		const struct mm_attr_value *v = &ev->attrs[i];
 		if (strcmp(v->attr->name, "mintmark.oauth.prompt") != 0)
 			continue;
-		ask->admin_consent |= holds(v->str, "admin_consent");
-		ask->consent |= holds(v->str, "consent");
+		ask->admin_consent |= mm_str_iholds(v->str, "admin_consent");
+		ask->consent |= mm_str_iholds(v->str, "consent");
 	}
-	ask->admin_consent |= holds(ev->place, "adminconsent");
+	ask->admin_consent |= mm_str_iholds(ev->place, "adminconsent");
 	ask->consent |= ask->admin_consent;
 }
 
