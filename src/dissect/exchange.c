@@ -343,6 +343,9 @@ void mm_web_add_fields(
 
 void mm_web_clear(struct mm_web_live *l, enum mm_dir side)
 {
+	if (l->fields[side] != l->few[side])
+		free(l->fields[side]);
+	l->fields[side] = NULL;
 	*message(l, side) = (struct mm_web_message){ 0 };
 	l->keep[side] = false;
 	l->body_b[side] = 0;
