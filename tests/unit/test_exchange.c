@@ -230,6 +230,8 @@ static void test_early_answer(void **unused)
 	server(&d, "HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(web.n, 1);
 	assert_string_equal(web.kept[0].request_body, "a=b");
+	assert_int_equal(web.kept[0].request_flags,
+	        MM_WEB_SEEN | MM_WEB_BODY_KEPT | MM_WEB_BODY_TRUNCATED);
 	client(&d, "4\r\n&c=d\r\n0\r\n\r\n" GET);
 	server(&d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(web.n, 2);
@@ -433,6 +435,23 @@ static void walk(void *arg, struct mm_slice input)
 	finish(&d);
 }
 
+/* A method may be called PRI: only all of the preface of HTTP/2 is one, however it is cut. */
+static void test_no_preface(void **unused)
+{
+	(void)unused;
+	struct mm_dissect d = start();
+	const char *text = "PRI * HTTP/1.1\r\nHost: a.example\r\n\r\n" GET;
+	assert_int_equal(
+	        mm_http.frame(d.state, MM_TO_SERVER, mm_slice(text, 9)).verdict, MM_FRAME_MORE);
+	client(&d, text);
+	server(&d, "HTTP/1.1 405 x\r\nContent-Length: 0\r\n\r\n"
+	           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(web.n, 2);
+	assert_string_equal(web.kept[1].path, "/a");
+	assert_int_equal(web.kept[1].status, 200);
+	finish(&d);
+}
+
 static void test_hostile(void **unused)
 {
 	(void)unused;
@@ -462,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_every_cut),
+		cmocka_unit_test(test_no_preface),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
