@@ -490,18 +490,21 @@ static void parse_block(struct mm_dissect *d, struct mm_h2_conn *conn, const str
 		make_room(d, conn, h->stream);
 	struct mm_hpack_block block = { .text = mm_web_room(d->web, 1) };
 	struct mm_hpack *table = table_of(d, conn);
-	bool good = table != NULL && mm_hpack_read(table, gather(d, msg), &block);
+	struct mm_slice text = gather(d, msg);
+	bool good = table != NULL && mm_hpack_read(table, text, &block);
 	bool last = (h->flags & END_STREAM) != 0;
 	mm_web_stats(d->web)->n_hpack_lost += !good || block.n_lost != 0;
 	conn->table_lost[d->dir] = !good;
 	if (!good)
 		block.n_lost++; /* what was read before it broke is good */
-	if (h->type == PUSH_PROMISE)
-		return; /* nothing that was not asked for is followed */
-	if (d->dir == MM_TO_SERVER)
+	/* Nothing that was not asked for is followed. */
+	if (h->type == HEADERS && d->dir == MM_TO_SERVER)
 		request(d, conn, h->stream, last, &block);
-	else
+	else if (h->type == HEADERS)
 		response(d, conn, h->stream, last, &block);
+	explicit_bzero(block.text, block.text_b);
+	if (text.p == mm_web_room(d->web, 0))
+		explicit_bzero(mm_web_room(d->web, 0), text.len);
 }
 
 static void parse_data(struct mm_dissect *d, struct mm_h2_conn *conn, const struct frame_head *h,

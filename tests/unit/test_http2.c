@@ -559,7 +559,9 @@ static void test_lost_sync(void **unused)
 	frame(HEADERS, END_HEADERS, 1, adds_a, sizeof adds_a);
 	/* PING of a length that it has not, with a block that adds another entry in it. */
 	head(5, 6, 0, 0);
-	put("\x40\1b\1" "2", 5);
+	put("\x40\1b\1"
+	    "2",
+	        5);
 	frame(SETTINGS, 0, 0, "", 0);
 	frame(HEADERS, END_STREAM | END_HEADERS, 3, newest, sizeof newest);
 	frame(SETTINGS, 0, 0, "", 0);
