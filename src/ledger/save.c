@@ -234,7 +234,8 @@ size_t mm_ledger_bytes(const struct mm_ledger *l)
 {
 	const struct mm_table *const tables[] = { &l->rows, &l->mints, &l->parties, &l->lineages,
 		&l->issuers, &l->cells, &l->latest, &l->losses, &l->baseline.counts,
-		&l->baseline.totals, &l->baseline.lengths, &l->names.index };
+		&l->baseline.totals, &l->baseline.lengths, &l->names.index, &l->tokens.tokens,
+		&l->tokens.servers, &l->tokens.proxies, &l->tokens.proofs };
 	size_t bytes = 0;
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 		bytes += mm_table_bytes(tables[i]);
