@@ -21,6 +21,7 @@ enum {
 	WINDOW_ZLIB = 15,
 	WINDOW_GZIP = 15 + 16, /* zlib: with the header of RFC 1952 */
 	WINDOW_RAW = -15,      /* without any, as some servers send "deflate" */
+	GZIP_HEADER = 10,      /* octets at least, RFC 1952 section 2.3 */
 };
 
 static struct mm_slice trim(struct mm_slice s)
@@ -78,7 +79,13 @@ bool mm_coding_known(struct mm_slice list)
 	return read_list(list, codings, &n);
 }
 
-/* Members of a gzip file follow each other (RFC 1952 section 2.2). */
+/* Members of a gzip file follow each other (RFC 1952 section 2.2). What follows the last and is none browsers pass over. */
+static bool is_trailing(const z_stream *z, int r)
+{
+	return z->total_out == 0 &&
+	       (r == Z_DATA_ERROR || (r != Z_STREAM_END && z->total_in < GZIP_HEADER));
+}
+
 static enum mm_coded inflate_with(
         int window, struct mm_slice in, uint8_t *room, size_t room_b, size_t *n)
 {
@@ -91,8 +98,13 @@ static enum mm_coded inflate_with(
 	z.avail_out = (uInt)room_b;
 	int r = inflate(&z, Z_NO_FLUSH);
 	while (r == Z_STREAM_END && window == WINDOW_GZIP && z.avail_in != 0 &&
-	        inflateReset(&z) == Z_OK)
+	        inflateReset(&z) == Z_OK) {
 		r = inflate(&z, Z_NO_FLUSH);
+		if (!is_trailing(&z, r))
+			continue;
+		r = Z_STREAM_END;
+		break;
+	}
 	*n = room_b - z.avail_out;
 	size_t left = z.avail_in;
 	bool full = z.avail_out == 0;
@@ -195,8 +207,12 @@ enum mm_coded mm_coding_undo(struct mm_slice list, struct mm_slice body, uint8_t
 		enum mm_coded r = undo(codings[--n_codings], in, half, room_b, &n);
 		if (n > MM_CODING_RATIO_FREE && n / MM_CODING_RATIO_MAX > body.len)
 			r = MM_CODED_BOMB;
-		if (r != MM_CODED_DONE && r != MM_CODED_SHORT)
+		if (in.p != body.p)
+			explicit_bzero((uint8_t *)(uintptr_t)in.p, in.len);
+		if (r != MM_CODED_DONE && r != MM_CODED_SHORT) {
+			explicit_bzero(half, n);
 			return r;
+		}
 		cut |= r == MM_CODED_SHORT;
 		in = mm_slice(half, n);
 	}

@@ -98,7 +98,7 @@ void **mm_web_reader_slot(struct mm_web *w, void (*done)(void *))
 }
 
 /* An exchange's memory, counted. */
-static void account(struct mm_web_live *l, size_t more)
+void mm_web_charge(struct mm_web_live *l, size_t more)
 {
 	l->bytes += more;
 	l->conn->bytes += more;
@@ -219,7 +219,7 @@ struct mm_web_live *mm_web_begin(struct mm_dissect *d, struct mm_web_conn *conn,
 		w->live->prev = l;
 	w->live = l;
 	link_to(l, conn);
-	account(l, sizeof *l);
+	mm_web_charge(l, sizeof *l);
 	return l;
 }
 
@@ -266,7 +266,7 @@ static uint8_t *text_room(struct mm_web_live *l, size_t size)
 	struct web_chunk *chunk = malloc(sizeof *chunk + size);
 	if (chunk == NULL)
 		return NULL;
-	account(l, sizeof *chunk + size);
+	mm_web_charge(l, sizeof *chunk + size);
 	chunk->size = size;
 	chunk->next = l->chunks;
 	l->chunks = chunk;
@@ -308,7 +308,7 @@ static bool field_room(struct mm_web_live *l, enum mm_dir side, size_t n)
 		if (few)
 			memcpy(more, l->few[side], m->n_fields * sizeof *more);
 		l->fields[side] = more;
-		account(l, n * sizeof *more);
+		mm_web_charge(l, n * sizeof *more);
 	}
 	m->fields = l->fields[side];
 	return true;
@@ -343,6 +343,9 @@ void mm_web_add_fields(
 
 void mm_web_clear(struct mm_web_live *l, enum mm_dir side)
 {
+	if (l->fields[side] != l->few[side])
+		free(l->fields[side]);
+	l->fields[side] = NULL;
 	*message(l, side) = (struct mm_web_message){ 0 };
 	l->keep[side] = false;
 	l->body_b[side] = 0;
@@ -450,10 +453,15 @@ static bool grow(struct mm_web_live *l, enum mm_dir side, size_t want)
 	if (l->conn->bytes + more > MM_WEB_CONN_MAX ||
 	        l->web->in_use + more > l->web->config.memory_max)
 		return false;
-	uint8_t *body = realloc(l->body[side], room);
+	uint8_t *body = malloc(room);
 	if (body == NULL)
 		return false;
-	account(l, more);
+	if (l->body_b[side] != 0) {
+		memcpy(body, l->body[side], l->body_b[side]);
+		explicit_bzero(l->body[side], l->body_b[side]);
+	}
+	free(l->body[side]);
+	mm_web_charge(l, more);
 	l->body[side] = body;
 	l->body_room[side] = room;
 	return true;
@@ -508,6 +516,12 @@ static void decode_body(struct mm_web_live *l, enum mm_dir side)
 	m->flags |= MM_WEB_BODY_OPAQUE;
 }
 
+static void wipe_decoded(const struct mm_web_live *l, enum mm_dir side, struct mm_slice body)
+{
+	if (body.len != 0 && body.p != l->body[side])
+		explicit_bzero((uint8_t *)(uintptr_t)body.p, body.len);
+}
+
 void mm_web_finish(struct mm_dissect *d, struct mm_web_live *l)
 {
 	unlink_from(l);
@@ -516,6 +530,8 @@ void mm_web_finish(struct mm_dissect *d, struct mm_web_live *l)
 	l->web->config.stats->n_exchanges++;
 	l->web->config.stats->n_unanswered += l->x.status == 0;
 	mm_web_exchange(d, &l->x);
+	wipe_decoded(l, MM_TO_SERVER, l->x.request.body);
+	wipe_decoded(l, MM_TO_CLIENT, l->x.response.body);
 	discard(l);
 }
 
@@ -597,6 +613,20 @@ bool mm_web_forwarded(const struct mm_web *w, const struct mm_addr *peer,
 {
 	if (w->config.n_proxies == 0 || !is_trusted(w, peer))
 		return false;
-	return last_untrusted(w, m, "forwarded", true, client) ||
-	       last_untrusted(w, m, "x-forwarded-for", false, client);
+	/* Most proxies write one of the two, and pass on the other as the client sent it: where both are there, they must
+	 * agree. */
+	static const char *const names[] = { "forwarded", "x-forwarded-for" };
+	struct mm_addr told[2];
+	struct mm_slice value;
+	size_t n = 0;
+	for (size_t i = 0; i < 2; i++) {
+		if (!mm_web_header(m, names[i], 0, &value))
+			continue;
+		if (!last_untrusted(w, m, names[i], i == 0, &told[n++]))
+			return false;
+	}
+	if (n == 0 || (n == 2 && !mm_addr_eq(&told[0], &told[1])))
+		return false;
+	*client = told[0];
+	return true;
 }

@@ -135,6 +135,8 @@ size_t mm_web_keep_up_to(
 
 /** The header block of this side was read: is its body worth keeping? length: SIZE_MAX when not known. */
 bool mm_web_wants_body(struct mm_web_live *l, enum mm_dir side, size_t length);
+/** So many octets more (or less, of what was counted before) are in use for it elsewhere. */
+void mm_web_charge(struct mm_web_live *l, size_t more);
 /** Part of a body that is kept. False when there is no room for more: the body is then cut. */
 bool mm_web_add_body(struct mm_web_live *l, enum mm_dir side, struct mm_slice part);
 

@@ -21,7 +21,6 @@ enum {
 	PIPELINE = 64,         /* requests without a response that are remembered */
 	TLS_HANDSHAKE = 0x16,  /* ContentType, RFC 8446 section 5.1 */
 	TLS_MAJOR = 0x03,
-	PREFACE_SURE = 7,     /* "PRI * H": no method takes '*' but OPTIONS */
 	STATUS_LINE_MIN = 12, /* "HTTP/1.1 200" */
 
 	/* Status codes, RFC 9110 section 15. */
@@ -211,9 +210,12 @@ static struct mm_web_message *message_of(struct mm_web_live *l, enum mm_dir dir)
 static void finish(struct mm_dissect *d, struct mm_web_live *l)
 {
 	struct http_state *st = d->state;
-	for (unsigned i = 0; i < 2; i++)
-		if (st->dirs[i].live == l)
-			st->dirs[i].live = NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		if (st->dirs[i].live != l)
+			continue;
+		message_of(l, (enum mm_dir)i)->flags |= MM_WEB_BODY_TRUNCATED;
+		st->dirs[i].live = NULL;
+	}
 	mm_web_finish(d, l);
 }
 
@@ -486,9 +488,11 @@ static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, str
 			return (struct mm_frame){ MM_FRAME_MORE, 2 };
 		if (!side->seen && mm_at(avail, 0) == TLS_HANDSHAKE && mm_at(avail, 1) == TLS_MAJOR)
 			return (struct mm_frame){ MM_FRAME_QUIT, 0 };
-		if (dir == MM_TO_SERVER && avail.len >= PREFACE_SURE && mm_h2_is_preface(avail)) {
-			st->is_h2 = true; /* with prior knowledge, RFC 9113 section 3.3 */
-			return mm_h2_frame(&st->h2, dir, avail);
+		if (dir == MM_TO_SERVER && mm_h2_is_preface(avail)) {
+			st->is_h2 = avail.len >=
+			            MM_H2_PREFACE; /* with prior knowledge, RFC 9113 section 3.3 */
+			return st->is_h2 ? mm_h2_frame(&st->h2, dir, avail)
+			                 : (struct mm_frame){ MM_FRAME_MORE, 0 };
 		}
 		if (!may_start(avail, dir))
 			return (struct mm_frame){ MM_FRAME_LOST, 0 };

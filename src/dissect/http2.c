@@ -16,7 +16,6 @@
 
 enum {
 	FRAME_HEADER = 9,
-	PREFACE = 24,
 	PREFACE_SURE = 14,      /* octets of it that nothing else begins with */
 	STREAMS_MAX = 256,      /* followed at a time; the oldest gives way */
 	CONTINUATIONS_MAX = 64, /* frames of one header block */
@@ -77,8 +76,8 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 bool mm_h2_is_preface(struct mm_slice s)
 {
-	struct mm_slice whole = mm_slice(preface, PREFACE);
-	return mm_slice_eq(mm_first(s, PREFACE), mm_first(whole, s.len));
+	struct mm_slice whole = mm_slice(preface, MM_H2_PREFACE);
+	return mm_slice_eq(mm_first(s, MM_H2_PREFACE), mm_first(whole, s.len));
 }
 
 static struct frame_head read_head(struct mm_cursor *c)
@@ -226,13 +225,13 @@ static struct mm_frame frame_block(struct mm_h2 *h2, enum mm_dir dir, struct mm_
 	return (struct mm_frame){ all > avail.len ? MM_FRAME_MORE : MM_FRAME_DONE, all };
 }
 
-struct mm_frame mm_h2_frame(struct mm_h2 *h2, enum mm_dir dir, struct mm_slice avail)
+static struct mm_frame next_frame(struct mm_h2 *h2, enum mm_dir dir, struct mm_slice avail)
 {
 	if (!h2->seen[dir] && dir == MM_TO_SERVER && mm_h2_is_preface(avail)) {
-		if (avail.len < PREFACE)
-			return (struct mm_frame){ MM_FRAME_MORE, PREFACE };
+		if (avail.len < MM_H2_PREFACE)
+			return (struct mm_frame){ MM_FRAME_MORE, MM_H2_PREFACE };
 		h2->seen[dir] = true;
-		return (struct mm_frame){ MM_FRAME_SKIP, PREFACE };
+		return (struct mm_frame){ MM_FRAME_SKIP, MM_H2_PREFACE };
 	}
 	if (h2->conn != NULL && h2->conn->skip[dir] != 0) {
 		size_t n = h2->conn->skip[dir];
@@ -264,6 +263,15 @@ struct mm_frame mm_h2_frame(struct mm_h2 *h2, enum mm_dir dir, struct mm_slice a
 		break;
 	}
 	return (struct mm_frame){ MM_FRAME_SKIP, n };
+}
+
+struct mm_frame mm_h2_frame(struct mm_h2 *h2, enum mm_dir dir, struct mm_slice avail)
+{
+	struct mm_frame f = next_frame(h2, dir, avail);
+	/* What is passed over until frames are found again may hold header blocks. */
+	if (f.verdict == MM_FRAME_LOST && h2->conn != NULL)
+		h2->conn->table_lost[dir] = true;
+	return f;
 }
 
 static void conn_free(void *arg)
@@ -306,12 +314,17 @@ static void finish_all(struct mm_dissect *d, struct mm_h2_conn *conn)
 		finish(d, conn, conn->streams.oldest);
 }
 
+/* The oldest stream gives way to a new one, before the scratch memory that finishing it takes is in use. */
+static void make_room(struct mm_dissect *d, struct mm_h2_conn *conn, uint32_t stream)
+{
+	if (conn->streams.n < STREAMS_MAX || mm_web_find(&conn->streams, stream) != NULL)
+		return;
+	mm_web_stats(d->web)->n_limit_streams++;
+	finish(d, conn, conn->streams.oldest);
+}
+
 static struct mm_web_live *begin(struct mm_dissect *d, struct mm_h2_conn *conn, uint32_t stream)
 {
-	if (conn->streams.n >= STREAMS_MAX) {
-		mm_web_stats(d->web)->n_limit_streams++;
-		finish(d, conn, conn->streams.oldest);
-	}
 	struct mm_web_live *l = mm_web_begin(d, &conn->streams, STREAMS_MAX);
 	if (l == NULL)
 		return NULL;
@@ -473,20 +486,25 @@ static struct mm_hpack *table_of(struct mm_dissect *d, struct mm_h2_conn *conn)
 static void parse_block(struct mm_dissect *d, struct mm_h2_conn *conn, const struct frame_head *h,
         struct mm_slice msg)
 {
+	if (h->type == HEADERS)
+		make_room(d, conn, h->stream);
 	struct mm_hpack_block block = { .text = mm_web_room(d->web, 1) };
 	struct mm_hpack *table = table_of(d, conn);
-	bool good = table != NULL && mm_hpack_read(table, gather(d, msg), &block);
+	struct mm_slice text = gather(d, msg);
+	bool good = table != NULL && mm_hpack_read(table, text, &block);
 	bool last = (h->flags & END_STREAM) != 0;
 	mm_web_stats(d->web)->n_hpack_lost += !good || block.n_lost != 0;
 	conn->table_lost[d->dir] = !good;
 	if (!good)
 		block.n_lost++; /* what was read before it broke is good */
-	if (h->type == PUSH_PROMISE)
-		return; /* nothing that was not asked for is followed */
-	if (d->dir == MM_TO_SERVER)
+	/* Nothing that was not asked for is followed. */
+	if (h->type == HEADERS && d->dir == MM_TO_SERVER)
 		request(d, conn, h->stream, last, &block);
-	else
+	else if (h->type == HEADERS)
 		response(d, conn, h->stream, last, &block);
+	explicit_bzero(block.text, block.text_b);
+	if (text.p == mm_web_room(d->web, 0))
+		explicit_bzero(mm_web_room(d->web, 0), text.len);
 }
 
 static void parse_data(struct mm_dissect *d, struct mm_h2_conn *conn, const struct frame_head *h,

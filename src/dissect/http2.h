@@ -6,8 +6,10 @@
 #include "dissect/exchange.h"
 
 enum {
-	MM_H2_MESSAGE_MAX = MM_WEB_BODY_MAX + 4096
-}; /* octets of a frame, or of a header block's frames */
+	MM_H2_MESSAGE_MAX =
+	        MM_WEB_BODY_MAX + 4096, /* octets of a frame, or of a header block's frames */
+	MM_H2_PREFACE = 24,             /* octets of the client's preface */
+};
 
 struct mm_h2_conn;
 

@@ -96,7 +96,9 @@ static enum mm_meaning form_meaning(const struct mm_web_exchange *x)
 		             holds(location, "fail");
 		return again ? MM_MEANING_REFUSED : MM_MEANING_PASSWORD_RIGHT;
 	}
-	if (x->status == 200 && (x->response.flags & MM_WEB_BODY_KEPT))
+	const uint32_t part = MM_WEB_BODY_TRUNCATED | MM_WEB_BODY_OPAQUE;
+	if (x->status == 200 && (x->response.flags & MM_WEB_BODY_KEPT) &&
+	        (is_login_page(&x->response) || !(x->response.flags & part)))
 		return is_login_page(&x->response) ? MM_MEANING_REFUSED : MM_MEANING_PASSWORD_RIGHT;
 	return MM_MEANING_NONE;
 }

@@ -96,8 +96,7 @@ static void request_token(struct mm_dissect *d, struct mm_negotiate *n,
 	uint8_t token[MM_WEB_HEADERS_MAX / 4 * 3]; /* a header block holds no more */
 	size_t len;
 	struct mm_slice scheme, text;
-	if (!find_token(
-	            &x->request, proxy ? "proxy-authorization" : "authorization", &scheme, &text) ||
+	if (!find_token(&x->request, request_field(proxy), &scheme, &text) ||
 	        !mm_base64_decode(text, token, sizeof token, &len))
 		return;
 	struct mm_shown *slot = slot_for(d, n, order, proxy);

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 enum {
-	READER_LINES = 1024,  /* lines of a block that libhtp is given: 1 ms at the most */
-	VERSION_LEN = 8,      /* "HTTP/1.1" */
+	READER_LINES = 1024, /* lines of a block that libhtp is given: 1 ms at the most */
+	READER_B = 8 *
+	           1024, /* octets that libhtp takes for a message, beyond its header block twice */
+	VERSION_LEN = 8, /* "HTTP/1.1" */
 	STATUS_LINE_MIN = 12, /* "HTTP/1.1 200" */
 	PROTOCOL_1_0 = 100,   /* libhtp's number of HTTP/1.0 */
 };
@@ -19,6 +21,7 @@ struct reader {
 	enum mm_dir side;
 	struct mm_slice block; /* the same */
 	bool done;             /* the header block was read */
+	size_t charged;        /* octets that the exchange counts for it */
 };
 
 static bool is_blank(int b)
@@ -303,6 +306,8 @@ void mm_reader_start(
 	}
 	struct reader *r = is_long(block) ? NULL : reader_new(l, side);
 	if (r != NULL) {
+		r->charged = READER_B + 2 * block.len;
+		mm_web_charge(l, r->charged);
 		r->d = d;
 		r->block = block;
 		feed(r, block);
@@ -327,7 +332,10 @@ void mm_reader_body(
 
 void mm_reader_end(struct mm_web_live *l, enum mm_dir side)
 {
-	if (l->reader[side] != NULL)
-		l->reader_free(l->reader[side]);
+	struct reader *r = l->reader[side];
+	if (r == NULL)
+		return;
+	mm_web_charge(l, 0 - r->charged);
+	l->reader_free(r);
 	l->reader[side] = NULL;
 }

@@ -47,6 +47,7 @@ enum {
 	CLOSE_NOTIFY = 0,
 
 	MESSAGES_MAX = 64 * 1024, /* octets of a handshake message that is put together */
+	MESSAGE_LEAST = 512,      /* room that it begins with */
 	LOST_MAX = 64,            /* sequence numbers that are tried after a loss */
 	FAILED_MAX = 64,          /* records that no secret opens, before the first that one does */
 	FAILED_LATER = 4,         /* the same later on */
@@ -72,8 +73,8 @@ struct tls_half {
 	bool lost;         /* records were, just before */
 	unsigned n_failed; /* records in a row that could not be opened */
 	bool opened;       /* one could */
-	uint8_t *message;  /* MESSAGES_MAX: a handshake message of which more is to come */
-	size_t n_message;
+	uint8_t *message;  /* a handshake message of which more is to come */
+	size_t n_message, message_room;
 	size_t skip; /* octets of one that is too long */
 };
 
@@ -89,7 +90,7 @@ struct tls_held {
 struct tls_more {
 	uint8_t *held; /* records in the order in which they came */
 	size_t n_held, held_room, held_of[2];
-	size_t *held_b;          /* the worker's count */
+	size_t *held_b;          /* the worker's count, of messages as well */
 	struct tls_half half[2]; /* by enum mm_dir */
 	struct mm_tls_half next12[2];
 	char common_name[NAME_MAX_B + 1];
@@ -181,6 +182,18 @@ static void drop_held(struct tls_more *more)
 		*more->held_b -= more->held_room;
 	more->held = NULL;
 	more->n_held = more->held_room = 0;
+	more->held_of[0] = more->held_of[1] = 0;
+}
+
+static void drop_message(struct tls_more *more, struct tls_half *half)
+{
+	if (half->message == NULL)
+		return;
+	explicit_bzero(half->message, half->n_message);
+	free(half->message);
+	*more->held_b -= half->message_room;
+	half->message = NULL;
+	half->n_message = half->message_room = 0;
 }
 
 static void tls_done(void *state)
@@ -192,7 +205,7 @@ static void tls_done(void *state)
 	for (size_t i = 0; i < 2; i++) {
 		mm_tls_half_done(&st->more->half[i].key);
 		mm_tls_half_done(&st->more->next12[i]);
-		free(st->more->half[i].message);
+		drop_message(st->more, &st->more->half[i]);
 	}
 	free(st->more);
 	st->more = NULL;
@@ -525,13 +538,15 @@ static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 
 static void finished(struct mm_dissect *d, struct tls_state *st)
 {
+	struct tls_half *half = st->more != NULL ? &st->more->half[d->dir] : NULL;
 	st->finished[d->dir] = true;
 	/* One that resumes goes on with what the first one showed. */
 	if (d->dir == MM_TO_SERVER && st->hello[0] && st->hello[1] && !st->resumed &&
 	        !st->blind[d->dir])
 		st->seen.no_client_cert = !st->seen.has_client_cert;
-	if (st->more != NULL)
-		st->more->half[d->dir].spent = st->version >= MM_TLS_13;
+	/* That of a client which is asked for its certificate later on changes no key: RFC 8446 section 4.6.2. */
+	if (half != NULL && half->epoch == EPOCH_HANDSHAKE)
+		half->spent = true;
 	if (st->finished[0] && st->finished[1])
 		tell(d, st);
 }
@@ -582,34 +597,59 @@ static bool next_message(struct mm_cursor *c, unsigned *type, struct mm_slice *b
 	return true;
 }
 
+/* Room for n octets of a message. False when there is none. */
+static bool message_room(
+        struct mm_dissect *d, struct tls_more *more, struct tls_half *half, size_t n)
+{
+	size_t room = half->message_room == 0 ? MESSAGE_LEAST : half->message_room;
+	while (room < n)
+		room *= 2;
+	size_t added = room - half->message_room;
+	if (added == 0)
+		return true;
+	if (d->held_b == NULL || *d->held_b > MM_DISSECT_HELD_MAX - added)
+		return false;
+	uint8_t *bigger = realloc(half->message, room);
+	if (bigger == NULL)
+		return false;
+	*d->held_b += added;
+	more->held_b = d->held_b;
+	half->message = bigger;
+	half->message_room = room;
+	return true;
+}
+
 /* Add bytes to the message that is not whole, up to its end. */
 static void add_to_message(
         struct mm_dissect *d, struct tls_state *st, struct tls_half *half, struct mm_cursor *c)
 {
-	unsigned type;
-	size_t need;
-	struct mm_slice body;
-	while (c->len != 0) {
+	for (;;) {
+		unsigned type;
+		size_t need;
+		struct mm_slice body;
 		struct mm_cursor whole = mm_cursor(mm_slice(half->message, half->n_message));
 		if (next_message(&whole, &type, &body, &need)) {
-			half->n_message = 0;
 			message(d, st, type, body);
+			drop_message(st->more, half);
 			return;
 		}
+		if (c->len == 0)
+			return;
+		size_t n = need - half->n_message;
+		n = n < c->len ? n : c->len;
 		if (need > MESSAGES_MAX) {
 			half->skip = need - half->n_message;
-			half->n_message = 0;
+			drop_message(st->more, half);
 			return;
 		}
-		size_t n = need - half->n_message;
-		struct mm_slice more = mm_take(c, n < c->len ? n : c->len);
-		memcpy(half->message + half->n_message, more.p, more.len);
-		half->n_message += more.len;
-	}
-	struct mm_cursor whole = mm_cursor(mm_slice(half->message, half->n_message));
-	if (next_message(&whole, &type, &body, &need)) {
-		half->n_message = 0;
-		message(d, st, type, body);
+		if (!message_room(d, st->more, half, half->n_message + n)) {
+			drop_message(st->more, half);
+			mm_skip(c, c->len);
+			st->blind[d->dir] = true;
+			return;
+		}
+		memcpy(half->message + half->n_message, mm_take(c, n).p, n);
+		half->n_message += n;
 	}
 }
 
@@ -638,10 +678,7 @@ static void handshake(struct mm_dissect *d, struct tls_state *st, struct mm_slic
 		}
 		if (more_of(st) == NULL)
 			return;
-		half = &st->more->half[d->dir];
-		if (half->message == NULL && (half->message = malloc(MESSAGES_MAX)) == NULL)
-			return;
-		add_to_message(d, st, half, &c);
+		add_to_message(d, st, &st->more->half[d->dir], &c);
 	}
 }
 
@@ -690,6 +727,9 @@ static bool try_epoch(struct mm_dissect *d, struct tls_state *st, struct tls_hal
 	}
 	explicit_bzero(&secret, sizeof secret);
 	if (ok) {
+		/* Without EndOfEarlyData the server took none (RFC 8446 section 4.2.10): the client sends it again. */
+		if (half->epoch == EPOCH_EARLY && !half->spent)
+			mm_dissect_inner_gap(d);
 		mm_tls_half_done(&half->key);
 		half->key = key;
 		half->epoch = epoch;
@@ -816,6 +856,8 @@ static void take_record(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 	} else if (h.type == APPLICATION_DATA || (st->ciphered[d->dir] && !v13)) {
 		if (h.type == APPLICATION_DATA && v13)
 			st->ciphered[d->dir] = true;
+		else if (st->version != 0 && !st->ciphered[d->dir])
+			change_cipher(d, st); /* the record that said so was lost */
 		sealed_record(d, st, &r);
 	} else if (h.type != CHANGE_CIPHER_SPEC) {
 		opened(d, st, r.fragment, h.type);
@@ -892,12 +934,14 @@ static void tls_parse(struct mm_dissect *d, struct mm_slice msg)
 static void tls_gap(struct mm_dissect *d)
 {
 	struct tls_state *st = d->state;
-	if (st->more == NULL)
+	struct tls_more *more = st->keyed ? more_of(st) : st->more;
+	if (more == NULL)
 		return;
-	struct tls_half *half = &st->more->half[d->dir];
+	struct tls_half *half = &more->half[d->dir];
 	half->lost = true;
 	half->n_failed = 0;
-	half->n_message = half->skip = 0;
+	half->skip = 0;
+	drop_message(more, half);
 	if (st->waiting) /* what is held back would be read as if nothing lacked */
 		release(d, st);
 	half->lost = true;

@@ -292,9 +292,9 @@ void mm_web_uri(struct mm_slice text, struct mm_web_uri *out)
 
 struct mm_slice mm_web_host(struct mm_slice host)
 {
-	size_t userinfo = mm_find8(host, 0, '@');
-	if (userinfo != host.len)
-		host = mm_after(host, userinfo + 1);
+	/* The last one: a password that is not escaped as it should be may hold others. */
+	for (size_t at = mm_find8(host, 0, '@'); at != host.len; at = mm_find8(host, 0, '@'))
+		host = mm_after(host, at + 1);
 	size_t from = mm_at(host, 0) == '[' ? mm_find8(host, 0, ']') : 0; /* an IPv6 address */
 	return mm_first(host, mm_find8(host, from, ':'));
 }

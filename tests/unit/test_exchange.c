@@ -84,7 +84,7 @@ static void test_plain(void **unused)
 	assert_int_equal(x->request_last, 2);
 	assert_int_equal(x->response_first, 4);
 	assert_int_equal(x->response_last, 5);
-	client(&d, "GET http://u:p@b.example/p;s=1?q HTTP/1.0\r\n\r\n");
+	client(&d, "GET http://u:p@ss@b.example/p;s=1?q HTTP/1.0\r\n\r\n");
 	server(&d, "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n");
 	assert_int_equal(web.n, 2);
 	assert_string_equal(web.kept[1].host, "b.example");
@@ -213,11 +213,24 @@ static void test_coded(void **unused)
 	server(&d, "HTTP/1.1 200 OK\r\n" JSON
 	           "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello");
 	assert_int_equal(web.counts.n_coding_broken, 1);
+	/* Nothing of a body is left where it was decoded. */
+	static const char secret[] = "{\"password\":\"S3CRET\"}";
+	n = sizeof packed;
+	assert_int_equal(compress(packed, &n, (const Bytef *)secret, sizeof secret - 1), Z_OK);
+	len = snprintf((char *)text, sizeof text,
+	        "HTTP/1.1 200 OK\r\n" JSON
+	        "Content-Encoding: deflate\r\nContent-Length: %lu\r\n\r\n",
+	        n);
+	memcpy(text + len, packed, n);
+	client(&d, GET);
+	say(&d, MM_TO_CLIENT, mm_slice(text, (size_t)len + n));
+	assert_string_equal(web.kept[2].response_body, secret);
+	assert_null(memmem(mm_web_room(d.web, 1), 2 * MM_WEB_BODY_MAX, "S3CRET", 6));
 	client(&d, GET);
 	server(&d, "HTTP/1.1 200 OK\r\n" JSON
 	           "Content-Encoding: exi\r\nContent-Length: 5\r\n\r\nhello");
 	assert_int_equal(web.counts.n_coding_unknown, 1);
-	assert_int_equal(web.kept[2].response_flags, MM_WEB_SEEN | MM_WEB_BODY_OPAQUE);
+	assert_int_equal(web.kept[3].response_flags, MM_WEB_SEEN | MM_WEB_BODY_OPAQUE);
 	finish(&d);
 }
 
@@ -230,6 +243,8 @@ static void test_early_answer(void **unused)
 	server(&d, "HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(web.n, 1);
 	assert_string_equal(web.kept[0].request_body, "a=b");
+	assert_int_equal(
+	        web.kept[0].request_flags, MM_WEB_SEEN | MM_WEB_BODY_KEPT | MM_WEB_BODY_TRUNCATED);
 	client(&d, "4\r\n&c=d\r\n0\r\n\r\n" GET);
 	server(&d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(web.n, 2);
@@ -300,6 +315,17 @@ static void test_memory_limits(void **unused)
 	assert_true(*mm_web_used(d.web) <= MM_WEB_CONN_MAX + 8192);
 	assert_true(web.counts.n_limit_body > 0);
 	finish(&d);
+	/* What libhtp keeps of a message whose body is to come counts as well. */
+	d = start();
+	memset(body, 'x', sizeof body - 1);
+	memcpy(body, POST "Content-Length: 9\r\nX: ", strlen(POST "Content-Length: 9\r\nX: "));
+	memcpy(body + 60000, "\r\n\r\n", 5);
+	client(&d, body);
+	assert_true(*mm_web_used(d.web) >= 3 * 60000);
+	client(&d, "x=yyyyyyy");
+	assert_true(*mm_web_used(d.web) < 2 * 60000);
+	finish(&d);
+	memset(body, 'x', sizeof body - 1);
 	/* A worker without room: each is handed over as it is read. */
 	fake_reset();
 	web_reset();
@@ -433,6 +459,23 @@ static void walk(void *arg, struct mm_slice input)
 	finish(&d);
 }
 
+/* A method may be called PRI: only all of the preface of HTTP/2 is one, however it is cut. */
+static void test_no_preface(void **unused)
+{
+	(void)unused;
+	struct mm_dissect d = start();
+	const char *text = "PRI * HTTP/1.1\r\nHost: a.example\r\n\r\n" GET;
+	assert_int_equal(
+	        mm_http.frame(d.state, MM_TO_SERVER, mm_slice(text, 9)).verdict, MM_FRAME_MORE);
+	client(&d, text);
+	server(&d, "HTTP/1.1 405 x\r\nContent-Length: 0\r\n\r\n"
+	           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(web.n, 2);
+	assert_string_equal(web.kept[1].path, "/a");
+	assert_int_equal(web.kept[1].status, 200);
+	finish(&d);
+}
+
 static void test_hostile(void **unused)
 {
 	(void)unused;
@@ -462,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_every_cut),
+		cmocka_unit_test(test_no_preface),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -491,11 +491,89 @@ static void test_h2c(void **unused)
 	d = start_as(&mm_http);
 	put(PREFACE, strlen(PREFACE));
 	headers(END_STREAM, 1, GET);
+	for (size_t i = 1; i < strlen(PREFACE); i++) /* however it is cut */
+		assert_int_equal(mm_http.frame(d.state, MM_TO_SERVER, mm_slice(out.b, i)).verdict,
+		        MM_FRAME_MORE);
 	send(&d, MM_TO_SERVER);
 	headers(END_STREAM, 1, OK);
 	send(&d, MM_TO_CLIENT);
 	assert_int_equal(web.n, 1);
 	assert_int_equal(web.kept[0].status, 200);
+	finish(&d);
+}
+
+/* The 101 is forgotten, however many fields it had. */
+static void test_h2c_many_fields(void **unused)
+{
+	(void)unused;
+	struct mm_dissect d = start_as(&mm_http);
+	const char *ask = "GET /a HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n\r\n";
+	put(ask, strlen(ask));
+	send(&d, MM_TO_SERVER);
+	const char *yes = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n";
+	put(yes, strlen(yes));
+	for (unsigned i = 0; i < 2 * MM_WEB_FEW; i++)
+		put("a: b\r\n", 6);
+	put("\r\n", 2);
+	headers(END_STREAM, 1, ":status: 201\nx: y\n");
+	send(&d, MM_TO_CLIENT);
+	assert_int_equal(web.n, 1);
+	assert_string_equal(web.kept[0].response_fields, "x: y|");
+	finish(&d);
+}
+
+/* The oldest stream gives way, and its body is decoded, while another's header block is at hand. */
+static void test_give_way(void **unused)
+{
+	(void)unused;
+	struct mm_dissect d = start();
+	/* printf '{"%s":1}' $(head -c 600 /dev/zero | tr '\0' a), as one stored block of RFC 1951 */
+	uint8_t body[1024] = { 0x01, 600 & 0xff, 600 >> 8, ~600 & 0xff, (~600 >> 8) & 0xff };
+	memset(body + 5, 'a', 600);
+	headers(END_STREAM, 1, GET);
+	send(&d, MM_TO_SERVER);
+	headers(0, 1, OK JSON "content-encoding: deflate\n");
+	frame(DATA, 0, 1, body, 605);
+	send(&d, MM_TO_CLIENT);
+	for (uint32_t i = 1; i <= 256; i++)
+		headers(END_STREAM, 2 * i + 1, GET "authorization: Bearer 0123456789\n");
+	send(&d, MM_TO_SERVER);
+	assert_int_equal(web.n, 1);
+	assert_int_equal(web.kept[0].response_body_b, 600);
+	headers(END_STREAM, 513, ":status: 204\n");
+	send(&d, MM_TO_CLIENT);
+	assert_int_equal(web.n, 2);
+	assert_string_equal(web.kept[1].host, "a.example");
+	assert_string_equal(web.kept[1].request_fields, "authorization: Bearer 0123456789|");
+	finish(&d);
+}
+
+/* What is no frame may hide a header block: entries that it added are not known, and those before it have moved. */
+static void test_lost_sync(void **unused)
+{
+	(void)unused;
+	struct mm_dissect d = start();
+	static const uint8_t adds_a[] = { 0x40, 1, 'a', 1, '1' }, newest[] = { 0x88, 0xbe };
+	headers(END_STREAM, 1, GET);
+	send(&d, MM_TO_SERVER);
+	frame(HEADERS, END_HEADERS, 1, adds_a, sizeof adds_a);
+	/* PING of a length that it has not, with a block that adds another entry in it. */
+	head(5, 6, 0, 0);
+	put("\x40\1b\1"
+	    "2",
+	        5);
+	frame(SETTINGS, 0, 0, "", 0);
+	frame(HEADERS, END_STREAM | END_HEADERS, 3, newest, sizeof newest);
+	frame(SETTINGS, 0, 0, "", 0);
+	d.first.number = ++d.last.number;
+	assert_int_equal(fake_stream(&d, MM_TO_CLIENT, mm_slice(out.b, out.len)), out.len);
+	assert_true(fake.n_lost != 0);
+	out.len = 0;
+	assert_true(web.n >= 1);
+	const struct fake_exchange *x = &web.kept[web.n - 1];
+	assert_string_equal(x->response_fields, "");
+	assert_true(x->response_flags & MM_WEB_FIELDS_CUT);
+	fake.n_lost = 0;
 	finish(&d);
 }
 
@@ -613,6 +691,9 @@ int main(void)
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_negotiate),
 		cmocka_unit_test(test_h2c),
+		cmocka_unit_test(test_h2c_many_fields),
+		cmocka_unit_test(test_give_way),
+		cmocka_unit_test(test_lost_sync),
 		cmocka_unit_test(test_probe_resync),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_not_ended),

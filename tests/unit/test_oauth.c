@@ -705,6 +705,14 @@ static void test_login_form(void **unused)
 		        1);
 		login("http-login", cases[i].meaning);
 	}
+	/* A page that is not all there may have asked for the password again. */
+	static const uint32_t part[] = { MM_WEB_BODY_TRUNCATED, MM_WEB_BODY_OPAQUE };
+	for (size_t i = 0; i < N_OF(part); i++) {
+		request("POST", "/login", FORM, "user=anna&password=S3CRET");
+		x.response.flags |= part[i];
+		(void)answer(200, "text/html", i == 0 ? "<h1>Welcome</h1>" : "");
+		login("http-login", MM_MEANING_NONE);
+	}
 	request("POST", "/search", FORM, "username=anna&q=x");
 	assert_int_equal(answer(200, NULL, NULL), 0);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,6 +264,7 @@ struct seen {
 	size_t n_events, n_blind;
 	enum mm_outcome outcome;
 	bool decrypted;
+	size_t held_b;
 };
 
 static bool take_inner(struct mm_dissect *d, struct mm_slice bytes)
@@ -338,7 +340,8 @@ static struct mm_dissect begin(struct seen *s, const struct mm_dissect_conf *con
 		.sink = s,
 		.conf = conf,
 		.inner = &ops,
-		.layer = s };
+		.layer = s,
+		.held_b = &s->held_b };
 	d.state = calloc(1, mm_tls.state_size);
 	assert_non_null(d.state);
 	return d;
@@ -351,6 +354,7 @@ static void end(struct mm_dissect *d)
 	mm_tls.done(d->state);
 	free(d->state);
 	assert_int_equal(s->pool.n_live, 0);
+	assert_int_equal(s->held_b, 0);
 	mm_event_pool_done(&s->pool);
 }
 
@@ -456,6 +460,179 @@ static void test_pieces(void **state)
 		end(&d);
 	}
 	mm_keylog_free(k);
+}
+
+/* What is sent by who has the secrets. */
+struct sealer {
+	struct mm_tls_half key;
+	uint8_t record[ROOM];
+};
+
+/* A record of this number, AES-128-GCM, with this content. */
+static struct mm_slice seal(
+        struct sealer *s, uint64_t seq, uint8_t type, const void *content, size_t len)
+{
+	bool v13 = mm_tls_suite_is_13(s->key.suite);
+	uint8_t nonce[12], head[13], *out = s->record;
+	size_t text_len = v13 ? len + 1 : len, at = v13 ? 5 : 13, sealed = at - 5 + text_len + 16;
+	int n = 0;
+	memcpy(nonce, s->key.iv, sizeof nonce);
+	memcpy(out, (uint8_t[]){ v13 ? 23 : type, 3, 3, (uint8_t)(sealed >> 8), (uint8_t)sealed },
+	        5);
+	for (unsigned i = 0; i < 8; i++) {
+		uint8_t b = (uint8_t)(seq >> (56 - 8 * i));
+		nonce[4 + i] = (uint8_t)(v13 ? nonce[4 + i] ^ b : b);
+		head[i] = b;
+		if (!v13)
+			out[5 + i] = b;
+	}
+	memcpy(head + 8, (uint8_t[]){ type, 3, 3, (uint8_t)(len >> 8), (uint8_t)len }, 5);
+	memcpy(out + at, content, len);
+	out[at + len] = type;
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	assert_int_equal(EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), NULL, s->key.key, nonce), 1);
+	assert_int_equal(EVP_EncryptUpdate(c, NULL, &n, v13 ? out : head, v13 ? 5 : 13), 1);
+	assert_int_equal(EVP_EncryptUpdate(c, out + at, &n, out + at, (int)text_len), 1);
+	assert_int_equal(EVP_EncryptFinal_ex(c, out + at + n, &n), 1);
+	assert_int_equal(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, 16, out + at + text_len), 1);
+	EVP_CIPHER_CTX_free(c);
+	return mm_slice(out, 5 + sealed);
+}
+
+static const uint8_t finished_message[36] = { 20, 0, 0, 32 };
+
+/* RFC 8446 section 4.6.2: a client that is asked for its certificate later on ends that with a Finished, under the same keys. */
+static void test_late_certificate(void **state)
+{
+	struct seen s;
+	struct sealer sealer = { .key = { 0 } };
+	(void)state;
+	struct mm_secret traffic = secret(CLIENT_TRAFFIC);
+	struct mm_keylog *k = rfc_keys();
+	const struct mm_dissect_conf conf = { .keylog = k };
+	struct mm_dissect d = begin(&s, &conf);
+	assert_true(mm_tls_half_13(&sealer.key, mm_tls_suite(0x1301), &traffic));
+	give_hellos(&d);
+	give(&d, MM_TO_SERVER, hex(CLIENT_FINISHED));
+	give(&d, MM_TO_SERVER, hex(CLIENT_DATA));
+	give(&d, MM_TO_SERVER, seal(&sealer, 1, 22, finished_message, sizeof finished_message));
+	give(&d, MM_TO_SERVER, seal(&sealer, 2, 23, "GET", 3));
+	assert_int_equal(s.n_inner[MM_TO_SERVER], 53);
+	assert_memory_equal(s.inner[MM_TO_SERVER] + 50, "GET", 3);
+	assert_int_equal(s.n_gaps, 0);
+	end(&d);
+	mm_tls_half_done(&sealer.key);
+	mm_keylog_free(k);
+}
+
+/* The same request comes again when the server takes no early data; with EndOfEarlyData it does not. */
+static void test_early_data(void **state)
+{
+	struct seen s;
+	(void)state;
+	struct mm_secret early = secret(SERVER_HANDSHAKE); /* any will do */
+	struct mm_secret traffic = secret(CLIENT_TRAFFIC);
+	struct mm_keylog *k = rfc_keys();
+	mm_keylog_feed(k, mm_slice_str("CLIENT_EARLY_TRAFFIC_SECRET " CLIENT_RANDOM
+	                               " " SERVER_HANDSHAKE "\n"));
+	const struct mm_dissect_conf conf = { .keylog = k };
+	char hello[] = HELLO "002a0000"; /* early_data */
+	memcpy(strstr(hello, "010000c0"), "010000c4", 8);
+	memcpy(strstr(hello, "00910000"), "00950000", 8);
+	for (unsigned taken = 0; taken < 2; taken++) {
+		struct sealer e = { .key = { 0 } }, t = { .key = { 0 } };
+		struct mm_dissect d = begin(&s, &conf);
+		assert_true(mm_tls_half_13(&e.key, mm_tls_suite(0x1301), &early));
+		assert_true(mm_tls_half_13(&t.key, mm_tls_suite(0x1301), &traffic));
+		give(&d, MM_TO_SERVER, hello_record(hello));
+		give(&d, MM_TO_SERVER, seal(&e, 0, 23, "GET", 3));
+		give(&d, MM_TO_CLIENT, hello_record(ANSWER));
+		if (taken != 0)
+			give(&d, MM_TO_SERVER, seal(&e, 1, 22, "\5\0\0", 4));
+		give(&d, MM_TO_SERVER, hex(CLIENT_FINISHED));
+		give(&d, MM_TO_SERVER, seal(&t, 0, 23, "GET", 3));
+		assert_int_equal(s.n_inner[MM_TO_SERVER], 6);
+		assert_int_equal(s.n_gaps, taken != 0 ? 0 : 1);
+		end(&d);
+		mm_tls_half_done(&e.key);
+		mm_tls_half_done(&t.key);
+	}
+	mm_keylog_free(k);
+}
+
+#define MASTER                                                                                     \
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b" \
+	"2c2d2e2f"
+#define ANSWER_12                                                                                  \
+	"020000260303a6af06a4121860dc5e6e60249cd34c95930c8ac5cb1434dac155772ed3e2692800009c00"
+
+/* TLS 1.2: the records that end the handshake are lost. */
+static void test_lost_change(void **state)
+{
+	struct seen s;
+	(void)state;
+	struct mm_keylog *k = rfc_keys();
+	mm_keylog_feed(k, mm_slice_str("CLIENT_RANDOM " CLIENT_RANDOM " " MASTER "\n"));
+	const struct mm_dissect_conf conf = { .keylog = k };
+	struct mm_secret master = secret(MASTER);
+	struct mm_tls_randoms randoms;
+	struct mm_tls_half keys[2] = { { 0 }, { 0 } };
+	memcpy(randoms.client, hex(CLIENT_RANDOM).p, 32);
+	memcpy(randoms.server, hex(ANSWER_12).p + 6, 32);
+	assert_true(mm_tls_halves_12(keys, mm_tls_suite(0x009c), &master, &randoms, false));
+	struct sealer to[2] = { { .key = keys[0] }, { .key = keys[1] } };
+	for (unsigned lossy = 0; lossy < 2; lossy++) {
+		struct mm_dissect d = begin(&s, &conf);
+		give(&d, MM_TO_SERVER, hello_record(HELLO));
+		give(&d, MM_TO_CLIENT, hello_record(ANSWER_12));
+		for (enum mm_dir dir = MM_TO_SERVER; dir <= MM_TO_CLIENT; dir++) {
+			d.dir = dir;
+			if (lossy != 0) {
+				mm_tls.gap(&d);
+			} else {
+				give(&d, dir, hex("140303000101"));
+				give(&d, dir,
+				        seal(&to[dir], 0, 22, finished_message,
+				                sizeof finished_message));
+			}
+			give(&d, dir, seal(&to[dir], 1, 23, "GET", 3));
+			assert_int_equal(s.n_inner[dir], 3);
+		}
+		end(&d);
+	}
+	mm_tls_half_done(&to[0].key);
+	mm_tls_half_done(&to[1].key);
+	mm_keylog_free(k);
+}
+
+/* Messages that never end hold no more than came of them, and no more than a worker may hold. */
+static void test_held_messages(void **state)
+{
+	enum { PIECE = 1000, PIECES = 70 };
+	struct seen s;
+	uint8_t piece[5 + PIECE] = { 22, 3, 1, PIECE >> 8, PIECE & 0xff };
+	(void)state;
+	const struct mm_dissect_conf conf = { .tls_events = MM_TLS_EVENTS_YES };
+	for (unsigned full = 0; full < 2; full++) {
+		struct mm_dissect d = begin(&s, &conf);
+		size_t before = full != 0 ? MM_DISSECT_HELD_MAX - 4096 : 0;
+		s.held_b = before;
+		memcpy(piece + 5, (uint8_t[]){ 1, 0, 0xff, 0xf0 }, 4);
+		for (unsigned i = 1; i <= PIECES; i++) {
+			give(&d, MM_TO_SERVER, mm_slice(piece, sizeof piece));
+			memset(piece + 5, 0, 4);
+			assert_true(s.held_b - before <= 2 * i * PIECE + 512);
+			assert_true(s.held_b <= MM_DISSECT_HELD_MAX);
+			if (i <= 4)
+				assert_true(s.held_b - before >= i * PIECE);
+		}
+		mm_tls.end(&d);
+		mm_tls.done(d.state);
+		assert_int_equal(s.held_b, before);
+		s.held_b = 0;
+		free(d.state);
+		mm_event_pool_done(&s.pool);
+	}
 }
 
 static void test_framing(void **state)
@@ -593,6 +770,10 @@ int main(void)
 		cmocka_unit_test(test_connection),
 		cmocka_unit_test(test_blind),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_late_certificate),
+		cmocka_unit_test(test_early_data),
+		cmocka_unit_test(test_lost_change),
+		cmocka_unit_test(test_held_messages),
 		cmocka_unit_test(test_framing),
 		cmocka_unit_test(test_certificate),
 		cmocka_unit_test(test_hostile_messages),

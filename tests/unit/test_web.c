@@ -220,6 +220,19 @@ static void test_forwarded(void **unused)
 	assert_client(w, "10.1.2.3", "forwarded", "proto=http;For=198.51.100.7", "198.51.100.7");
 	assert_client(w, "10.1.2.3", "forwarded", "for=203.0.113.9, for=_hidden", NULL);
 	assert_client(w, "10.1.2.3", "x-forwarded-for", "10.0.0.1", NULL);
+	/* A client that writes the field of the two which its proxy does not. */
+	struct mm_web_field both[] = { { TEXT("Forwarded"), TEXT("for=203.0.113.66") },
+		{ TEXT("X-Forwarded-For"), TEXT("198.51.100.7") } };
+	struct mm_web_message m = message(both, 2);
+	struct mm_addr proxy, client;
+	char text[MM_ADDR_TEXT];
+	assert_true(mm_addr_parse("10.1.2.3", 8, &proxy));
+	assert_false(mm_web_forwarded(w, &proxy, &m, &client));
+	both[0].value = TEXT("for=\"198.51.100.7:4711\"");
+	assert_true(mm_web_forwarded(w, &proxy, &m, &client));
+	assert_string_equal(mm_addr_text(&client, text), "198.51.100.7");
+	both[0].value = TEXT("for=_hidden");
+	assert_false(mm_web_forwarded(w, &proxy, &m, &client));
 	assert_client(w, "10.128.0.1", "x-forwarded-for", "198.51.100.7", NULL); /* not ours */
 	assert_client(w, "203.0.113.1", "x-forwarded-for", "198.51.100.7", NULL);
 	mm_web_free(w);
@@ -294,6 +307,11 @@ static void test_codings(void **unused)
 	}
 	assert_int_equal(undo("gzip", GZIP GZIP, &out), MM_CODED_DONE); /* two members */
 	assert_slice(out, PLAIN PLAIN);
+	assert_int_equal(undo("gzip", GZIP "00", &out), MM_CODED_DONE); /* and what is none */
+	assert_slice(out, PLAIN);
+	assert_int_equal(
+	        undo("gzip", GZIP "0a6a756e6b206265796f6e6420697473", &out), MM_CODED_DONE);
+	assert_slice(out, PLAIN);
 	assert_int_equal(undo("compress", GZIP, &out), MM_CODED_UNKNOWN);
 	assert_int_equal(undo("gzip,gzip,gzip,gzip", GZIP, &out), MM_CODED_UNKNOWN);
 	assert_false(mm_coding_known(TEXT("gzip, exi")));
