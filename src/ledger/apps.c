@@ -214,9 +214,7 @@ static struct mm_str mailbox_of(struct mm_str place)
 	return (struct mm_str){ NULL, 0 };
 }
 
-/* Is the token the application's own, with no user behind it? idtyp where there is one (Microsoft's access tokens); else the
- * subject is the client (RFC 9068 section 2.2), or there are roles without scopes. */
-static bool is_own(const struct mm_cred *token)
+bool mm_apps_own_token(const struct mm_cred *token)
 {
 	struct mm_jwt jwt;
 	if (token->raw.len == 0 || !mm_jwt_parse(mm_str_slice(token->raw), &jwt))
@@ -225,7 +223,8 @@ static bool is_own(const struct mm_cred *token)
 	bool own = type.len != 0 ? mm_slice_eq(type, mm_slice_str("app"))
 	                         : mm_str_eq(token->principal, token->client) ||
 	                                   (json_object_get(jwt.claims, "roles") != NULL &&
-	                                           json_object_get(jwt.claims, "scp") == NULL);
+	                                           json_object_get(jwt.claims, "scp") == NULL &&
+	                                           json_object_get(jwt.claims, "scope") == NULL);
 	mm_jwt_done(&jwt);
 	return own;
 }
@@ -235,7 +234,7 @@ static void look_at_use(struct mm_ledger *l, const struct mm_event *ev, struct m
 	const struct mm_cred *token = mm_event_find_cred(ev, MM_ROLE_PRESENTED);
 	struct mm_str mailbox = mailbox_of(ev->place);
 	if (token == NULL || token->kind != MM_CRED_ACCESS_TOKEN || mailbox.len == 0 ||
-	        token->client.len == 0 || ev->outcome != MM_SUCCESS || !is_own(token))
+	        token->client.len == 0 || ev->outcome != MM_SUCCESS || !mm_apps_own_token(token))
 		return;
 	uint64_t ids[2] = { hash_of(l, token->issuer), hash_of(l, token->client) };
 	facts->issuer_name = token->issuer;
@@ -264,10 +263,11 @@ static void find(const struct mm_ledger *l, const struct mm_event *ev, struct mm
 	facts->new_place = network == NULL || (network->hits == 0 && network->n_obtained == 0);
 }
 
-void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts)
+void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app_facts *facts)
 {
+	const struct mm_event *ev = look->ev;
 	*facts = (struct mm_app_facts){ 0 };
-	if (ev->flags & MM_EVF_COPY)
+	if (look->proof != NULL && look->proof->copy)
 		return;
 	if (ev->kind == MM_EV_PRESENT) {
 		look_at_use(l, ev, facts);

@@ -106,8 +106,8 @@ struct mm_look;
 void mm_apps_init(struct mm_apps *a, const struct mm_hash_key *key);
 void mm_apps_done(struct mm_apps *a);
 
-/** Before detectors look: what is new. Only mailboxes read are taken down. */
-void mm_apps_look(struct mm_ledger *l, const struct mm_event *ev, struct mm_app_facts *facts);
+/** Before detectors look, and after the credentials shown were looked at: what is new. Only mailboxes read are taken down. */
+void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app_facts *facts);
 
 /** After that: take it down. trusted: as mm_ledger_settle(). */
 void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
@@ -121,6 +121,10 @@ const struct mm_app_ask *mm_asks_find(const struct mm_ledger *l, const struct mm
 void mm_asks_note(struct mm_ledger *l, const struct mm_event *ev);
 
 enum mm_power mm_power_of(struct mm_str role);
+
+/** Is the token the application's own, with no user behind it? idtyp where there is one (Microsoft's access tokens); else the
+ * subject is the client (RFC 9068 section 2.2), or there are roles without scopes. */
+bool mm_apps_own_token(const struct mm_cred *token);
 
 void mm_apps_save(const struct mm_apps *a, struct mm_store *out);
 int mm_apps_load(struct mm_apps *a, struct mm_cursor *in) MM_MUST_CHECK;

@@ -584,8 +584,6 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 	look->proof = NULL;
 	count_loss(l, ev);
 	mm_attempts_note(&l->attempts, ev, &look->attempt);
-	mm_apps_look(l, ev, &look->app);
-	mm_travels_look(l, ev, &look->travel);
 	for (size_t i = 0; i < ev->n_creds; i++) {
 		if (ev->creds[i].role == MM_ROLE_ISSUED)
 			continue;
@@ -604,6 +602,8 @@ void mm_ledger_present(struct mm_ledger *l, const struct mm_event *ev, struct mm
 		if (s->cred->role == MM_ROLE_PRESENTED && look->proof == NULL)
 			look->proof = s;
 	}
+	mm_apps_look(l, look, &look->app);
+	mm_travels_look(l, look, &look->travel);
 }
 
 /* The realm whose KDC this event speaks with; NULL when it is no exchange with a KDC. */
@@ -957,7 +957,7 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 	const struct mm_event *ev = look->ev;
 	struct mm_issuer *issuer = note_exchange(l, look);
 	mm_apps_settle(l, look, trusted);
-	mm_travels_settle(l, look);
+	mm_travels_settle(l, look, trusted);
 	if (trusted)
 		for (size_t i = 0; i < look->n_seen; i++)
 			if (look->seen[i].cred->role != MM_ROLE_EVIDENCE)

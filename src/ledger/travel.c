@@ -30,17 +30,24 @@ static uint64_t hash_of(const struct mm_ledger *l, struct mm_str s)
 }
 
 /* Who was let in here in person: by a token of his own, or by a password. Services act for users from where they stand: what
- * they exchange or redeem says nothing of the user, nor do an application's own tokens. */
-static bool read_user(const struct mm_event *ev, struct mm_travel *travel)
+ * they exchange or redeem says nothing of the user, nor do an application's own tokens. And servers that do not look at a token
+ * take any: only one that was seen issued, or whose signature is right, says who it is. */
+static bool read_user(const struct mm_look *look, struct mm_travel *travel)
 {
-	const struct mm_cred *shown = mm_event_find_cred(ev, MM_ROLE_PRESENTED);
+	const struct mm_event *ev = look->ev;
+	const struct mm_sighting *proof = look->proof;
 	if (ev->meaning == MM_MEANING_PASSWORD_RIGHT) {
 		travel->user = ev->user;
 		travel->issuer = ev->user_realm;
 		return travel->user.len != 0;
 	}
-	if (ev->kind != MM_EV_PRESENT || ev->outcome != MM_SUCCESS || shown == NULL ||
-	        shown->kind != MM_CRED_ACCESS_TOKEN || mm_str_eq(shown->principal, shown->client))
+	if (ev->kind != MM_EV_PRESENT || ev->outcome != MM_SUCCESS || proof == NULL ||
+	        proof->cred->kind != MM_CRED_ACCESS_TOKEN)
+		return false;
+	const struct mm_cred *shown = proof->cred;
+	bool vouched = (proof->row->flags & MM_ROW_ISSUED) ||
+	               (proof->token != NULL && proof->token->verdict == MM_VALID);
+	if (!vouched || mm_str_eq(shown->principal, shown->client) || mm_apps_own_token(shown))
 		return false;
 	travel->user = shown->principal;
 	travel->issuer = shown->issuer;
@@ -49,7 +56,12 @@ static bool read_user(const struct mm_event *ev, struct mm_travel *travel)
 
 static void place_text(const struct mm_geo_place *geo, char out[MM_TRAVEL_PLACE])
 {
-	snprintf(out, MM_TRAVEL_PLACE, "%.40s%s%s", geo->city,
+	const int city_max = 40;
+	int n = (int)strnlen(geo->city, (size_t)city_max + 1);
+	/* No half of a character of UTF-8 is left at the end. */
+	for (n = n > city_max ? city_max : n; n > 0 && (geo->city[n] & 0xc0) == 0x80;)
+		n--;
+	snprintf(out, MM_TRAVEL_PLACE, "%.*s%s%s", n, geo->city,
 	        geo->city[0] != '\0' && geo->country[0] != '\0' ? ", " : "", geo->country);
 }
 
@@ -75,11 +87,14 @@ static void take_share(
 	}
 }
 
-void mm_travels_look(const struct mm_ledger *l, const struct mm_event *ev, struct mm_travel *travel)
+void mm_travels_look(
+        const struct mm_ledger *l, const struct mm_look *look, struct mm_travel *travel)
 {
+	const struct mm_event *ev = look->ev;
+	bool copy = look->proof != NULL && look->proof->copy;
 	*travel = (struct mm_travel){ .to = *mm_event_client(ev) };
-	if (ev->geo == NULL || !ev->geo->located || (ev->flags & MM_EVF_COPY) ||
-	        mm_tokens_by_proxy(l, ev) || !read_user(ev, travel))
+	if (ev->geo == NULL || !ev->geo->located || copy || mm_tokens_by_proxy(l, ev) ||
+	        !read_user(look, travel))
 		return;
 	place_text(ev->geo, travel->to_place);
 	uint64_t ids[2] = { hash_of(l, travel->issuer), hash_of(l, travel->user) };
@@ -118,13 +133,13 @@ static void count_user(struct mm_way *way, uint64_t user)
 		way->users[way->n_users++] = user;
 }
 
-void mm_travels_settle(struct mm_ledger *l, const struct mm_look *look)
+void mm_travels_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted)
 {
 	const struct mm_event *ev = look->ev;
 	const struct mm_travel *travel = &look->travel;
 	struct mm_travels *t = &l->travels;
 	bool fresh;
-	if (travel->key == 0)
+	if (travel->key == 0 || !trusted)
 		return;
 	struct mm_addr to = mm_addr_network(&travel->to), from = mm_addr_network(&travel->from);
 	struct mm_way *way = mm_table_put(&t->ways, &to, NULL);

@@ -67,12 +67,12 @@ struct mm_look;
 void mm_travels_init(struct mm_travels *t, const struct mm_hash_key *key);
 void mm_travels_done(struct mm_travels *t);
 
-/** Before detectors look. travel->key is 0 where the event says nothing. */
+/** Before detectors look, and after the credentials shown were looked at. travel->key is 0 where the event says nothing. */
 void mm_travels_look(
-        const struct mm_ledger *l, const struct mm_event *ev, struct mm_travel *travel);
+        const struct mm_ledger *l, const struct mm_look *look, struct mm_travel *travel);
 
-/** After that: take it down. */
-void mm_travels_settle(struct mm_ledger *l, const struct mm_look *look);
+/** After that: take it down. trusted: as mm_ledger_settle(); what is not says nothing of where users are. */
+void mm_travels_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
 void mm_travels_save(const struct mm_travels *t, struct mm_store *out);
 int mm_travels_load(struct mm_travels *t, struct mm_cursor *in) MM_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "detect/detect.h"
 #include "geo/geo.h"
 #include "ledger_build.h"
@@ -41,39 +42,78 @@ static const struct mm_geo_place lulea = { .located = true,
 	                                 .country = "AU",
 	                                 .city = "Sydney" };
 
-/* This user's token is taken from this network (second and third byte), which is there. */
-static void let_in(
-        unsigned user, unsigned network, const struct mm_geo_place *geo, const char *agent)
+static uint32_t number;    /* of the latest token */
+static const char *claims; /* of all tokens that follow; NULL: opaque */
+
+static void pass(void)
 {
-	static uint32_t number;
-	char name[16];
 	struct mm_look look;
+	mm_ledger_present(l, &room.ev, &look);
+	mm_ledger_settle(l, &look, mm_detect_look(&d, &look));
+}
+
+static struct mm_str jwt(void)
+{
+	static char made[256];
+	(void)mm_base64url_encode(mm_slice_str("{\"alg\":\"RS256\"}"), made);
+	strcat(made, ".");
+	(void)mm_base64url_encode(mm_slice_str(claims), made + strlen(made));
+	strcat(made, ".c2lnbmF0dXJl");
+	return text(made);
+}
+
+/* The latest token, of this user, in this role. */
+static struct mm_event *begin(enum mm_event_kind kind, enum mm_cred_role role, unsigned user)
+{
+	static char name[16];
 	struct mm_event *ev = mm_event_init(&room);
 	snprintf(name, sizeof name, "user%u", user);
-	now += MINUTE;
-	ev->kind = MM_EV_PRESENT;
+	ev->kind = kind;
 	ev->protocol = "oauth";
-	ev->action = "bearer";
+	ev->action = role == MM_ROLE_ISSUED ? "oauth-token" : "bearer";
 	ev->transport = "tcp";
 	ev->outcome = MM_SUCCESS;
-	ev->src =
-	        (struct mm_endpoint){ { 4, { 203, (uint8_t)(network >> 8), (uint8_t)network, 1 } },
-		        50000 };
 	ev->dst = (struct mm_endpoint){ host(KDC), 443 };
-	ev->agent = text(agent);
-	ev->geo = geo;
 	ev->request_ns = now;
 	ev->time_ns = ev->response_ns = ev->key_ns = now + 1;
-	struct mm_cred *cred = mm_event_cred(ev, MM_ROLE_PRESENTED);
-	number++;
+	struct mm_cred *cred = mm_event_cred(ev, role);
 	memcpy(cred->fp.b, &number, sizeof number);
 	cred->fp.b[8] = 1;
 	cred->kind = MM_CRED_ACCESS_TOKEN;
 	cred->issuer = text("https://issuer.test");
 	cred->principal = text(name);
 	cred->client = text("mail");
-	mm_ledger_present(l, ev, &look);
-	mm_ledger_settle(l, &look, mm_detect_look(&d, &look));
+	cred->jwt = claims != NULL;
+	cred->raw = claims != NULL ? jwt() : cred->raw;
+	return ev;
+}
+
+static void hand_out(unsigned user)
+{
+	number++;
+	begin(MM_EV_ISSUE, MM_ROLE_ISSUED, user)->src =
+	        (struct mm_endpoint){ { 4, { 10, 0, 0, 1 } }, 50000 };
+	pass();
+}
+
+/* The latest token, this user's, is taken from this network (second and third byte), which is there. */
+static void take(unsigned user, unsigned network, const struct mm_geo_place *geo, const char *agent)
+{
+	struct mm_event *ev = begin(MM_EV_PRESENT, MM_ROLE_PRESENTED, user);
+	ev->src =
+	        (struct mm_endpoint){ { 4, { 203, (uint8_t)(network >> 8), (uint8_t)network, 1 } },
+		        50000 };
+	ev->agent = text(agent);
+	ev->geo = geo;
+	pass();
+}
+
+static void let_in(
+        unsigned user, unsigned network, const struct mm_geo_place *geo, const char *agent)
+{
+	now += MINUTE;
+	hand_out(user);
+	take(user, network, geo, agent);
 }
 
 /* The staff works in the office and then elsewhere in town, each in networks of his own. */
@@ -85,6 +125,7 @@ static int set_up(void **state)
 	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
 	mm_detect_init(&d, l, &key, 4096);
 	now = BEGIN;
+	claims = NULL;
 	for (unsigned i = 0; i < STAFF; i++)
 		let_in(i, 1, &lulea, "browser/1.0");
 	for (unsigned i = 0; i < STAFF * HOMES; i++)
@@ -169,6 +210,78 @@ static void test_vpn(void **state)
 	assert_true(finding(STAFF - 1)->score > last->score);
 }
 
+/* Tokens that nobody was seen to issue, taken by a server that looks at none: nothing is learnt of where their users are. */
+static void test_made_up(void **state)
+{
+	(void)state;
+	size_t ways = l->travels.ways.n;
+	for (unsigned i = 0; i < 400; i++) {
+		number++;
+		now += MINUTE;
+		take(1000 + i / 2, 230 + i % 2, i % 2 != 0 ? &sydney : &lulea, "curl/8");
+	}
+	assert_int_equal(l->travels.travellers.n, STAFF);
+	assert_int_equal(l->travels.ways.n, ways);
+	assert_int_equal(l->travels.n_too_fast, 0);
+	assert_int_equal(n_findings(), 0);
+}
+
+/* An application whose subject is not its client_id, in two places at once; and a user's token with roles. */
+static void test_whose(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		claims = i < 2 ? "{\"idtyp\":\"app\",\"roles\":[\"Mail.Read\"]}"
+		               : "{\"roles\":[\"Mail.Read\"]}";
+		let_in(2000, 230 + i % 2, i % 2 != 0 ? &sydney : &lulea, "curl/8");
+	}
+	assert_int_equal(n_findings(), 0);
+	claims = "{\"roles\":[\"clerk\"],\"scope\":\"openid\"}"; /* RFC 9068 section 2.2.3 */
+	let_in(2001, 230, &lulea, "curl/8");
+	let_in(2001, 231, &sydney, "curl/8");
+	assert_int_equal(n_findings(), 1);
+}
+
+/* A proxy elsewhere passes the request on before it is answered: the user is where he asked it. */
+static void test_other_leg(void **state)
+{
+	(void)state;
+	now += MINUTE;
+	hand_out(7);
+	struct mm_event *ev = begin(MM_EV_PRESENT, MM_ROLE_PRESENTED, 7);
+	ev->src = (struct mm_endpoint){ { 4, { 203, 0, 1, 1 } }, 50000 };
+	ev->dst.addr = (struct mm_addr){ 4, { 198, 51, 100, 1 } };
+	ev->geo = &lulea;
+	ev->response_ns = now + 10;
+	pass();
+	ev = begin(MM_EV_PRESENT, MM_ROLE_PRESENTED, 7);
+	ev->src = (struct mm_endpoint){ { 4, { 198, 51, 100, 1 } }, 50001 };
+	ev->geo = &sydney;
+	ev->request_ns = now + 2;
+	ev->response_ns = ev->time_ns = now + 9;
+	pass();
+	assert_int_equal(n_findings(), 0);
+	assert_int_equal(l->travels.n_too_fast, 0);
+}
+
+/* A name that is cut is cut between two characters. */
+static void test_long_name(void **state)
+{
+	(void)state;
+	struct mm_geo_place far = sydney;
+	for (unsigned i = 0; i < 31; i++)
+		memcpy(far.city + 1 + 2 * i, "\xc3\xa5", 2);
+	far.city[0] = 'x';
+	let_in(8, 240, &far, "browser/1.0");
+	const struct mm_traveller *who = mm_table_next(&l->travels.travellers, NULL);
+	for (const struct mm_traveller *next = who; next != NULL;
+	        next = mm_table_next(&l->travels.travellers, next))
+		who = next;
+	/* 39 octets: "x" and 19 characters of two */
+	assert_int_equal(strlen(who->place), 39 + strlen(", AU"));
+	assert_string_equal(who->place + 37, "\xc3\xa5, AU");
+}
+
 static void test_kept_over_restart(void **state)
 {
 	(void)state;
@@ -209,6 +322,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_far_away, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_possible, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_vpn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_made_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_whose, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_other_leg, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_long_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kept_over_restart, set_up, tear_down),
 		cmocka_unit_test(test_distance),
 	};
