@@ -454,17 +454,6 @@ static void put_challenge(struct mm_event *ev, const struct mm_web_exchange *x)
 	ev->outcome = MM_FAILURE;
 }
 
-static void put_jti(struct mm_event *ev, struct mm_slice token)
-{
-	struct mm_jwt jwt;
-	if (!mm_jwt_parse(token, &jwt))
-		return;
-	struct mm_slice jti = mm_json_str(jwt.claims, "jti");
-	if (jti.len != 0)
-		mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_JTI], jti);
-	mm_jwt_done(&jwt);
-}
-
 static void presentation(struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t *room)
 {
 	struct shown s;
@@ -478,7 +467,6 @@ static void presentation(struct mm_dissect *d, const struct mm_web_exchange *x, 
 	        mm_oauth_cred(d, ev, MM_ROLE_PRESENTED, MM_CRED_ACCESS_TOKEN, s.token);
 	ev->scheme = s.scheme;
 	mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_WHERE], mm_slice_str(s.where));
-	put_jti(ev, s.token);
 	if (mm_web_header(&x->request, "dpop", 0, &proof))
 		ev->document = mm_event_raw(ev, proof, MM_RAW_MAX / 2);
 	if (x->status == 101 || x->status == 304)

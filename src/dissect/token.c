@@ -70,6 +70,9 @@ struct mm_cred *mm_oauth_cred(struct mm_dissect *d, struct mm_event *ev, enum mm
 	if (!cred->jwt)
 		return cred;
 	put_claims(ev, cred, &jwt);
+	struct mm_slice jti = mm_json_str(jwt.claims, "jti");
+	if (role == MM_ROLE_PRESENTED && jti.len != 0)
+		mm_event_put_str(ev, &mm_oauth_attrs[MM_OAUTH_JTI], jti);
 	mm_jwt_done(&jwt);
 	cred->raw = mm_event_raw(ev, token, MM_RAW_MAX);
 	return cred;
