@@ -34,7 +34,8 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		return;
 	uint64_t *counts = f->facts.counts;
 	counts[F_USERS] += app->new_user;
-	counts[F_BROWSER] = browser;
+	if (browser > counts[F_BROWSER])
+		counts[F_BROWSER] = browser;
 	if (!fresh)
 		return;
 	counts[F_K] = app->issuer->n_device;

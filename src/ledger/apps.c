@@ -278,10 +278,10 @@ void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app
 	facts->began_device = strcmp(ev->action, "oauth-device-authorization") == 0;
 	const struct mm_app_ask *ask = mm_asks_find(l, ev);
 	facts->issuer_name = issuer_of(ev);
-	facts->client = ev->app.len != 0                  ? ev->app
-	                : ask != NULL && ask->client != 0 ? mm_names_text(&l->names, ask->client)
-	                : token != NULL                   ? token->client
-	                                                  : (struct mm_str){ NULL, 0 };
+	facts->client = ev->app.len != 0                    ? ev->app
+	                : ask != NULL && ask->n_client != 0 ? mm_asks_client(ask)
+	                : token != NULL                     ? token->client
+	                                                    : (struct mm_str){ NULL, 0 };
 	if (ev->kind != MM_EV_ISSUE || facts->client.len == 0 || facts->issuer_name.len == 0)
 		return;
 	facts->authorized = authorizes;
@@ -371,7 +371,6 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	const struct mm_event *ev = look->ev;
 	struct mm_app_facts facts = look->app; /* its pointers do not outlive what follows */
 	bool fresh_app, fresh_issuer;
-	mm_asks_note(l, ev);
 	if (!facts.obtained && !facts.authorized && !facts.began_device)
 		return;
 	struct mm_app key = { .key = { mm_names_put_folded(&l->names, facts.issuer_name),

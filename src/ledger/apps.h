@@ -73,7 +73,9 @@ struct mm_app_ask {
 	struct mm_fp id;            /* key */
 	struct mm_fp authorization; /* of a code: whose it is */
 	struct mm_addr browser;     /* where the user sits; family 0: not seen */
-	uint32_t client;            /* number of the application's name; 0: not told */
+	struct mm_addr device;      /* where a device code was asked for */
+	char client[MM_APP_TEXT];   /* client_id; one that is longer is left out */
+	uint8_t n_client;           /* its octets; 0: not told */
 	bool consent, admin_consent;
 };
 
@@ -117,7 +119,10 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 /** The authorization that a message is part of, or whose code it shows; NULL when it is not known. */
 const struct mm_app_ask *mm_asks_find(const struct mm_ledger *l, const struct mm_event *ev);
 
-/** Take down what the message says of one. */
+/** The application that it is about; empty: not told. */
+struct mm_str mm_asks_client(const struct mm_app_ask *ask);
+
+/** Take down what the message says of one. What mm_asks_find() lent before is good no more. */
 void mm_asks_note(struct mm_ledger *l, const struct mm_event *ev);
 
 enum mm_power mm_power_of(struct mm_str role);
