@@ -382,7 +382,7 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	struct mm_app_issuer *issuer = mm_table_put(&l->apps.issuers, &issuer_key, &fresh_issuer);
 	if (app == NULL || issuer == NULL)
 		return;
-	app->first_ns = fresh_app ? ev->time_ns : app->first_ns;
+	app->first_ns = facts.obtained && app->n == 0 ? ev->time_ns : app->first_ns;
 	issuer->first_ns = fresh_issuer ? ev->time_ns : issuer->first_ns;
 	issuer->last_ns = ev->time_ns > issuer->last_ns ? ev->time_ns : issuer->last_ns;
 	issuer->n_apps += fresh_app;

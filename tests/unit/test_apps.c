@@ -467,6 +467,44 @@ static void test_same_state(void **state)
 	        &d, &mm_oauth_consent, "application other of https://issuer.test"));
 }
 
+/* Anybody may ask for codes, as often as he likes: that makes nothing usual. Nor does it make an application old. */
+static void test_asked_often(void **state)
+{
+	(void)state;
+	struct grant g = {
+		.app = "mail", .user = "anna", .number = 1, .browser = 1, .network = 98
+	};
+	by_device(g);
+	double before = finding(&mm_oauth_device)->score;
+	for (unsigned i = 0; i < 2000; i++) {
+		struct request r = {
+			.app = "evil", .network = 99, .action = "oauth-device-authorization"
+		};
+		(void)authorization(MM_EV_ISSUE, r, 2, MM_ROLE_ISSUED, 102);
+		pass();
+	}
+	now += 2 * DAY;
+	g = (struct grant){
+		.app = "stock", .user = "anna", .number = 3, .browser = 1, .network = 99
+	};
+	by_device(g);
+	mm_detect_weigh_all(&d);
+	const struct mm_finding *f = mm_detect_find_about(
+	        &d, &mm_oauth_device, "application stock of https://issuer.test at 10.0.99.0");
+	assert_true(f->score > before - 6);
+	g = (struct grant){ .app = "evil",
+		.user = "anna",
+		.prompt = "consent",
+		.number = 4,
+		.browser = 1,
+		.network = 99 };
+	by_code(g);
+	g.user = "bert";
+	g.number = 5;
+	by_code(g);
+	assert_non_null(strstr(finding(&mm_oauth_consent)->evidence[0].what, "2 of its users"));
+}
+
 /* Nobody's requests fill the names that are kept. */
 static void test_asked_by_anybody(void **state)
 {
@@ -628,6 +666,7 @@ int main(void)
 		CASE(test_device_typed_twice),
 		CASE(test_same_state),
 		CASE(test_asked_by_anybody),
+		CASE(test_asked_often),
 		CASE(test_device_benign),
 		CASE(test_sweep),
 		CASE(test_backup),
