@@ -106,6 +106,8 @@ struct tls_state {
 	bool blind[2];    /* of this direction nothing more is read */
 	bool ciphered[2]; /* TLS 1.2: after ChangeCipherSpec */
 	bool finished[2];
+	bool gapped[2];    /* bytes of this direction's handshake were lost */
+	bool full;         /* the server showed a certificate: a full handshake */
 	bool hello[2];     /* seen */
 	bool keyed;        /* there are secrets for it */
 	bool waiting;      /* for secrets: records are held back */
@@ -502,6 +504,14 @@ static void server_hello(struct mm_dissect *d, struct tls_state *st, struct mm_s
 		st->quit = true;
 }
 
+/* A handshake that resumes shows none: it goes on with what the first one showed. With a ticket of TLS 1.2 only the lack of the
+ * server's certificate need tell (RFC 5077 section 3.4). */
+static void look_for_client(struct tls_state *st)
+{
+	st->seen.no_client_cert = st->finished[MM_TO_SERVER] && st->full && !st->resumed &&
+	                          !st->gapped[MM_TO_SERVER] && !st->seen.has_client_cert;
+}
+
 static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_slice body)
 {
 	struct mm_slice der = tls_first_certificate(body, st->version >= MM_TLS_13);
@@ -509,10 +519,12 @@ static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 		return;
 	if (d->dir == MM_TO_SERVER) {
 		st->seen.has_client_cert = true;
-		st->seen.no_client_cert = false;
 		(void)SHA256(der.p, der.len, st->seen.client_cert_x5t);
+		look_for_client(st);
 		return;
 	}
+	st->full = true;
+	look_for_client(st);
 	struct tls_more *more = more_of(st);
 	if (more == NULL || !tls_certificate_names(der, &more->names))
 		return;
@@ -526,10 +538,7 @@ static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 static void finished(struct mm_dissect *d, struct tls_state *st)
 {
 	st->finished[d->dir] = true;
-	/* One that resumes goes on with what the first one showed. */
-	if (d->dir == MM_TO_SERVER && st->hello[0] && st->hello[1] && !st->resumed &&
-	        !st->blind[d->dir])
-		st->seen.no_client_cert = !st->seen.has_client_cert;
+	look_for_client(st);
 	if (st->more != NULL)
 		st->more->half[d->dir].spent = st->version >= MM_TLS_13;
 	if (st->finished[0] && st->finished[1])
@@ -892,6 +901,7 @@ static void tls_parse(struct mm_dissect *d, struct mm_slice msg)
 static void tls_gap(struct mm_dissect *d)
 {
 	struct tls_state *st = d->state;
+	st->gapped[d->dir] = st->gapped[d->dir] || !st->finished[d->dir];
 	if (st->more == NULL)
 		return;
 	struct tls_half *half = &st->more->half[d->dir];
