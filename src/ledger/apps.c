@@ -260,7 +260,8 @@ static void find(const struct mm_ledger *l, const struct mm_event *ev, struct mm
 	struct mm_app_user user = user_key(l, &key, ev->user);
 	facts->new_user = ev->user.len != 0 && mm_table_find(&l->apps.users, &user.key) == NULL;
 	const struct mm_cell *network = mm_ledger_network(l, issuer.name, mm_event_client(ev));
-	facts->new_place = network == NULL || (network->hits == 0 && network->n_obtained == 0);
+	facts->n_place = network != NULL ? network->n_obtained : 0;
+	facts->new_place = facts->n_place == 0 && (network == NULL || network->hits == 0);
 }
 
 void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app_facts *facts)
@@ -331,13 +332,28 @@ static int64_t nth(uint64_t before)
 }
 
 /* How often applications and networks turn up that were not known. */
-static void learn_new(struct mm_ledger *l, const struct mm_event *ev, const struct mm_app *app)
+static void learn_new(
+        struct mm_ledger *l, const struct mm_app *app, const struct mm_app_facts *facts)
 {
 	uint32_t issuer = app->key.issuer;
-	const struct mm_cell *network = mm_ledger_network(l, issuer, mm_event_client(ev));
 	mm_baseline_count(&l->baseline, MM_TRAIT_APP_NTH, issuer, 0, nth(app->n));
-	mm_baseline_count(&l->baseline, MM_TRAIT_PLACE_NTH, issuer, 0,
-	        nth(network != NULL ? network->n_obtained : 0));
+	mm_baseline_count(&l->baseline, MM_TRAIT_PLACE_NTH, issuer, 0, nth(facts->n_place));
+}
+
+/* Is one of its tokens not by the issuer that it names, as far as that one's keys are known? Any server can hand out such, and
+ * would make applications known that are not. */
+static bool is_refuted(const struct mm_ledger *l, const struct mm_event *ev)
+{
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		const struct mm_token *token =
+		        ev->creds[i].role == MM_ROLE_ISSUED
+		                ? mm_table_find(&l->tokens.tokens, &ev->creds[i].fp)
+		                : NULL;
+		if (token != NULL &&
+		        (token->verdict == MM_INVALID || (token->proof & MM_PROOF_UNKNOWN_KID)))
+			return true;
+	}
+	return false;
 }
 
 static void settle_token(struct mm_ledger *l, const struct mm_event *ev, struct mm_app *app,
@@ -371,7 +387,7 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	const struct mm_event *ev = look->ev;
 	struct mm_app_facts facts = look->app; /* its pointers do not outlive what follows */
 	bool fresh_app, fresh_issuer;
-	if (!facts.obtained && !facts.authorized && !facts.began_device)
+	if ((!facts.obtained && !facts.authorized && !facts.began_device) || is_refuted(l, ev))
 		return;
 	struct mm_app key = { .key = { mm_names_put_folded(&l->names, facts.issuer_name),
 		                      mm_names_put_folded(&l->names, facts.client) } };
@@ -387,7 +403,7 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	issuer->last_ns = ev->time_ns > issuer->last_ns ? ev->time_ns : issuer->last_ns;
 	issuer->n_apps += fresh_app;
 	if (facts.obtained && trusted)
-		learn_new(l, ev, app);
+		learn_new(l, app, &facts);
 	if (facts.obtained && trusted && app->n != 0)
 		learn_usual(issuer, ev, &facts);
 	if (facts.obtained) {

@@ -86,7 +86,8 @@ struct mm_app_facts {
 	bool admin_consent;
 	bool new_user; /* this user was not seen with it before */
 	bool new_network, other_auth, other_kid;
-	bool new_place; /* nobody obtained or showed a token of this issuer from this network */
+	bool new_place;   /* nobody obtained or showed a token of this issuer from this network */
+	uint64_t n_place; /* tokens obtained from there before */
 	struct mm_addr browser; /* where its user signed in; family 0: not seen */
 	enum mm_client_auth usual_auth;
 	enum mm_power power;
@@ -111,7 +112,7 @@ void mm_apps_done(struct mm_apps *a);
 /** Before detectors look, and after the credentials shown were looked at: what is new. Only mailboxes read are taken down. */
 void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app_facts *facts);
 
-/** After that: take it down. trusted: as mm_ledger_settle(). */
+/** After that, and after the tokens that were issued were judged: take it down. trusted: as mm_ledger_settle(). */
 void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
 /* asks.c */

@@ -904,6 +904,26 @@ static void test_bad_proofs(void **state)
 	}
 }
 
+/* Another server hands out tokens that name this issuer: by another key, of the same name or one that nobody knows. */
+static void test_others_issue(void **state)
+{
+	(void)state;
+	struct signer same = signer_new("RS256", own.kid), unknown = signer_new("RS256", "none");
+	const struct signer *const by[] = { &same, &unknown, &own };
+	size_t n_apps = l->apps.apps.n;
+	for (size_t i = 0; i < sizeof by / sizeof by[0]; i++) {
+		const char *token = mint((struct spec){ .by = by[i], .iat = EVENING });
+		begin(MM_EV_ISSUE, 1, i < 2 ? FORGER : ISSUER, EVENING, "x.example/token");
+		room.ev.grant = MM_GRANT_CODE;
+		room.ev.app = text("evil");
+		put(MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, token)->client = room.ev.app;
+		pass();
+		assert_int_equal(l->apps.apps.n, n_apps + (i == 2));
+	}
+	signer_done(&same);
+	signer_done(&unknown);
+}
+
 static void test_certificate(void **state)
 {
 	(void)state;
@@ -1206,6 +1226,7 @@ int main(void)
 		TEST(test_proof),
 		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
+		TEST(test_others_issue),
 		TEST(test_certificate),
 		TEST(test_certificate_missing),
 		TEST(test_certificate_at_proxy),
