@@ -972,6 +972,31 @@ static void test_certificate_missing(void **state)
 	expect(&mm_token_binding, MM_W_NO_CERT);
 }
 
+/* The same application goes to a server as well before which a proxy ends TLS; and a thief to the first one. */
+static void test_certificate_elsewhere(void **state)
+{
+	(void)state;
+	uint8_t digest[32];
+	char more[256];
+	memset(digest, 0x5a, sizeof digest);
+	snprintf(more, sizeof more, ",\"cnf\":{\"x5t#S256\":\"%s\"}",
+	        jose_b64(digest, sizeof digest));
+	const char *token = mint((struct spec){ .iat = EVENING, .more = more });
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	show_token(1, EVENING + 2, token);
+	memcpy(room.ev.cert.b, digest, sizeof room.ev.cert.b);
+	pass();
+	show_token(1, EVENING + 3, token);
+	room.ev.place = text("proxied.example/orders");
+	room.ev.no_cert = true;
+	pass();
+	assert_int_equal(d.findings.n, 0);
+	show_token(1, EVENING + 4, token);
+	room.ev.no_cert = true;
+	pass();
+	expect(&mm_token_binding, MM_W_NO_CERT);
+}
+
 /* A proxy before the server ends TLS for its clients. */
 static void test_certificate_at_proxy(void **state)
 {
@@ -1229,6 +1254,7 @@ int main(void)
 		TEST(test_others_issue),
 		TEST(test_certificate),
 		TEST(test_certificate_missing),
+		TEST(test_certificate_elsewhere),
 		TEST(test_certificate_at_proxy),
 		TEST(test_taint),
 		TEST(test_opaque),
