@@ -276,7 +276,6 @@ void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app
 	}
 	const struct mm_cred *token = issued_token(ev);
 	bool authorizes = strcmp(ev->action, "oauth-authorize") == 0;
-	facts->began_device = strcmp(ev->action, "oauth-device-authorization") == 0;
 	const struct mm_app_ask *ask = mm_asks_find(l, ev);
 	facts->issuer_name = issuer_of(ev);
 	facts->client = ev->app.len != 0                    ? ev->app
@@ -386,22 +385,21 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 {
 	const struct mm_event *ev = look->ev;
 	struct mm_app_facts facts = look->app; /* its pointers do not outlive what follows */
-	bool fresh_app, fresh_issuer;
-	if ((!facts.obtained && !facts.authorized && !facts.began_device) || is_refuted(l, ev))
+	bool fresh_issuer;
+	if ((!facts.obtained && !facts.authorized) || is_refuted(l, ev))
 		return;
 	struct mm_app key = { .key = { mm_names_put_folded(&l->names, facts.issuer_name),
 		                      mm_names_put_folded(&l->names, facts.client) } };
 	struct mm_app_issuer issuer_key = { .name = key.key.issuer };
 	if (key.key.issuer == 0 || key.key.client == 0)
 		return;
-	struct mm_app *app = mm_table_put(&l->apps.apps, &key.key, &fresh_app);
+	struct mm_app *app = mm_table_put(&l->apps.apps, &key.key, NULL);
 	struct mm_app_issuer *issuer = mm_table_put(&l->apps.issuers, &issuer_key, &fresh_issuer);
 	if (app == NULL || issuer == NULL)
 		return;
 	app->first_ns = facts.obtained && app->n == 0 ? ev->time_ns : app->first_ns;
 	issuer->first_ns = fresh_issuer ? ev->time_ns : issuer->first_ns;
 	issuer->last_ns = ev->time_ns > issuer->last_ns ? ev->time_ns : issuer->last_ns;
-	issuer->n_apps += fresh_app;
 	if (facts.obtained && trusted)
 		learn_new(l, app, &facts);
 	if (facts.obtained && trusted && app->n != 0)
@@ -414,8 +412,6 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 		        ev->grant == MM_GRANT_DEVICE && app->grants[MM_GRANT_DEVICE] == 0;
 		settle_token(l, ev, app, &facts);
 	}
-	issuer->n_device += facts.began_device;
-	app->n_devices += facts.began_device;
 	issuer->n_authorized += facts.authorized;
 	issuer->n_prompted += facts.authorized && facts.consent;
 	if (ev->user.len == 0)
@@ -425,5 +421,4 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	struct mm_app_user *u = mm_table_put(&l->apps.users, &user.key, &fresh_user);
 	if (u != NULL && fresh_user)
 		u->first_ns = ev->time_ns;
-	issuer->n_first_authorized += facts.authorized && facts.new_user && fresh_app;
 }

@@ -36,7 +36,6 @@ struct mm_app {
 	int64_t gap_ns;            /* the longest time between two */
 	uint64_t n;
 	uint64_t grants[MM_GRANT_N], auths[MM_CLIENT_AUTH_N];
-	uint64_t n_devices;             /* device authorizations begun */
 	uint64_t n_read;                /* tokens whose claims could be read */
 	uint64_t kid;                   /* hash, of the latest client assertion; 0: none */
 	uint64_t powers[MM_APP_POWERS]; /* hashes of roles and scopes it had */
@@ -48,14 +47,14 @@ struct mm_app {
 struct mm_app_issuer {
 	uint32_t name, unused; /* key: number of the name in lower case */
 	int64_t first_ns, last_ns;
-	uint64_t n_apps, n; /* tokens */
+	uint64_t n; /* tokens */
 	uint64_t n_known, n_new_power, n_new_known_power, n_other_auth, n_other_kid, n_new_network;
 	uint64_t n_kids;            /* that were shown with a client assertion */
 	uint64_t n_idle, n_awaking; /* after more than a day of silence; after a month of it */
-	uint64_t n_password, n_device;
+	uint64_t n_password;
 	uint64_t n_device_tokens,
 	        n_device_first; /* by device codes; by applications that did not do so before */
-	uint64_t n_authorized, n_first_authorized, n_prompted; /* users sent back with a code */
+	uint64_t n_authorized, n_prompted; /* users sent back with a code */
 };
 
 /** A user of an application. */
@@ -81,7 +80,7 @@ struct mm_app_ask {
 
 /** What of the event is new, against what was known before it. app, issuer: NULL where there was none. */
 struct mm_app_facts {
-	bool obtained, began_device, authorized;
+	bool obtained, authorized;
 	bool consent; /* it asked for consent, or an administrator's */
 	bool admin_consent;
 	bool new_user; /* this user was not seen with it before */
