@@ -414,7 +414,8 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 	}
 	issuer->n_authorized += facts.authorized;
 	issuer->n_prompted += facts.authorized && facts.consent;
-	if (ev->user.len == 0)
+	/* Who was sent back with a code has granted it nothing yet. */
+	if (!facts.obtained || ev->user.len == 0)
 		return;
 	struct mm_app_user user = user_key(l, app, ev->user);
 	bool fresh_user;

@@ -282,6 +282,7 @@ static struct mm_event *authorization(enum mm_event_kind kind, struct request r,
 /* The user's browser in one network, the application in another. */
 struct grant {
 	const char *app, *user, *prompt, *claims;
+	const char *told; /* the user, by an ID token beside the code */
 	uint8_t number, browser, network;
 };
 
@@ -293,7 +294,9 @@ static void by_code(struct grant g)
 		.action = "oauth-authorization-request" };
 	(void)authorization(MM_EV_REQUEST, browser, g.number, MM_ROLE_ISSUED, 0);
 	pass();
-	browser = (struct request){ .network = g.browser, .action = "oauth-authorize" };
+	browser = (struct request){
+		.user = g.told, .network = g.browser, .action = "oauth-authorize"
+	};
 	(void)authorization(MM_EV_ISSUE, browser, g.number, MM_ROLE_ISSUED, g.number + 100);
 	pass();
 	struct request r = {
@@ -435,6 +438,20 @@ static void test_device_typed_twice(void **state)
 	assert_true(has(mm_detect_find_about(&d, &mm_oauth_device,
 	                        "application mail of https://issuer.test at 10.0.99.0"),
 	        MM_W_APP_DEVICE_FAR));
+}
+
+/* Beside the code comes an ID token (response_type=code id_token): its user is no user of the application yet. */
+static void test_consent_hybrid(void **state)
+{
+	(void)state;
+	by_code((struct grant){ .app = "evil",
+	        .user = "anna",
+	        .told = "anna",
+	        .prompt = "consent",
+	        .number = 1,
+	        .browser = 1,
+	        .network = 99 });
+	assert_non_null(finding(&mm_oauth_consent));
 }
 
 /* Applications of which each calls all its authorizations the same: one asked for consent, another did not; and the request
@@ -664,6 +681,7 @@ int main(void)
 		CASE(test_consent_benign),
 		CASE(test_device),
 		CASE(test_device_typed_twice),
+		CASE(test_consent_hybrid),
 		CASE(test_same_state),
 		CASE(test_asked_by_anybody),
 		CASE(test_asked_often),
