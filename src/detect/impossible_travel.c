@@ -1,8 +1,8 @@
 /* impossible-travel (OAU-02): one user is let in from two places between which nobody travels in that time.
  *
  * Places by the operator's database (options geo.places, geo.systems); without one nothing is said. Two accepted uses, by
- * passwords or by tokens that were seen issued or whose signature is right, 500 km apart at least beyond the radius in which each address is, faster than an airliner, the second
- * from a network that is new to the user. ATT&CK T1078.004.
+ * passwords or by tokens that were seen issued or whose signature is right, 500 km apart at least beyond the radius in which
+ * each address is, faster than an airliner, the second from a network that is new to the user. ATT&CK T1078.004.
  *
  * Benign: VPNs, and clouds and proxies that act for users. A network that many users share is judged by how they come and
  * go: where that is too fast as a rule, it says nothing. */

@@ -34,10 +34,11 @@ static void look(struct mm_detect *d, const struct mm_look *seen)
 		return;
 	uint64_t *counts = f->facts.counts;
 	counts[F_USERS] += app->new_user;
-	counts[F_BROWSER] = browser;
+	if (browser > counts[F_BROWSER])
+		counts[F_BROWSER] = browser;
 	if (!fresh)
 		return;
-	counts[F_K] = app->issuer->n_device;
+	counts[F_K] = app->issuer->n_device_tokens;
 	counts[F_N] = app->issuer->n;
 	counts[F_FIRST] = first;
 	counts[F_FIRST_K] = app->issuer->n_device_first;
@@ -52,8 +53,7 @@ static void weigh(const struct mm_detect *d, struct mm_finding *f)
 	mm_finding_add(f, MM_W_APP_DEVICE,
 	        mm_weigh(MM_W_APP_DEVICE, (double)counts[F_K], (double)counts[F_N]),
 	        "a token for %s by a device code, which whoever asks for one can send to anybody; "
-	        "codes "
-	        "were asked for %llu times here, for %llu tokens in all",
+	        "so were %llu of %llu tokens here",
 	        f->facts.user, (unsigned long long)counts[F_K], (unsigned long long)counts[F_N]);
 	if (counts[F_FIRST])
 		mm_finding_add(f, MM_W_APP_DEVICE_FIRST,

@@ -321,12 +321,13 @@ static void weigh_binding(struct mm_finding *f)
 		        "key, token or request, or was used before");
 	if (t->odd & MM_TOKEN_NO_CERT)
 		add(f, MM_W_NO_CERT,
-		        t->cert_missing ? "it is bound to a certificate (cnf.x5t#S256) and was "
-		                          "shown over TLS "
-		                          "without any, while its application always shows one"
-		                        : "it is bound to a certificate (cnf.x5t#S256) and was "
-		                          "shown over TLS "
-		                          "with another one");
+		        t->cert_missing
+		                ? "it is bound to a certificate (cnf.x5t#S256) and was "
+		                  "shown over TLS "
+		                  "without any, at a server that saw one with each such token"
+		                : "it is bound to a certificate (cnf.x5t#S256) and was "
+		                  "shown over TLS "
+		                  "with another one");
 }
 
 /* The verifier's word: on a token that is wrong, or in wrong hands. */

@@ -205,17 +205,26 @@ static void authorization_request(
 	mm_dissect_emit(d, ev);
 }
 
+static bool has_letter(struct mm_slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		int c = mm_at(s, i) | 0x20;
+		if (c >= 'a' && c <= 'z')
+			return true;
+	}
+	return false;
+}
+
 /* A user types, or was sent with, the code that a device shows (RFC 8628 section 3.3). */
 static void device_verification(
         struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t *room)
 {
-	/* The RFC's name, and that of Microsoft's identity platform. */
-	static const char *const names[] = { "user_code", "otc" };
+	/* The RFC's name, and that of Microsoft's identity platform, which calls one-time passwords so too: they are digits alone,
+	 * too few for their fingerprint to hide them. */
 	struct mm_slice value;
-	size_t i = 0;
-	while (i < sizeof names / sizeof names[0] && !mm_oauth_param(x, names[i], room, &value))
-		i++;
-	if (i == sizeof names / sizeof names[0] || value.len > USER_CODE_MAX)
+	bool found = mm_oauth_param(x, "user_code", room, &value) ||
+	             (mm_oauth_param(x, "otc", room, &value) && has_letter(value));
+	if (!found || value.len > USER_CODE_MAX)
 		return;
 	struct mm_event *ev = mm_oauth_event(d, x, MM_EV_REQUEST, "oauth-device-verification");
 	if (ev == NULL)

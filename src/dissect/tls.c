@@ -107,6 +107,8 @@ struct tls_state {
 	bool blind[2];    /* of this direction nothing more is read */
 	bool ciphered[2]; /* TLS 1.2: after ChangeCipherSpec */
 	bool finished[2];
+	bool gapped[2];    /* bytes of this direction's handshake were lost */
+	bool full;         /* the server showed a certificate: a full handshake */
 	bool hello[2];     /* seen */
 	bool keyed;        /* there are secrets for it */
 	bool waiting;      /* for secrets: records are held back */
@@ -515,6 +517,14 @@ static void server_hello(struct mm_dissect *d, struct tls_state *st, struct mm_s
 		st->quit = true;
 }
 
+/* A handshake that resumes shows none: it goes on with what the first one showed. With a ticket of TLS 1.2 only the lack of the
+ * server's certificate need tell (RFC 5077 section 3.4). */
+static void look_for_client(struct tls_state *st)
+{
+	st->seen.no_client_cert = st->finished[MM_TO_SERVER] && st->full && !st->resumed &&
+	                          !st->gapped[MM_TO_SERVER] && !st->seen.has_client_cert;
+}
+
 static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_slice body)
 {
 	struct mm_slice der = tls_first_certificate(body, st->version >= MM_TLS_13);
@@ -522,10 +532,12 @@ static void certificate(struct mm_dissect *d, struct tls_state *st, struct mm_sl
 		return;
 	if (d->dir == MM_TO_SERVER) {
 		st->seen.has_client_cert = true;
-		st->seen.no_client_cert = false;
 		(void)SHA256(der.p, der.len, st->seen.client_cert_x5t);
+		look_for_client(st);
 		return;
 	}
+	st->full = true;
+	look_for_client(st);
 	struct tls_more *more = more_of(st);
 	if (more == NULL || !tls_certificate_names(der, &more->names))
 		return;
@@ -540,10 +552,7 @@ static void finished(struct mm_dissect *d, struct tls_state *st)
 {
 	struct tls_half *half = st->more != NULL ? &st->more->half[d->dir] : NULL;
 	st->finished[d->dir] = true;
-	/* One that resumes goes on with what the first one showed. */
-	if (d->dir == MM_TO_SERVER && st->hello[0] && st->hello[1] && !st->resumed &&
-	        !st->blind[d->dir])
-		st->seen.no_client_cert = !st->seen.has_client_cert;
+	look_for_client(st);
 	/* That of a client which is asked for its certificate later on changes no key: RFC 8446 section 4.6.2. */
 	if (half != NULL && half->epoch == EPOCH_HANDSHAKE)
 		half->spent = true;
@@ -935,6 +944,7 @@ static void tls_gap(struct mm_dissect *d)
 {
 	struct tls_state *st = d->state;
 	struct tls_more *more = st->keyed ? more_of(st) : st->more;
+	st->gapped[d->dir] = st->gapped[d->dir] || !st->finished[d->dir];
 	if (more == NULL)
 		return;
 	struct tls_half *half = &more->half[d->dir];

@@ -260,7 +260,8 @@ static void find(const struct mm_ledger *l, const struct mm_event *ev, struct mm
 	struct mm_app_user user = user_key(l, &key, ev->user);
 	facts->new_user = ev->user.len != 0 && mm_table_find(&l->apps.users, &user.key) == NULL;
 	const struct mm_cell *network = mm_ledger_network(l, issuer.name, mm_event_client(ev));
-	facts->new_place = network == NULL || (network->hits == 0 && network->n_obtained == 0);
+	facts->n_place = network != NULL ? network->n_obtained : 0;
+	facts->new_place = facts->n_place == 0 && (network == NULL || network->hits == 0);
 }
 
 void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app_facts *facts)
@@ -275,13 +276,12 @@ void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app
 	}
 	const struct mm_cred *token = issued_token(ev);
 	bool authorizes = strcmp(ev->action, "oauth-authorize") == 0;
-	facts->began_device = strcmp(ev->action, "oauth-device-authorization") == 0;
 	const struct mm_app_ask *ask = mm_asks_find(l, ev);
 	facts->issuer_name = issuer_of(ev);
-	facts->client = ev->app.len != 0                  ? ev->app
-	                : ask != NULL && ask->client != 0 ? mm_names_text(&l->names, ask->client)
-	                : token != NULL                   ? token->client
-	                                                  : (struct mm_str){ NULL, 0 };
+	facts->client = ev->app.len != 0                    ? ev->app
+	                : ask != NULL && ask->n_client != 0 ? mm_asks_client(ask)
+	                : token != NULL                     ? token->client
+	                                                    : (struct mm_str){ NULL, 0 };
 	if (ev->kind != MM_EV_ISSUE || facts->client.len == 0 || facts->issuer_name.len == 0)
 		return;
 	facts->authorized = authorizes;
@@ -331,13 +331,28 @@ static int64_t nth(uint64_t before)
 }
 
 /* How often applications and networks turn up that were not known. */
-static void learn_new(struct mm_ledger *l, const struct mm_event *ev, const struct mm_app *app)
+static void learn_new(
+        struct mm_ledger *l, const struct mm_app *app, const struct mm_app_facts *facts)
 {
 	uint32_t issuer = app->key.issuer;
-	const struct mm_cell *network = mm_ledger_network(l, issuer, mm_event_client(ev));
 	mm_baseline_count(&l->baseline, MM_TRAIT_APP_NTH, issuer, 0, nth(app->n));
-	mm_baseline_count(&l->baseline, MM_TRAIT_PLACE_NTH, issuer, 0,
-	        nth(network != NULL ? network->n_obtained : 0));
+	mm_baseline_count(&l->baseline, MM_TRAIT_PLACE_NTH, issuer, 0, nth(facts->n_place));
+}
+
+/* Is one of its tokens not by the issuer that it names, as far as that one's keys are known? Any server can hand out such, and
+ * would make applications known that are not. */
+static bool is_refuted(const struct mm_ledger *l, const struct mm_event *ev)
+{
+	for (size_t i = 0; i < ev->n_creds; i++) {
+		const struct mm_token *token =
+		        ev->creds[i].role == MM_ROLE_ISSUED
+		                ? mm_table_find(&l->tokens.tokens, &ev->creds[i].fp)
+		                : NULL;
+		if (token != NULL &&
+		        (token->verdict == MM_INVALID || (token->proof & MM_PROOF_UNKNOWN_KID)))
+			return true;
+	}
+	return false;
 }
 
 static void settle_token(struct mm_ledger *l, const struct mm_event *ev, struct mm_app *app,
@@ -370,25 +385,23 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 {
 	const struct mm_event *ev = look->ev;
 	struct mm_app_facts facts = look->app; /* its pointers do not outlive what follows */
-	bool fresh_app, fresh_issuer;
-	mm_asks_note(l, ev);
-	if (!facts.obtained && !facts.authorized && !facts.began_device)
+	bool fresh_issuer;
+	if ((!facts.obtained && !facts.authorized) || is_refuted(l, ev))
 		return;
 	struct mm_app key = { .key = { mm_names_put_folded(&l->names, facts.issuer_name),
 		                      mm_names_put_folded(&l->names, facts.client) } };
 	struct mm_app_issuer issuer_key = { .name = key.key.issuer };
 	if (key.key.issuer == 0 || key.key.client == 0)
 		return;
-	struct mm_app *app = mm_table_put(&l->apps.apps, &key.key, &fresh_app);
+	struct mm_app *app = mm_table_put(&l->apps.apps, &key.key, NULL);
 	struct mm_app_issuer *issuer = mm_table_put(&l->apps.issuers, &issuer_key, &fresh_issuer);
 	if (app == NULL || issuer == NULL)
 		return;
-	app->first_ns = fresh_app ? ev->time_ns : app->first_ns;
+	app->first_ns = facts.obtained && app->n == 0 ? ev->time_ns : app->first_ns;
 	issuer->first_ns = fresh_issuer ? ev->time_ns : issuer->first_ns;
 	issuer->last_ns = ev->time_ns > issuer->last_ns ? ev->time_ns : issuer->last_ns;
-	issuer->n_apps += fresh_app;
 	if (facts.obtained && trusted)
-		learn_new(l, ev, app);
+		learn_new(l, app, &facts);
 	if (facts.obtained && trusted && app->n != 0)
 		learn_usual(issuer, ev, &facts);
 	if (facts.obtained) {
@@ -399,16 +412,14 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 		        ev->grant == MM_GRANT_DEVICE && app->grants[MM_GRANT_DEVICE] == 0;
 		settle_token(l, ev, app, &facts);
 	}
-	issuer->n_device += facts.began_device;
-	app->n_devices += facts.began_device;
 	issuer->n_authorized += facts.authorized;
 	issuer->n_prompted += facts.authorized && facts.consent;
-	if (ev->user.len == 0)
+	/* Who was sent back with a code has granted it nothing yet. */
+	if (!facts.obtained || ev->user.len == 0)
 		return;
 	struct mm_app_user user = user_key(l, app, ev->user);
 	bool fresh_user;
 	struct mm_app_user *u = mm_table_put(&l->apps.users, &user.key, &fresh_user);
 	if (u != NULL && fresh_user)
 		u->first_ns = ev->time_ns;
-	issuer->n_first_authorized += facts.authorized && facts.new_user && fresh_app;
 }

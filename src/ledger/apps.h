@@ -36,7 +36,6 @@ struct mm_app {
 	int64_t gap_ns;            /* the longest time between two */
 	uint64_t n;
 	uint64_t grants[MM_GRANT_N], auths[MM_CLIENT_AUTH_N];
-	uint64_t n_devices;             /* device authorizations begun */
 	uint64_t n_read;                /* tokens whose claims could be read */
 	uint64_t kid;                   /* hash, of the latest client assertion; 0: none */
 	uint64_t powers[MM_APP_POWERS]; /* hashes of roles and scopes it had */
@@ -48,14 +47,14 @@ struct mm_app {
 struct mm_app_issuer {
 	uint32_t name, unused; /* key: number of the name in lower case */
 	int64_t first_ns, last_ns;
-	uint64_t n_apps, n; /* tokens */
+	uint64_t n; /* tokens */
 	uint64_t n_known, n_new_power, n_new_known_power, n_other_auth, n_other_kid, n_new_network;
 	uint64_t n_kids;            /* that were shown with a client assertion */
 	uint64_t n_idle, n_awaking; /* after more than a day of silence; after a month of it */
-	uint64_t n_password, n_device;
+	uint64_t n_password;
 	uint64_t n_device_tokens,
 	        n_device_first; /* by device codes; by applications that did not do so before */
-	uint64_t n_authorized, n_first_authorized, n_prompted; /* users sent back with a code */
+	uint64_t n_authorized, n_prompted; /* users sent back with a code */
 };
 
 /** A user of an application. */
@@ -73,18 +72,21 @@ struct mm_app_ask {
 	struct mm_fp id;            /* key */
 	struct mm_fp authorization; /* of a code: whose it is */
 	struct mm_addr browser;     /* where the user sits; family 0: not seen */
-	uint32_t client;            /* number of the application's name; 0: not told */
+	struct mm_addr device;      /* where a device code was asked for */
+	char client[MM_APP_TEXT];   /* client_id; one that is longer is left out */
+	uint8_t n_client;           /* its octets; 0: not told */
 	bool consent, admin_consent;
 };
 
 /** What of the event is new, against what was known before it. app, issuer: NULL where there was none. */
 struct mm_app_facts {
-	bool obtained, began_device, authorized;
+	bool obtained, authorized;
 	bool consent; /* it asked for consent, or an administrator's */
 	bool admin_consent;
 	bool new_user; /* this user was not seen with it before */
 	bool new_network, other_auth, other_kid;
-	bool new_place; /* nobody obtained or showed a token of this issuer from this network */
+	bool new_place;   /* nobody obtained or showed a token of this issuer from this network */
+	uint64_t n_place; /* tokens obtained from there before */
 	struct mm_addr browser; /* where its user signed in; family 0: not seen */
 	enum mm_client_auth usual_auth;
 	enum mm_power power;
@@ -109,7 +111,7 @@ void mm_apps_done(struct mm_apps *a);
 /** Before detectors look, and after the credentials shown were looked at: what is new. Only mailboxes read are taken down. */
 void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app_facts *facts);
 
-/** After that: take it down. trusted: as mm_ledger_settle(). */
+/** After that, and after the tokens that were issued were judged: take it down. trusted: as mm_ledger_settle(). */
 void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool trusted);
 
 /* asks.c */
@@ -117,7 +119,10 @@ void mm_apps_settle(struct mm_ledger *l, const struct mm_look *look, bool truste
 /** The authorization that a message is part of, or whose code it shows; NULL when it is not known. */
 const struct mm_app_ask *mm_asks_find(const struct mm_ledger *l, const struct mm_event *ev);
 
-/** Take down what the message says of one. */
+/** The application that it is about; empty: not told. */
+struct mm_str mm_asks_client(const struct mm_app_ask *ask);
+
+/** Take down what the message says of one. What mm_asks_find() lent before is good no more. */
 void mm_asks_note(struct mm_ledger *l, const struct mm_event *ev);
 
 enum mm_power mm_power_of(struct mm_str role);

@@ -25,7 +25,6 @@ static void save_app(void *arg, struct mm_store *out, const void *elem)
 	mm_store_u64(out, app->n);
 	save_counts(out, app->grants, MM_GRANT_N);
 	save_counts(out, app->auths, MM_CLIENT_AUTH_N);
-	mm_store_u64(out, app->n_devices);
 	mm_store_u64(out, app->n_read);
 	mm_store_u64(out, app->kid);
 	mm_store_u32(out, app->n_powers);
@@ -47,7 +46,6 @@ static void load_app(void *arg, struct mm_cursor *in, void *elem)
 	app->n = mm_le64(in);
 	load_counts(in, app->grants, MM_GRANT_N);
 	load_counts(in, app->auths, MM_CLIENT_AUTH_N);
-	app->n_devices = mm_le64(in);
 	app->n_read = mm_le64(in);
 	app->kid = mm_le64(in);
 	app->n_powers = mm_load_u32(in, MM_APP_POWERS);
@@ -58,16 +56,15 @@ static void load_app(void *arg, struct mm_cursor *in, void *elem)
 }
 
 /* The counts of an issuer in the order of their struct. */
-enum { ISSUER_COUNTS = 18 };
+enum { ISSUER_COUNTS = 15 };
 
 static void issuer_counts(struct mm_app_issuer *issuer, uint64_t *out[ISSUER_COUNTS])
 {
-	uint64_t *const all[ISSUER_COUNTS] = { &issuer->n_apps, &issuer->n, &issuer->n_known,
-		&issuer->n_new_power, &issuer->n_new_known_power, &issuer->n_other_auth,
-		&issuer->n_other_kid, &issuer->n_new_network, &issuer->n_kids, &issuer->n_idle,
-		&issuer->n_awaking, &issuer->n_password, &issuer->n_device, &issuer->n_authorized,
-		&issuer->n_first_authorized, &issuer->n_prompted, &issuer->n_device_tokens,
-		&issuer->n_device_first };
+	uint64_t *const all[ISSUER_COUNTS] = { &issuer->n, &issuer->n_known, &issuer->n_new_power,
+		&issuer->n_new_known_power, &issuer->n_other_auth, &issuer->n_other_kid,
+		&issuer->n_new_network, &issuer->n_kids, &issuer->n_idle, &issuer->n_awaking,
+		&issuer->n_password, &issuer->n_authorized, &issuer->n_prompted,
+		&issuer->n_device_tokens, &issuer->n_device_first };
 	memcpy(out, all, sizeof all);
 }
 

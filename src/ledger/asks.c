@@ -36,23 +36,62 @@ const struct mm_app_ask *mm_asks_find(const struct mm_ledger *l, const struct mm
 	return of != NULL ? mm_table_find(&l->apps.asks, &of->authorization) : NULL;
 }
 
+static bool is_action(const struct mm_event *ev, const char *action)
+{
+	return strcmp(ev->action, action) == 0;
+}
+
+/* What joins the messages is made up by applications, of which some always write the same: the request of another
+ * application, or another browser, begins another authorization. The same one may come again when its user has signed in. */
+static bool begins(const struct mm_event *ev, const struct mm_app_ask *ask)
+{
+	if (is_action(ev, "oauth-device-authorization"))
+		return true;
+	return is_action(ev, "oauth-authorization-request") &&
+	       (!mm_str_eq(ev->app, mm_asks_client(ask)) ||
+	               !mm_addr_eq(&ask->browser, mm_event_client(ev)));
+}
+
+/* Whoever asked for the code can type it too; what somebody elsewhere typed stays. */
+static void note_typed(const struct mm_event *ev, struct mm_app_ask *ask)
+{
+	struct mm_addr asked = mm_addr_network(&ask->device),
+	               before = mm_addr_network(&ask->browser);
+	if (ask->browser.family == 0 || mm_addr_eq(&asked, &before))
+		ask->browser = *mm_event_client(ev);
+}
+
+struct mm_str mm_asks_client(const struct mm_app_ask *ask)
+{
+	return (struct mm_str){ ask->client, ask->n_client };
+}
+
 void mm_asks_note(struct mm_ledger *l, const struct mm_event *ev)
 {
-	bool typed = strcmp(ev->action, "oauth-device-verification") == 0;
-	if (!mm_fp_is_set(&ev->authorization))
+	if (!mm_fp_is_set(&ev->authorization) || mm_tokens_by_proxy(l, ev))
 		return;
-	/* What is typed says something of codes that were handed out alone. */
-	struct mm_app_ask *ask = typed ? mm_table_find(&l->apps.asks, &ev->authorization)
-	                               : mm_table_put(&l->apps.asks, &ev->authorization, NULL);
-	if (ask == NULL)
+	struct mm_app_ask *ask;
+	if (is_action(ev, "oauth-device-verification")) {
+		/* It says something of codes that were handed out alone. */
+		if ((ask = mm_table_find(&l->apps.asks, &ev->authorization)) != NULL)
+			note_typed(ev, ask);
 		return;
-	if (ev->app.len != 0)
-		ask->client = mm_names_put(&l->names, ev->app);
+	}
+	if ((ask = mm_table_put(&l->apps.asks, &ev->authorization, NULL)) == NULL)
+		return;
+	if (begins(ev, ask))
+		*ask = (struct mm_app_ask){ .id = ask->id, .authorization = ask->authorization };
+	/* Not among the names that are kept: anybody can ask. */
+	if (ev->app.len != 0 && ev->app.len <= sizeof ask->client) {
+		memcpy(ask->client, ev->app.p, ev->app.len);
+		ask->n_client = (uint8_t)ev->app.len;
+	}
 	read_prompt(ev, ask);
-	const struct mm_cred *code = code_of(ev, MM_ROLE_ISSUED);
-	bool device = strcmp(ev->action, "oauth-device-authorization") == 0;
-	if (!device)
+	if (is_action(ev, "oauth-device-authorization"))
+		ask->device = *mm_event_client(ev);
+	else
 		ask->browser = *mm_event_client(ev);
+	const struct mm_cred *code = code_of(ev, MM_ROLE_ISSUED);
 	struct mm_app_ask *of = code != NULL ? mm_table_put(&l->apps.asks, &code->fp, NULL) : NULL;
 	if (of != NULL)
 		of->authorization = ev->authorization;

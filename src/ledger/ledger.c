@@ -956,7 +956,6 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 {
 	const struct mm_event *ev = look->ev;
 	struct mm_issuer *issuer = note_exchange(l, look);
-	mm_apps_settle(l, look, trusted);
 	mm_travels_settle(l, look, trusted);
 	if (trusted)
 		for (size_t i = 0; i < look->n_seen; i++)
@@ -974,4 +973,6 @@ void mm_ledger_settle(struct mm_ledger *l, const struct mm_look *look, bool trus
 			learn_traits(l, look, &ev->creds[i]);
 	}
 	mm_tokens_settle(l, look, trusted);
+	mm_apps_settle(l, look, trusted);
+	mm_asks_note(l, ev);
 }

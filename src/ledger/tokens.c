@@ -442,9 +442,9 @@ static void check_binding(struct mm_ledger *l, const struct mm_event *ev,
 	        (!mm_base64url_decode(x5t, digest, sizeof digest, &n) || n < sizeof ev->cert.b ||
 	                memcmp(digest, ev->cert.b, sizeof ev->cert.b) != 0))
 		f->odd |= MM_TOKEN_NO_CERT;
-	/* Where TLS ends at a proxy that has none of its own, none is ever shown. */
-	struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_CERT,
-	        mm_names_find_folded(&l->names, cred->issuer), find_app(l, cred, ev), 0);
+	/* Where TLS ends at a proxy that has none of its own, none is ever shown, whatever its application does elsewhere. */
+	struct mm_share share = mm_baseline_share(
+	        &l->baseline, MM_TRAIT_CERT, 0, mm_names_find_folded(&l->names, host_of(ev)), 0);
 	f->cert_missing = ev->no_cert && share.n != 0 && share.k == 0;
 	if (f->cert_missing)
 		f->odd |= MM_TOKEN_NO_CERT;
@@ -695,7 +695,8 @@ static void settle_shown(
 	}
 	if (s->token->cert_bound && ev->outcome == MM_SUCCESS &&
 	        (ev->no_cert || mm_fp_is_set(&ev->cert)))
-		mm_baseline_count(&l->baseline, MM_TRAIT_CERT, issuer, app, !ev->no_cert);
+		mm_baseline_count(&l->baseline, MM_TRAIT_CERT, 0,
+		        mm_names_put_folded(&l->names, host_of(ev)), !ev->no_cert);
 	if (s->first && ev->outcome == MM_SUCCESS && cred->service.len != 0)
 		mm_baseline_count(&l->baseline, MM_TRAIT_AUD_AT, issuer,
 		        mm_names_put_folded(&l->names, host_of(ev)),

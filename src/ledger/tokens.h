@@ -61,8 +61,8 @@ struct mm_token_facts {
 	/* MM_TOKEN_MOVED */
 	struct mm_addr from, to;
 	bool other_agent, to_and_fro;
-	bool cert_bound;   /* cnf has x5t#S256 */
-	bool cert_missing; /* MM_TOKEN_NO_CERT: none was shown, where its application's are */
+	bool cert_bound; /* cnf has x5t#S256 */
+	bool cert_missing; /* MM_TOKEN_NO_CERT: none was shown, at a server that saw one with each such token */
 	uint64_t moved_k, moved_n; /* of its application's tokens, how many did so */
 	int64_t since_ns; /* between the two uses; of MM_TOKEN_ROTATED and _USED_CODE: since the first */
 	bool same_host; /* MM_TOKEN_ROTATED, _USED_CODE: by who used it first, as far as can be told */

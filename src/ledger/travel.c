@@ -45,8 +45,9 @@ static bool read_user(const struct mm_look *look, struct mm_travel *travel)
 	        proof->cred->kind != MM_CRED_ACCESS_TOKEN)
 		return false;
 	const struct mm_cred *shown = proof->cred;
-	bool vouched = (proof->row->flags & MM_ROW_ISSUED) ||
-	               (proof->token != NULL && proof->token->verdict == MM_VALID);
+	enum mm_verdict3 verdict = proof->token != NULL ? proof->token->verdict : MM_CANNOT_TELL;
+	bool vouched = verdict == MM_VALID ||
+	               (verdict == MM_CANNOT_TELL && (proof->row->flags & MM_ROW_ISSUED));
 	if (!vouched || mm_str_eq(shown->principal, shown->client) || mm_apps_own_token(shown))
 		return false;
 	travel->user = shown->principal;

@@ -12,6 +12,7 @@
 enum {
 	WEIGHT_DECIMALS = 2,      /* decibans */
 	PROBABILITY_DECIMALS = 6, /* and chances */
+	PLACE_DECIMALS = 4,       /* degrees: 11 m */
 };
 
 /* Every event passes here, and most of it is its keys. Inlined, the length of a key is known and it is copied without
@@ -374,8 +375,11 @@ static void put_geo(struct mm_buf *out, const char *who, const struct mm_geo_pla
 		return;
 	snprintf(name, sizeof name, "%s.geo.location", who);
 	key(out, name);
-	snprintf(name, sizeof name, "{\"lat\":%.4f,\"lon\":%.4f}", place->lat, place->lon);
-	mm_buf_str(out, name);
+	mm_buf_str(out, "{\"lat\":");
+	mm_buf_fixed(out, place->lat, PLACE_DECIMALS);
+	mm_buf_str(out, ",\"lon\":");
+	mm_buf_fixed(out, place->lon, PLACE_DECIMALS);
+	mm_buf_put(out, "}", 1);
 }
 
 void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct mm_files *files)

@@ -217,7 +217,7 @@ static const struct mm_weight weights[MM_W_N] = {
 	[MM_W_APP_FIRST] = { "app-first", 0.9, 3e-3, 0.5, 25,
 		"assumed: nine in ten ask for consent to an application of their own; P(E|H): share of tokens of applications seen once (Good-Turing)" },
 	[MM_W_APP_DEVICE] = { "app-device", 0.5, 5e-3, 0.5, 18,
-		"assumed: half of them by a device code; P(E|H): codes asked for among all tokens" },
+		"assumed: half of them by a device code; P(E|H): share of tokens by device codes: codes are asked for by anybody" },
 	[MM_W_APP_DEVICE_FIRST] = { "app-device-first", 0.8, 0.1, 0.5, 9,
 		"assumed: eight in ten name an application that never did so here; P(E|H): share of such among tokens by device codes" },
 	[MM_W_APP_DEVICE_FAR] = { "app-device-far", 0.9, 0.4, 0.4, 4,

@@ -72,6 +72,20 @@ def check_travel(tap, args, path):
                [f["rule.name"] for f in mintest.records(path)[1] if f["rule.name"] == "impossible-travel"])
 
 
+def check_restart(tap, args, tmp, day, path):
+    """Two runs that share a state, against one over both: who was where, and how usual ways are, is in the snapshot."""
+    def told(findings):
+        return [(f["user.name"], f["mintmark.score"], [e["what"] for e in f["mintmark.evidence"]])
+                for f in findings if f["rule.name"] == "impossible-travel"]
+    state = os.path.join(tmp, "state")
+    both = told(mintest.records(*args, day, path)[1])
+    mintest.records(*args, "--state", state, day)
+    again = told(mintest.records(*args, "--state", state, path)[1])
+    cold = told(mintest.records(*args, path)[1])
+    tap.result("a restart forgets nobody's way", [f"{again}, not {both}"] * (again != both))
+    tap.result("and what was learnt before it counts", ["no finding"] * (not both) + ["the same without it"] * (cold == both))
+
+
 def check_errors(tap, tmp, path):
     bad = os.path.join(tmp, "bad.mmdb")
     with open(bad, "wb") as f:
@@ -91,6 +105,7 @@ def main():
         args = ["-o", f"geo.places={places}", "-o", f"geo.systems={systems}"]
         check_events(tap, args, path)
         check_travel(tap, args, path)
+        check_restart(tap, args, tmp, os.path.join(web, "web-day.http1.pcap.zst"), path)
         check_errors(tap, tmp, path)
     tap.plan()
 

@@ -73,7 +73,8 @@ want()
 }
 
 for capture in "$top_srcdir"/pcaps/*.pcap* "$top_srcdir"/pcaps/web/storm-0558.http1.pcap* \
-	"$top_srcdir"/pcaps/web/embedded-jwk.http1.pcap* "$top_srcdir"/pcaps/web/spray-wstrust.http1.pcap*; do
+	"$top_srcdir"/pcaps/web/embedded-jwk.http1.pcap* "$top_srcdir"/pcaps/web/spray-wstrust.http1.pcap* \
+	"$top_srcdir"/pcaps/web/consent-phish.http1.pcap* "$top_srcdir"/pcaps/web/device-phish.http1.pcap*; do
 	name=$(basename "$capture" | sed 's/\..*//')
 	case $name in
 	warmup | alt-warmup) continue ;; # benign-day and alt-benign again; read below
@@ -113,6 +114,25 @@ for name in golden-aes silver-smb; do
 	form "$name after warmup" cut 0 "$warmup" "$file"
 	form "$name after warmup" double 0 "$warmup" "$file"
 	form "$name after warmup" reorder 4 "$warmup" "$file"
+done
+
+# The same of the web, where authorizations are followed over many flows; and by however many threads.
+day=$(find_capture web/web-day.http1)
+for name in consent-phish device-phish; do
+	file=$(find_capture "web/$name.http1")
+	want "$day" "$file"
+	grep -q '"rule.name":"oauth-\(consent\|device-code\)"' "$tmp/want" || echo "no finding" >>"$tmp/bad"
+	result "$name after the day: read plain, with its finding" "$tmp/bad"
+	form "$name after the day" cut 0 "$day" "$file"
+	form "$name after the day" double 0 "$day" "$file"
+	form "$name after the day" reorder 5 "$day" "$file"
+	"$mintmark" -q --json -r "$day" "$file" -o engine.workers=0 >"$tmp/want" 2>"$tmp/bad"
+	[ -s "$tmp/want" ] || echo "no events" >>"$tmp/bad"
+	for workers in 1 2 8; do
+		"$mintmark" -q --json -r "$day" "$file" -o engine.workers=$workers >"$tmp/got" 2>>"$tmp/bad"
+		diff "$tmp/want" "$tmp/got" >"$tmp/diff"
+		result "$name after the day: $workers workers" "$tmp/bad" "$tmp/diff"
+	done
 done
 
 # HTTP as those who read it get it, by flow: bodies, packets and all. Flows take turns in another order when packets do.

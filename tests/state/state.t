@@ -36,7 +36,10 @@ for pair in \
 	warmup.pcap.zst:silver-smb.pcap.zst \
 	warmup.pcap.zst:late-sensor.pcap.zst \
 	golden-aes.pcap.zst:silver-smb.pcap.zst \
-	alt-warmup.pcap.zst:alt-golden-aes.pcap.zst; do
+	alt-warmup.pcap.zst:alt-golden-aes.pcap.zst \
+	web/web-day.http1.pcap.zst:web/consent-phish.http1.pcap.zst \
+	web/web-day.http1.pcap.zst:web/device-phish.http1.pcap.zst \
+	web/web-day.http1.pcap.zst:web/replay-elsewhere.http1.pcap.zst; do
 	result "$pair: a restart in between is not seen in the output" "$(restart "${pair%:*}" "${pair#*:}")"
 done
 

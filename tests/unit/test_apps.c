@@ -282,6 +282,7 @@ static struct mm_event *authorization(enum mm_event_kind kind, struct request r,
 /* The user's browser in one network, the application in another. */
 struct grant {
 	const char *app, *user, *prompt, *claims;
+	const char *told; /* the user, by an ID token beside the code */
 	uint8_t number, browser, network;
 };
 
@@ -293,7 +294,9 @@ static void by_code(struct grant g)
 		.action = "oauth-authorization-request" };
 	(void)authorization(MM_EV_REQUEST, browser, g.number, MM_ROLE_ISSUED, 0);
 	pass();
-	browser = (struct request){ .network = g.browser, .action = "oauth-authorize" };
+	browser = (struct request){
+		.user = g.told, .network = g.browser, .action = "oauth-authorize"
+	};
 	(void)authorization(MM_EV_ISSUE, browser, g.number, MM_ROLE_ISSUED, g.number + 100);
 	pass();
 	struct request r = {
@@ -393,6 +396,149 @@ static void test_device(void **state)
 	f = finding(&mm_oauth_device);
 	assert_true(has(f, MM_W_APP_DEVICE_USERS));
 	assert_true(f->score > one);
+}
+
+static void type(uint8_t number, uint8_t browser)
+{
+	struct request typed = { .network = browser, .action = "oauth-device-verification" };
+	(void)authorization(MM_EV_REQUEST, typed, number, MM_ROLE_ISSUED, 0);
+	pass();
+}
+
+/* Whoever asked for the code types it as well, before or behind the user; and where no browser was seen, what was seen before
+ * of others stays. */
+static void test_device_typed_twice(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct request r = { .app = "mail",
+			.network = (uint8_t)(98 + i),
+			.action = "oauth-device-authorization" };
+		(void)authorization(
+		        MM_EV_ISSUE, r, (uint8_t)(1 + i), MM_ROLE_ISSUED, (uint8_t)(101 + i));
+		pass();
+		type((uint8_t)(1 + i), i == 0 ? 98 : 1);
+		type((uint8_t)(1 + i), i == 0 ? 1 : 99);
+		r.action = "oauth-token";
+		r.user = "anna";
+		struct mm_event *ev =
+		        authorization(MM_EV_ISSUE, r, 0, MM_ROLE_PRESENTED, (uint8_t)(101 + i));
+		ev->grant = MM_GRANT_DEVICE;
+		put(ev, MM_ROLE_ISSUED, &r);
+		pass();
+		mm_detect_weigh_all(&d);
+		char subject[64];
+		snprintf(subject, sizeof subject,
+		        "application mail of https://issuer.test at 10.0.%u.0", 98 + i);
+		const struct mm_finding *f = mm_detect_find_about(&d, &mm_oauth_device, subject);
+		assert_true(has(f, MM_W_APP_DEVICE_FAR));
+	}
+	by_device((struct grant){ .app = "mail", .user = "bert", .number = 3, .network = 99 });
+	mm_detect_weigh_all(&d);
+	assert_true(has(mm_detect_find_about(&d, &mm_oauth_device,
+	                        "application mail of https://issuer.test at 10.0.99.0"),
+	        MM_W_APP_DEVICE_FAR));
+}
+
+/* Beside the code comes an ID token (response_type=code id_token): its user is no user of the application yet. */
+static void test_consent_hybrid(void **state)
+{
+	(void)state;
+	by_code((struct grant){ .app = "evil",
+	        .user = "anna",
+	        .told = "anna",
+	        .prompt = "consent",
+	        .number = 1,
+	        .browser = 1,
+	        .network = 99 });
+	assert_non_null(finding(&mm_oauth_consent));
+}
+
+/* Applications of which each calls all its authorizations the same: one asked for consent, another did not; and the request
+ * comes again, without prompt, when the user has signed in. */
+static void test_same_state(void **state)
+{
+	(void)state;
+	struct grant g = { .app = "evil",
+		.user = "anna",
+		.prompt = "consent",
+		.number = 1,
+		.browser = 1,
+		.network = 99 };
+	by_code(g);
+	assert_non_null(finding(&mm_oauth_consent));
+	g.app = "new";
+	g.prompt = NULL;
+	by_code(g);
+	assert_null(mm_detect_find_about(
+	        &d, &mm_oauth_consent, "application new of https://issuer.test"));
+	struct request browser = { .app = "other",
+		.network = 1,
+		.prompt = "consent",
+		.action = "oauth-authorization-request" };
+	(void)authorization(MM_EV_REQUEST, browser, 2, MM_ROLE_ISSUED, 0);
+	pass();
+	by_code((struct grant){
+	        .app = "other", .user = "anna", .number = 2, .browser = 1, .network = 99 });
+	assert_non_null(mm_detect_find_about(
+	        &d, &mm_oauth_consent, "application other of https://issuer.test"));
+}
+
+/* Anybody may ask for codes, as often as he likes: that makes nothing usual. Nor does it make an application old. */
+static void test_asked_often(void **state)
+{
+	(void)state;
+	struct grant g = {
+		.app = "mail", .user = "anna", .number = 1, .browser = 1, .network = 98
+	};
+	by_device(g);
+	double before = finding(&mm_oauth_device)->score;
+	for (unsigned i = 0; i < 2000; i++) {
+		struct request r = {
+			.app = "evil", .network = 99, .action = "oauth-device-authorization"
+		};
+		(void)authorization(MM_EV_ISSUE, r, 2, MM_ROLE_ISSUED, 102);
+		pass();
+	}
+	now += 2 * DAY;
+	g = (struct grant){
+		.app = "stock", .user = "anna", .number = 3, .browser = 1, .network = 99
+	};
+	by_device(g);
+	mm_detect_weigh_all(&d);
+	const struct mm_finding *f = mm_detect_find_about(
+	        &d, &mm_oauth_device, "application stock of https://issuer.test at 10.0.99.0");
+	assert_true(f->score > before - 6);
+	g = (struct grant){ .app = "evil",
+		.user = "anna",
+		.prompt = "consent",
+		.number = 4,
+		.browser = 1,
+		.network = 99 };
+	by_code(g);
+	g.user = "bert";
+	g.number = 5;
+	by_code(g);
+	assert_non_null(strstr(finding(&mm_oauth_consent)->evidence[0].what, "2 of its users"));
+}
+
+/* Nobody's requests fill the names that are kept. */
+static void test_asked_by_anybody(void **state)
+{
+	(void)state;
+	size_t before = l->names.n;
+	for (unsigned i = 0; i < 1000; i++) {
+		char app[16];
+		snprintf(app, sizeof app, "made-up %u", i);
+		struct request r = {
+			.app = app, .network = 1, .action = "oauth-authorization-request"
+		};
+		struct mm_event *ev = authorization(MM_EV_REQUEST, r, 1, MM_ROLE_ISSUED, 0);
+		memcpy(ev->authorization.b, &i, sizeof i);
+		pass();
+	}
+	assert_int_equal(l->apps.asks.n, 1000);
+	assert_int_equal(l->names.n, before);
 }
 
 /* The first screen on a wall, where others work; one whose code is typed beside it; and where televisions are usual. */
@@ -534,6 +680,11 @@ int main(void)
 		CASE(test_consent),
 		CASE(test_consent_benign),
 		CASE(test_device),
+		CASE(test_device_typed_twice),
+		CASE(test_consent_hybrid),
+		CASE(test_same_state),
+		CASE(test_asked_by_anybody),
+		CASE(test_asked_often),
 		CASE(test_device_benign),
 		CASE(test_sweep),
 		CASE(test_backup),

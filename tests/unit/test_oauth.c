@@ -332,6 +332,12 @@ static void test_device(void **unused)
 	ev = event("oauth-device-verification");
 	assert_int_equal(ev->kind, MM_EV_REQUEST);
 	is_attr(ev, "mintmark.oauth.authorization", USER_CODE_FP);
+	request("POST", "/common/oauth2/deviceauth", FORM, "otc=S3CRETU");
+	assert_int_equal(answer(200, "text/html", "<p>"), 1);
+	is_attr(event("oauth-device-verification"), "mintmark.oauth.authorization", USER_CODE_FP);
+	/* A one-time password. */
+	request("POST", "/common/SAS/ProcessAuth", FORM, "otc=123456&method=PhoneAppOTP");
+	assert_int_equal(answer(200, "text/html", "<p>"), 0);
 	request("GET", "/device", NULL, NULL);
 	assert_int_equal(answer(200, "text/html", "<form>"), 0);
 }

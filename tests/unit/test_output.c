@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "geo/geo.h"
 #include "guard.h"
 #include "output/output.h"
 #include "output/words.h"
@@ -386,6 +387,26 @@ static void test_event_id(void **state)
 	mm_event_pool_done(&pool);
 	mm_buf_done(&one);
 	mm_buf_done(&two);
+}
+
+/* The same in whatever locale, and no zero below zero. */
+static void test_places(void **state)
+{
+	(void)state;
+	static const struct mm_geo_place place = {
+		.located = true, .lat = -0.00004, .lon = -151.20931, .city = "Lule\xc3\xa5"
+	};
+	struct mm_event_pool pool;
+	mm_event_pool_init(&pool, 8);
+	struct mm_event *ev = tgs_exchange(&pool);
+	ev->geo = &place;
+	struct mm_buf b = { 0 };
+	mm_json_event(&b, ev, &files);
+	assert_non_null(strstr(b.p, "\"source.geo.city_name\":\"Lule\xc3\xa5\""));
+	assert_non_null(strstr(b.p, "\"source.geo.location\":{\"lat\":0.0000,\"lon\":-151.2093}"));
+	mm_event_free(&pool, ev);
+	mm_event_pool_done(&pool);
+	mm_buf_done(&b);
 }
 
 static void test_bare_event(void **state)
@@ -929,6 +950,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_strings),
 		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_event_id),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_bare_event),
 		cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_fields),

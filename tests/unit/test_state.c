@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "geo/geo.h"
 #include "guard.h"
 #include "ledger_build.h"
 #include "state/dir.h"
@@ -254,6 +255,50 @@ static void test_fewer_rows(void **state)
 	run_end(&b);
 }
 
+static const struct mm_geo_place lulea = { .located = true,
+	.lat = 65.58,
+	.lon = 22.15,
+	.radius_km = 20,
+	.country = "SE",
+	.city = "Lulea" },
+                                 sydney = { .located = true,
+	                                 .lat = -33.87,
+	                                 .lon = 151.21,
+	                                 .radius_km = 20,
+	                                 .country = "AU",
+	                                 .city = "Sydney" };
+
+/* This user gives the right password, from this network. */
+static void let_in(
+        struct run *r, int64_t at, uint8_t user, uint8_t network, const struct mm_geo_place *geo)
+{
+	char name[16];
+	struct mm_event *ev = mm_event_init(&room);
+	snprintf(name, sizeof name, "user%u", user);
+	ev->kind = MM_EV_RESULT;
+	ev->protocol = "oauth";
+	ev->action = "login";
+	ev->transport = "tcp";
+	ev->outcome = MM_SUCCESS;
+	ev->meaning = MM_MEANING_PASSWORD_RIGHT;
+	ev->src = (struct mm_endpoint){ { 4, { 203, 0, network, 1 } }, 50000 };
+	ev->dst = (struct mm_endpoint){ host(KDC), 443 };
+	ev->user = text(name);
+	ev->user_realm = text("https://issuer.test");
+	ev->geo = geo;
+	ev->request_ns = at;
+	ev->time_ns = ev->response_ns = ev->key_ns = at + 1;
+	pass(r);
+}
+
+static const struct mm_finding *far_away(struct run *r, uint8_t user)
+{
+	char subject[64];
+	snprintf(subject, sizeof subject, "user user%u of https://issuer.test", user);
+	mm_detect_weigh_all(&r->detect);
+	return mm_detect_find_about(&r->detect, &mm_impossible_travel, subject);
+}
+
 /* Every flip and every cut of a file that nobody sealed again is refused. */
 static void must_refuse(void *arg, struct mm_slice input)
 {
@@ -275,6 +320,7 @@ static void must_survive(struct mm_store *s)
 	run_begin(&b, ROWS, "b.pcap");
 	if (load(&b, bytes_of(s)) == MM_OK) {
 		live(&b, 2 * HOUR, 1);
+		let_in(&b, 30 * HOUR, 1, 2, &sydney);
 		mm_detect_weigh_all(&b.detect);
 		serialise(&b, &again);
 	}
@@ -290,6 +336,7 @@ static void small(struct mm_store *out)
 	pass(&a);
 	make_tgs(&room.ev, 3, 12 * HOUR, (struct made){ .id = 66, .kvno = 2 }, cifs(2));
 	pass(&a);
+	let_in(&a, 13 * HOUR, 1, 1, &lulea);
 	const uint8_t other[sizeof(struct mm_lineage)] = { 9 }; /* a free number, too */
 	assert_non_null(mm_table_put(&a.ledger->lineages, other, NULL));
 	mm_table_remove(&a.ledger->lineages, mm_table_find(&a.ledger->lineages, other));
@@ -336,6 +383,86 @@ static void test_hostile(void **state)
 	}
 	mm_store_done(&file);
 	mm_store_done(&cut);
+}
+
+/* Users at work, of whom three came back over a network far away; then another process: it says of the next what the first one
+ * would have said, and saves what it loaded. */
+static void test_travels(void **state)
+{
+	(void)state;
+	enum { USERS = 40, VPN = 200 };
+	struct run a, b, c;
+	struct mm_store first = { 0 }, second = { 0 }, third = { 0 };
+	run_begin(&a, ROWS, "a.pcap");
+	int64_t at = HOUR;
+	for (uint8_t i = 0; i < USERS; i++)
+		let_in(&a, at += SECOND, i, 1, &lulea);
+	for (uint8_t i = 0; i < USERS; i++)
+		let_in(&a, at += SECOND, i, (uint8_t)(10 + i), &lulea);
+	for (uint8_t i = 0; i < 3; i++)
+		let_in(&a, at += SECOND, i, VPN, &sydney);
+	save(&a, &first);
+	run_begin(&b, ROWS, "b.pcap");
+	assert_int_equal(load(&b, bytes_of(&first)), MM_OK);
+	save(&b, &second);
+	run_begin(&c, ROWS, "b.pcap");
+	assert_int_equal(load(&c, bytes_of(&second)), MM_OK);
+	save(&c, &third);
+	assert_int_equal(second.len, third.len);
+	assert_memory_equal(second.p, third.p, second.len);
+	struct run *const runs[] = { &a, &c };
+	const struct mm_finding *by_vpn[2], *alone[2];
+	for (size_t i = 0; i < 2; i++) {
+		let_in(runs[i], at + SECOND, 20, VPN, &sydney);
+		let_in(runs[i], at + 2 * SECOND, 21, 201, &sydney);
+		let_in(runs[i], at + 2 * SECOND, 22, 1, &lulea); /* where he was before */
+		by_vpn[i] = far_away(runs[i], 20);
+		alone[i] = far_away(runs[i], 21);
+		assert_true(by_vpn[i] != NULL && alone[i] != NULL);
+		assert_null(far_away(runs[i], 22));
+		assert_true(alone[i]->score > by_vpn[i]->score + 6);
+	}
+	assert_true(fabs(by_vpn[0]->score - by_vpn[1]->score) < 1e-9);
+	assert_true(fabs(alone[0]->score - alone[1]->score) < 1e-9);
+	assert_string_equal(alone[0]->evidence[0].what, alone[1]->evidence[0].what);
+	assert_non_null(strstr(alone[1]->evidence[0].what, "203.0.31.1 (Lulea, SE)"));
+	mm_store_done(&first);
+	mm_store_done(&second);
+	mm_store_done(&third);
+	run_end(&a);
+	run_end(&b);
+	run_end(&c);
+}
+
+/* What was learnt with more memory is loaded with less: those seen last are kept. */
+static void test_less_memory(void **state)
+{
+	(void)state;
+	struct run a, b = { 0 };
+	struct mm_store file = { 0 };
+	struct mm_ledger_config config;
+	run_begin(&a, ROWS, "a.pcap");
+	for (uint8_t i = 0; i < 250; i++)
+		let_in(&a, HOUR + i * SECOND, i, i, &lulea);
+	save(&a, &file);
+	mm_ledger_config_default(&config);
+	config.key = (struct mm_hash_key){ 77, 7 };
+	config.learnt_b_max = 65536;
+	assert_int_equal(mm_ledger_new(&config, &b.ledger), MM_OK);
+	mm_detect_init(&b.detect, b.ledger, &config.key, 64);
+	assert_int_equal(mm_files_add(&b.files, "b.pcap"), 0);
+	assert_int_equal(load(&b, bytes_of(&file)), MM_OK);
+	const struct mm_travels *t = &b.ledger->travels;
+	assert_true(t->travellers.n == t->travellers.max && t->travellers.n < 250);
+	assert_true(t->ways.n == t->ways.max && t->ways.n < 250);
+	let_in(&b, HOUR + 250 * SECOND, 249, 250, &sydney);
+	let_in(&b, HOUR + 251 * SECOND, 0, 251, &sydney);
+	assert_non_null(far_away(&b, 249));
+	assert_null(far_away(&b, 0));
+	assert_int_equal(t->travellers.n, t->travellers.max);
+	mm_store_done(&file);
+	run_end(&a);
+	run_end(&b);
 }
 
 static void test_verdicts(void **state)
@@ -418,6 +545,8 @@ int main(void)
 		cmocka_unit_test(test_fewer_rows),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_travels),
+		cmocka_unit_test(test_less_memory),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_full_disk),

@@ -693,6 +693,49 @@ static void test_certificate(void **state)
 	assert_string_equal(names.alternatives, "www.lab.example, alias.lab.example");
 }
 
+/* A ServerHello of TLS 1.2 that echoes no session id. */
+#define ANSWER_12 "0200002a 0303" CLIENT_RANDOM "00 c02f 00 0002 0000"
+#define FINISHED  "1400000c 000000000000000000000000"
+
+/* A handshake in which each side shows a certificate or none; gap: bytes of the client's are lost. What is known in the end. */
+static struct mm_tls_seen shake(bool server, bool client, bool gap)
+{
+	struct seen s;
+	struct mm_tls_seen seen;
+	char shown[2048];
+	size_t n = hex(certificate).len;
+	const struct mm_dissect_conf conf = { .tls_events = MM_TLS_EVENTS_YES };
+	struct mm_dissect d = begin(&s, &conf);
+	snprintf(shown, sizeof shown, "0b%06zx%06zx%06zx%s", n + 6, n + 3, n, certificate);
+	give(&d, MM_TO_SERVER, hello_record(HELLO));
+	give(&d, MM_TO_CLIENT, hello_record(ANSWER_12));
+	if (server)
+		give(&d, MM_TO_CLIENT, hello_record(shown));
+	if (client)
+		give(&d, MM_TO_SERVER, hello_record(shown));
+	if (gap) {
+		d.dir = MM_TO_SERVER;
+		mm_tls.gap(&d);
+	}
+	give(&d, MM_TO_SERVER, hello_record(FINISHED));
+	memcpy(&seen, d.state, sizeof seen); /* its state begins with it */
+	end(&d);
+	return seen;
+}
+
+/* Without a certificate: where the client showed none in a full handshake that was read. A ticket of TLS 1.2 shows in the server's
+ * sending none (RFC 5077 figure 2). */
+static void test_client_certificate(void **state)
+{
+	(void)state;
+	struct mm_tls_seen seen = shake(true, false, false);
+	assert_true(seen.no_client_cert && !seen.has_client_cert);
+	seen = shake(true, true, false);
+	assert_true(!seen.no_client_cert && seen.has_client_cert);
+	assert_false(shake(false, false, false).no_client_cert);
+	assert_false(shake(true, false, true).no_client_cert);
+}
+
 static void test_hostile_messages(void **state)
 {
 	static const char *const samples[] = { HELLO, ANSWER, certificate };
@@ -776,6 +819,7 @@ int main(void)
 		cmocka_unit_test(test_held_messages),
 		cmocka_unit_test(test_framing),
 		cmocka_unit_test(test_certificate),
+		cmocka_unit_test(test_client_certificate),
 		cmocka_unit_test(test_hostile_messages),
 		cmocka_unit_test(test_hostile_records),
 	};

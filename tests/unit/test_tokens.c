@@ -904,6 +904,26 @@ static void test_bad_proofs(void **state)
 	}
 }
 
+/* Another server hands out tokens that name this issuer: by another key, of the same name or one that nobody knows. */
+static void test_others_issue(void **state)
+{
+	(void)state;
+	struct signer same = signer_new("RS256", own.kid), unknown = signer_new("RS256", "none");
+	const struct signer *const by[] = { &same, &unknown, &own };
+	size_t n_apps = l->apps.apps.n;
+	for (size_t i = 0; i < sizeof by / sizeof by[0]; i++) {
+		const char *token = mint((struct spec){ .by = by[i], .iat = EVENING });
+		begin(MM_EV_ISSUE, 1, i < 2 ? FORGER : ISSUER, EVENING, "x.example/token");
+		room.ev.grant = MM_GRANT_CODE;
+		room.ev.app = text("evil");
+		put(MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, token)->client = room.ev.app;
+		pass();
+		assert_int_equal(l->apps.apps.n, n_apps + (i == 2));
+	}
+	signer_done(&same);
+	signer_done(&unknown);
+}
+
 static void test_certificate(void **state)
 {
 	(void)state;
@@ -949,6 +969,31 @@ static void test_certificate_missing(void **state)
 {
 	(void)state;
 	show_certified(true);
+	expect(&mm_token_binding, MM_W_NO_CERT);
+}
+
+/* The same application goes to a server as well before which a proxy ends TLS; and a thief to the first one. */
+static void test_certificate_elsewhere(void **state)
+{
+	(void)state;
+	uint8_t digest[32];
+	char more[256];
+	memset(digest, 0x5a, sizeof digest);
+	snprintf(more, sizeof more, ",\"cnf\":{\"x5t#S256\":\"%s\"}",
+	        jose_b64(digest, sizeof digest));
+	const char *token = mint((struct spec){ .iat = EVENING, .more = more });
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	show_token(1, EVENING + 2, token);
+	memcpy(room.ev.cert.b, digest, sizeof room.ev.cert.b);
+	pass();
+	show_token(1, EVENING + 3, token);
+	room.ev.place = text("proxied.example/orders");
+	room.ev.no_cert = true;
+	pass();
+	assert_int_equal(d.findings.n, 0);
+	show_token(1, EVENING + 4, token);
+	room.ev.no_cert = true;
+	pass();
 	expect(&mm_token_binding, MM_W_NO_CERT);
 }
 
@@ -1206,8 +1251,10 @@ int main(void)
 		TEST(test_proof),
 		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
+		TEST(test_others_issue),
 		TEST(test_certificate),
 		TEST(test_certificate_missing),
+		TEST(test_certificate_elsewhere),
 		TEST(test_certificate_at_proxy),
 		TEST(test_taint),
 		TEST(test_opaque),
