@@ -237,11 +237,16 @@ bool mm_keyring_discovery(
 
 /* --- key sets -------------------------------------------------------------------------------------- */
 
-static struct mm_key *find_key(struct mm_keyring *k, const struct mm_fp *thumbprint)
+/* One key may stand in several sets, and be called otherwise, or said to be another issuer's, in each: those are several. */
+static struct mm_key *find_key(struct mm_keyring *k, const struct mm_jwk *jwk)
 {
-	for (size_t i = 0; i < k->n_keys; i++)
-		if (k->keys[i].seen_ns != 0 && mm_fp_eq(&k->keys[i].jwk.thumbprint, thumbprint))
-			return &k->keys[i];
+	struct mm_slice issuer = mm_first(jwk->issuer, MM_URL_TEXT - 1);
+	for (size_t i = 0; i < k->n_keys; i++) {
+		struct mm_key *key = &k->keys[i];
+		if (key->seen_ns != 0 && mm_fp_eq(&key->jwk.thumbprint, &jwk->thumbprint) &&
+		        strcmp(key->jwk.kid, jwk->kid) == 0 && is_text(key->per_key_issuer, issuer))
+			return key;
+	}
 	return NULL;
 }
 
@@ -335,10 +340,9 @@ static struct mm_key *put_key(struct mm_keyring *k, const json_t *json, struct m
 	struct mm_jwk jwk;
 	if (!mm_jwk_read(json, &jwk))
 		return NULL;
-	struct mm_key *key = find_key(k, &jwk.thumbprint);
-	bool known = key != NULL && strcmp(key->jwk.kid, jwk.kid) == 0;
+	struct mm_key *key = find_key(k, &jwk);
 	mm_jwk_done(&jwk);
-	if (known)
+	if (key != NULL)
 		return key;
 	key = mm_ring_new_key(k, json);
 	if (key != NULL)

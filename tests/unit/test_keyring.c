@@ -243,6 +243,34 @@ static void test_tenants(void **state)
 		assert_true(judge(&one, others[i], 10).verdict != MM_VALID);
 }
 
+/* The same keys in the set of all tenants, in that of one tenant and in one of an older name, which say of them whose they
+ * are in three ways. */
+static void test_tenants_sets(void **state)
+{
+	(void)state;
+	static const char all[] = "https://login.example/{tenantid}/v2.0",
+	                  tenant[] = "https://login.example/5f1c/v2.0",
+	                  other[] = "https://login.example/77aa/v2.0",
+	                  older[] = "https://sts.example/5f1c/";
+	char k1[JOSE_TEXT], k2[JOSE_TEXT];
+	size_t n_issuers;
+	jwk_text(&one, ",\"issuer\":\"https://login.example/5f1c/v2.0\"", k1);
+	jwk_text(&one, ",\"issuer\":\"https://login.example/{tenantid}/v2.0\"", k2);
+	assert_true(discover(1, "login.example", tenant, "https://login.example/5f1c/keys"));
+	assert_true(discover(1, "login.example", all, "https://login.example/common/keys"));
+	assert_true(discover(1, "login.example", older, "https://login.example/old/keys"));
+	for (int64_t at = 0; at < 3; at++) {
+		publish(from(1, "login.example", "/5f1c/keys"), KEYS(k1), AT(at));
+		publish(from(1, "login.example", "/common/keys"), KEYS(k2), AT(at));
+		publish(from(1, "login.example", "/old/keys"), KEYS(key1), AT(at));
+	}
+	assert_int_equal(mm_keyring_count(k, &n_issuers), 3);
+	expect(judge(&one, tenant, 10), MM_VALID, KNOWN);
+	expect(judge(&one, other, 10), MM_VALID, KNOWN);
+	expect(judge(&one, older, 10), MM_VALID, KNOWN);
+	assert_true(judge(&one, "https://sts.example/77aa/", 10).verdict != MM_VALID);
+}
+
 /* Somebody publishes a key of his own and says that it is A's. */
 static void test_false_key_issuer(void **state)
 {
@@ -876,6 +904,7 @@ int main(void)
 		TEST(test_one_address),
 		TEST(test_false_document),
 		TEST(test_tenants),
+		TEST(test_tenants_sets),
 		TEST(test_false_key_issuer),
 		TEST(test_scope),
 		TEST(test_unknown_issuer),
