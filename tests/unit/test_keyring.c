@@ -271,6 +271,37 @@ static void test_tenants_sets(void **state)
 	assert_true(judge(&one, "https://sts.example/77aa/", 10).verdict != MM_VALID);
 }
 
+/* A nonce in the header, signed as its digest. The digest: printf %s n-0S6_WzA2Mj | openssl sha256 -binary | basenc --base64url */
+static void test_digested_nonce(void **state)
+{
+	(void)state;
+	static const char claims[] = "{\"iss\":\"" A "\",\"iat\":1700000010}";
+#define HEADER(nonce) "{\"typ\":\"JWT\",\"nonce\":\"" nonce "\",\"alg\":\"ES256\",\"kid\":\"1\"}"
+	static const char sent[] = HEADER("n-0S6_WzA2Mj"), other[] = HEADER("n-0S6_WzA2Mk"),
+	                  made[] = HEADER("CCOgm1TLk4FWEGiwCq9OU5s_VGBGMdPmqCCHm2sEzBk");
+#undef HEADER
+	const struct {
+		const struct signer *by;
+		const char *header;
+		enum mm_verdict3 verdict;
+		uint32_t bits;
+	} cases[] = {
+		{ &one, sent, MM_VALID, KNOWN },
+		{ &one, other, MM_INVALID, KNOWN | MM_PROOF_BAD },
+		{ &two, sent, MM_INVALID, KNOWN | MM_PROOF_FOREIGN },
+		{ &three, sent, MM_INVALID, KNOWN | MM_PROOF_BAD },
+	};
+	issuers();
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		char text[JOSE_TEXT], part[JOSE_TEXT];
+		uint8_t signature[JOSE_SIGNATURE];
+		size_t n =
+		        jose_sign(cases[i].by, jose_part(made, claims, part), 0, true, signature);
+		jose_join(jose_part(cases[i].header, claims, part), signature, n, text);
+		expect(judge_at(text, AT(60)), cases[i].verdict, cases[i].bits);
+	}
+}
+
 /* Somebody publishes a key of his own and says that it is A's. */
 static void test_false_key_issuer(void **state)
 {
@@ -905,6 +936,7 @@ int main(void)
 		TEST(test_false_document),
 		TEST(test_tenants),
 		TEST(test_tenants_sets),
+		TEST(test_digested_nonce),
 		TEST(test_false_key_issuer),
 		TEST(test_scope),
 		TEST(test_unknown_issuer),
