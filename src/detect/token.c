@@ -25,6 +25,9 @@
 	(MM_TOKEN_TEMPLATE | MM_TOKEN_LIFETIME | MM_TOKEN_TENANT | MM_TOKEN_ALG |                  \
 	        MM_TOKEN_AUDIENCE | MM_TOKEN_ID_TOKEN | MM_TOKEN_EXPIRED | MM_TOKEN_EARLY)
 
+/* What a key that was learnt later refutes. */
+#define BY_WANT_OF_KEYS (MM_PROOF_FOREIGN | MM_PROOF_BAD | MM_PROOF_UNKNOWN_KID)
+
 /* What this use adds to what is known of the token. */
 static void absorb(struct mm_finding *f, const struct mm_token_facts *t, uint32_t odd)
 {
@@ -34,6 +37,8 @@ static void absorb(struct mm_finding *f, const struct mm_token_facts *t, uint32_
 	if (first || t->verdict == MM_INVALID || (t->odd & ~own->odd & odd) != 0)
 		*own = *t;
 	own->proof |= before.proof * !first;
+	if (t->verdict == MM_VALID)
+		own->proof &= ~(uint32_t)BY_WANT_OF_KEYS;
 	own->odd = odd | (first ? 0 : before.odd);
 	if (!first && before.from.family != 0 && t->from.family == 0) {
 		own->from = before.from;
