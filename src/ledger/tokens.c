@@ -214,6 +214,15 @@ static struct mm_token_place *put_place(
 	return p;
 }
 
+/* An application may show one token by software of several kinds. */
+static bool has_agent(const struct mm_token *token, uint64_t agent)
+{
+	for (size_t i = 0; i < token->n_places; i++)
+		if (token->places[i].agent == agent)
+			return true;
+	return false;
+}
+
 static bool nested(int64_t from, int64_t to, int64_t in_from, int64_t in_to)
 {
 	return from <= in_from && (to == 0 || in_to == 0 || in_to <= to);
@@ -534,6 +543,12 @@ static bool is_holders(const struct mm_event *ev, const struct mm_cred *cred)
 	return cred->kind == MM_CRED_ACCESS_TOKEN && cred->role == MM_ROLE_PRESENTED && !passed;
 }
 
+/* As MM_TRAIT_MOVED counts it. */
+static int64_t moved_as(const struct mm_token_facts *f)
+{
+	return f->other_agent ? 1 : 2;
+}
+
 static void look_place(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
         struct mm_token *token, struct mm_token_facts *f)
 {
@@ -548,11 +563,11 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 		if (last == NULL || token->places[i].last_ns > last->last_ns)
 			last = &token->places[i];
 	struct mm_token_place from = last != NULL ? *last : (struct mm_token_place){ 0 };
+	bool other = from.agent != 0 && agent != 0 && !has_agent(token, agent);
 	const struct mm_token_place *at = put_place(token, client, agent, now);
 	if (last == NULL || same_network(&from.client, client))
 		return;
 	bool back = at != NULL && at->n > 1 && now - at->first_ns < TURNS_NS;
-	bool other = from.agent != 0 && agent != 0 && from.agent != agent;
 	if (!back && !other)
 		return;
 	f->odd |= MM_TOKEN_MOVED;
@@ -561,10 +576,10 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 	f->other_agent = other;
 	f->to_and_fro = back;
 	f->since_ns = now - from.last_ns;
-	struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED,
-	        mm_names_find_folded(&l->names, cred->issuer), find_app(l, cred, ev), 1);
-	f->moved_k = share.k;
-	f->moved_n = share.n - share.k;
+	uint32_t issuer = mm_names_find_folded(&l->names, cred->issuer),
+	         app = find_app(l, cred, ev);
+	f->moved_k = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, issuer, app, moved_as(f)).k;
+	f->moved_n = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, issuer, app, 0).k;
 }
 
 /* Codes and refresh tokens serve once. */
@@ -691,7 +706,7 @@ static void settle_shown(
 		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, 0);
 	if ((s->token->odd & MM_TOKEN_MOVED) && !token->moved) {
 		token->moved = true;
-		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, 1);
+		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, moved_as(s->token));
 	}
 	if (s->token->cert_bound && ev->outcome == MM_SUCCESS &&
 	        (ev->no_cert || mm_fp_is_set(&ev->cert)))

@@ -140,6 +140,8 @@ static const struct mm_weight weights[MM_W_N] = {
 		"RFC 7519 4.1.5; as expired-accepted" },
 	[MM_W_TOKEN_MOVED] = { "token-moved", 0.6, 0.0001, 0.0004, 37,
 		"assumed: six thieves in ten use other software elsewhere; one honest token in 2,500 does before that is counted: by its application's tokens" },
+	[MM_W_TOKEN_MOVED_SAME] = { "token-in-turns", 0.3, 0.02, 0.5, 12,
+		"assumed: three thieves in ten have the owner's software, or say so; before that is counted one honest token in 50 is shown from two networks in turns: IPv4 and IPv6, Wi-Fi and cellular, with a VPN and without" },
 	[MM_W_TO_AND_FRO] = { "to-and-fro", 0.5, 0.05, 0.05, 10,
 		"both ends go on using it: assumed one traveller in twenty" },
 	[MM_W_ROTATED_ELSEWHERE] = { "refresh-reused", 0.5, 5e-05, 0.0001, 38,

@@ -585,6 +585,46 @@ static void test_mobile(void **state)
 	assert_true(trusted);
 }
 
+/* A laptop with IPv4 and IPv6, or a telephone at the door: in turns, by the same software. A thief is told all the same. */
+static void test_in_turns(void **state)
+{
+	(void)state;
+	const char *token = honest(1, EVENING, (struct spec){ 0 });
+	for (int64_t i = 0; i < 6; i++) {
+		show_token(1, EVENING + 60 + i * 60, token);
+		if (i % 2 == 0)
+			from_network(7);
+		pass();
+	}
+	assert_non_null(finding(&mm_token_moved));
+	assert_silent();
+	show_token(1, EVENING + 600, token);
+	from_network(9);
+	room.ev.agent = text("python-requests/2.31");
+	pass();
+	struct mm_finding *f = expect(&mm_token_moved, MM_W_TOKEN_MOVED);
+	assert_true(weight_of(f, MM_W_TO_AND_FRO) > 0);
+	assert_int_equal(d.findings.n, 1);
+}
+
+/* One application, two kinds of software: each had shown it before. */
+static void test_two_kinds(void **state)
+{
+	(void)state;
+	const char *token = honest(1, EVENING, (struct spec){ 0 });
+	show_token(1, EVENING + 60, token);
+	room.ev.agent = text("okhttp/4.12.0");
+	pass();
+	show_token(1, EVENING + 120, token);
+	from_network(7);
+	pass();
+	show_token(1, EVENING + 3900, token);
+	from_network(8);
+	room.ev.agent = text("okhttp/4.12.0");
+	pass();
+	assert_int_equal(d.findings.n, 0);
+}
+
 /* A service that passes it on, in an exchange, is not its holder. */
 static void test_passed_on(void **state)
 {
@@ -1195,6 +1235,8 @@ int main(void)
 		TEST(test_early),
 		TEST(test_moved),
 		TEST(test_mobile),
+		TEST(test_in_turns),
+		TEST(test_two_kinds),
 		TEST(test_passed_on),
 		TEST(test_copies),
 		TEST(test_no_copies),
