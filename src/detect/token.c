@@ -317,7 +317,9 @@ static void weigh_use(struct mm_finding *f)
 	if (!(t->odd & (MM_TOKEN_ROTATED | MM_TOKEN_USED_CODE)))
 		return;
 	enum mm_weight_id id = code ? (t->same_host ? MM_W_CODE_REUSED_HERE : MM_W_CODE_REUSED)
-	                            : (t->same_host ? MM_W_ROTATED_HERE : MM_W_ROTATED_ELSEWHERE);
+	                       : t->same_host   ? MM_W_ROTATED_HERE
+	                       : t->other_agent ? MM_W_ROTATED_ELSEWHERE
+	                                        : MM_W_ROTATED_ROAMED;
 	mm_finding_add(f, id, mm_weigh_p(id, 0), "%s by %s, and shown again %.1f min later by %s%s",
 	        code ? "redeemed" : "another took its place when it was used", from, minutes, to,
 	        t->other_agent ? " with other software" : "");

@@ -146,6 +146,8 @@ static const struct mm_weight weights[MM_W_N] = {
 		"both ends go on using it: assumed one traveller in twenty" },
 	[MM_W_ROTATED_ELSEWHERE] = { "refresh-reused", 0.5, 5e-05, 0.0001, 38,
 		"RFC 9700 4.14: reuse elsewhere shows that two hold it; 1e-4: assumed, a restored backup" },
+	[MM_W_ROTATED_ROAMED] = { "refresh-reused-roaming", 0.3, 0.005, 0.005, 18,
+		"elsewhere, by the same software: an answer lost on the way, a program that keeps the first token where its issuer lets it (assumed)" },
 	[MM_W_ROTATED_HERE] = { "refresh-reused-here", 0.3, 0.02, 0.02, 12,
 		"by the same host: a retry later than 10 s, a crash (assumed)" },
 	[MM_W_CODE_REUSED] = { "code-reused", 0.5, 5e-05, 0.0001, 38,

@@ -774,8 +774,26 @@ static void test_refresh(void **state)
 	room.ev.grant = MM_GRANT_REFRESH;
 	room.ev.outcome = MM_FAILURE;
 	put(MM_ROLE_PRESENTED, MM_CRED_REFRESH_TOKEN, "refresh-1");
+	room.ev.agent = text("curl/8");
 	pass();
 	expect(&mm_token_reuse, MM_W_ROTATED_ELSEWHERE);
+}
+
+/* The twin: an answer that was lost between two networks, so that the software asks again with what it has. */
+static void test_refresh_lost(void **state)
+{
+	(void)state;
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, mint((struct spec){ .iat = EVENING }), "refresh-1");
+	ask(1, EVENING + 500, MM_GRANT_REFRESH, "refresh-1",
+	        mint((struct spec){ .iat = EVENING + 500 }), "refresh-2");
+	begin(MM_EV_ISSUE, 1, ISSUER, EVENING + 540, "a.example/token");
+	from_network(7);
+	room.ev.grant = MM_GRANT_REFRESH;
+	put(MM_ROLE_PRESENTED, MM_CRED_REFRESH_TOKEN, "refresh-1");
+	put(MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, mint((struct spec){ .iat = EVENING + 540 }));
+	pass();
+	assert_true(weight_of(finding(&mm_token_reuse), MM_W_ROTATED_ROAMED) > 0);
+	assert_silent();
 }
 
 /* --- bound tokens ---------------------------------------------------------------------------------- */
@@ -1136,6 +1154,7 @@ static void test_state(void **state)
 	from_network(7);
 	room.ev.grant = MM_GRANT_REFRESH;
 	put(MM_ROLE_PRESENTED, MM_CRED_REFRESH_TOKEN, "refresh-1");
+	room.ev.agent = text("curl/8");
 	pass();
 	expect(&mm_token_reuse, MM_W_ROTATED_ELSEWHERE);
 	use(FORGER, EVENING + 800, mint((struct spec){ .iat = EVENING, .bare = true }));
@@ -1245,6 +1264,7 @@ int main(void)
 		TEST(test_code_elsewhere),
 		TEST(test_code_twice),
 		TEST(test_refresh),
+		TEST(test_refresh_lost),
 		TEST(test_proof),
 		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
