@@ -11,7 +11,8 @@
 /* Facts that say something only when the verifier took the token all the same: honest clients show such tokens, and are
  * refused. */
 #define IF_ACCEPTED                                                                                \
-	(MM_TOKEN_EXPIRED | MM_TOKEN_EARLY | MM_TOKEN_AUDIENCE | MM_TOKEN_ID_TOKEN | MM_TOKEN_MOVED)
+	(MM_TOKEN_EXPIRED | MM_TOKEN_EARLY | MM_TOKEN_AUDIENCE | MM_TOKEN_AUDIENCE_OWN |           \
+	        MM_TOKEN_ID_TOKEN | MM_TOKEN_MOVED)
 
 /* Replicas of an issuer, and verifiers, lag so much behind a rotation. */
 #define LAG_NS 6e10
@@ -23,7 +24,8 @@
 	        MM_PROOF_DRIFT | MM_PROOF_FOREIGN_URL | MM_PROOF_ODD_KID)
 #define MADE_ODD                                                                                   \
 	(MM_TOKEN_TEMPLATE | MM_TOKEN_LIFETIME | MM_TOKEN_TENANT | MM_TOKEN_ALG |                  \
-	        MM_TOKEN_AUDIENCE | MM_TOKEN_ID_TOKEN | MM_TOKEN_EXPIRED | MM_TOKEN_EARLY)
+	        MM_TOKEN_AUDIENCE | MM_TOKEN_AUDIENCE_OWN | MM_TOKEN_ID_TOKEN | MM_TOKEN_EXPIRED | \
+	        MM_TOKEN_EARLY)
 
 /* What a key that was learnt later refutes. */
 #define BY_WANT_OF_KEYS (MM_PROOF_FOREIGN | MM_PROOF_BAD | MM_PROOF_UNKNOWN_KID)
@@ -251,9 +253,11 @@ static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
 		        "most",
 		        (long long)(t->exp_s - t->iat_s), (unsigned long long)t->lifetime_n,
 		        t->lifetime_max_s);
-	if (t->odd & MM_TOKEN_AUDIENCE)
-		mm_finding_add(f, MM_W_AUDIENCE,
-		        mm_weigh_p(MM_W_AUDIENCE, 0.5 / ((double)t->audience_n * 50)),
+	bool elsewhere = t->odd & MM_TOKEN_AUDIENCE;
+	enum mm_weight_id audience = elsewhere ? MM_W_AUDIENCE : MM_W_AUDIENCE_OWN;
+	if (elsewhere || (t->odd & MM_TOKEN_AUDIENCE_OWN))
+		mm_finding_add(f, audience,
+		        mm_weigh_p(audience, 0.5 / ((double)t->audience_n * 50)),
 		        "it is for %s and was accepted where the %llu tokens before were for %s",
 		        t->audience, (unsigned long long)t->audience_n, t->usual);
 	if (t->odd & MM_TOKEN_ID_TOKEN)

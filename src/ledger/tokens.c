@@ -356,7 +356,27 @@ static uint32_t place_scope(const struct mm_ledger *l, const struct mm_event *ev
 	return mm_names_find_folded(&l->names, host_of(ev));
 }
 
-/* Is it meant for this server? */
+/* The values of aud, with blanks between. */
+static bool next_audience(struct mm_slice *rest, struct mm_slice *one)
+{
+	size_t end = mm_find8(*rest, 0, ' ');
+	*one = mm_first(*rest, end);
+	*rest = mm_after(*rest, end + 1);
+	return one->len != 0;
+}
+
+/* Does its owner show it? Of an issuer in view what was not seen issued has none. */
+static bool is_owners(
+        const struct mm_ledger *l, const struct mm_cred *cred, const struct mm_token_facts *f)
+{
+	const struct mm_row *row = mm_ledger_find(l, &cred->fp);
+	const struct mm_issuer *issuer =
+	        mm_ledger_issuer(l, mm_names_find_folded(&l->names, cred->issuer));
+	bool in_view = issuer != NULL && issuer->n_issued != 0;
+	return f->own && (!in_view || (row != NULL && mm_ledger_issued(l, row)));
+}
+
+/* Is it meant for this server? One of its audiences is enough (RFC 7519 section 4.1.3). */
 static void compare_audience(const struct mm_ledger *l, const struct mm_event *ev,
         const struct mm_cred *cred, struct mm_token_facts *f)
 {
@@ -365,13 +385,23 @@ static void compare_audience(const struct mm_ledger *l, const struct mm_event *e
 	if (cred->kind != MM_CRED_ACCESS_TOKEN || cred->role != MM_ROLE_PRESENTED || aud.len == 0 ||
 	        ev->grant != MM_GRANT_NONE)
 		return;
-	struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_AUD_AT, issuer,
-	        place_scope(l, ev), mm_names_find(&l->names, aud));
-	if (share.n < COMPARED || share.k != 0)
+	uint64_t n = 0;
+	uint32_t place = place_scope(l, ev), usual_aud = 0;
+	struct mm_slice rest = mm_str_slice(aud), one;
+	while (next_audience(&rest, &one)) {
+		struct mm_str text = { (const char *)one.p, one.len };
+		struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_AUD_AT, issuer,
+		        place, mm_names_find(&l->names, text));
+		if (share.n < COMPARED || share.k != 0)
+			return;
+		n = share.n;
+		usual_aud = (uint32_t)share.latest;
+	}
+	if (n == 0)
 		return;
-	f->odd |= MM_TOKEN_AUDIENCE;
-	f->audience_n = share.n;
-	struct mm_str usual = mm_names_text(&l->names, (uint32_t)share.latest);
+	f->odd |= is_owners(l, cred, f) ? MM_TOKEN_AUDIENCE_OWN : MM_TOKEN_AUDIENCE;
+	f->audience_n = n;
+	struct mm_str usual = mm_names_text(&l->names, usual_aud);
 	copy_text(f->usual, sizeof f->usual, mm_str_slice(usual));
 }
 
@@ -711,10 +741,15 @@ static void settle_shown(
 	if (s->token->cert_bound && ev->outcome == MM_SUCCESS &&
 	        (ev->no_cert || mm_fp_is_set(&ev->cert)))
 		mm_baseline_count(&l->baseline, MM_TRAIT_CERT, issuer, app, !ev->no_cert);
-	if (s->first && ev->outcome == MM_SUCCESS && cred->service.len != 0)
-		mm_baseline_count(&l->baseline, MM_TRAIT_AUD_AT, issuer,
-		        mm_names_put_folded(&l->names, host_of(ev)),
-		        mm_names_put(&l->names, cred->service));
+	if (!s->first || ev->outcome != MM_SUCCESS)
+		return;
+	uint32_t place = mm_names_put_folded(&l->names, host_of(ev));
+	struct mm_slice rest = mm_str_slice(cred->service), one;
+	while (next_audience(&rest, &one)) {
+		struct mm_str value = { (const char *)one.p, one.len };
+		mm_baseline_count(&l->baseline, MM_TRAIT_AUD_AT, issuer, place,
+		        mm_names_put(&l->names, value));
+	}
 }
 
 /* Which servers do not look at dates? Learnt of whoever shows what was issued to it, whatever stands against the token. */

@@ -130,6 +130,8 @@ static const struct mm_weight weights[MM_W_N] = {
 		"tid and the tenant in iss are one (Microsoft identity platform, access token claims)" },
 	[MM_W_AUDIENCE] = { "audience", 0.3, 5e-06, 2e-05, 42,
 		"RFC 7519 4.1.3; counted at this server; 2e-5: assumed, a service that takes a second audience, and takes one such" },
+	[MM_W_AUDIENCE_OWN] = { "audience-own", 0.005, 1e-3, 1e-3, 20,
+		"as audience, by whom it was issued to: a gateway before several services, a service with two names" },
 	[MM_W_ID_TOKEN] = { "id-token-as-access", 0.3, 1e-05, 2e-05, 42,
 		"RFC 9068 4, RFC 8725 3.12: verifiers tell the two apart; 2e-5: assumed" },
 	[MM_W_EXPIRED_ACCEPTED] = { "expired-accepted", 0.3, 1e-05, 1e-05, 44,

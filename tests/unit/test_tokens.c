@@ -462,9 +462,37 @@ static void test_audience(void **state)
 	room.ev.outcome = MM_FAILURE;
 	pass();
 	assert_null(finding(&mm_jwt_claims)); /* refused: as it should be */
-	use(1, EVENING + 20, token);
+	show_token(1, EVENING + 20, token);
+	from_network(7);
+	pass();
 	struct mm_finding *f = expect(&mm_jwt_claims, MM_W_AUDIENCE);
 	assert_string_equal(f->facts.token.usual, API);
+}
+
+/* The twins: a second name of the service, by whom the token was issued to; and several audiences. */
+static void test_audience_own(void **state)
+{
+	(void)state;
+	struct spec s = { .iat = EVENING, .aud = "https://mail.example" };
+	const char *token = mint(s);
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	use(1, EVENING + 20, token);
+	assert_true(weight_of(finding(&mm_jwt_claims), MM_W_AUDIENCE_OWN) > 0);
+	assert_silent();
+	const char *other = honest(2, EVENING + 30, s); /* it is known by now */
+	assert_null(mm_detect_find(&d, &row_of(other)->fp));
+}
+
+static void test_audience_list(void **state)
+{
+	(void)state;
+	const char *token =
+	        mint((struct spec){ .iat = EVENING, .aud = "https://a.example/me " API });
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	show_token(1, EVENING + 20, token);
+	from_network(7);
+	pass();
+	assert_int_equal(d.findings.n, 0);
 }
 
 /* Shown where it belongs, and then elsewhere. */
@@ -484,6 +512,7 @@ static void test_audience_later(void **state)
 	const char *token = honest(1, EVENING + 60, (struct spec){ 0 });
 	use(1, EVENING + 70, token);
 	show_token(1, EVENING + 80, token);
+	from_network(7);
 	room.ev.dst.addr = host(SERVICE + 1);
 	room.ev.place = text("mail.example/inbox");
 	pass();
@@ -1247,6 +1276,8 @@ int main(void)
 		TEST(test_lifetime),
 		TEST(test_tenant),
 		TEST(test_audience),
+		TEST(test_audience_own),
+		TEST(test_audience_list),
 		TEST(test_audience_later),
 		TEST(test_id_token),
 		TEST(test_expired),
