@@ -27,12 +27,15 @@ bool mm_ring_belongs(
 {
 	if (issuer == 0)
 		return false;
-	/* A set for all tenants says of each key whose it is not; whose it is, anybody can say in a set of his own. */
-	if (key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, iss))
-		return false;
+	/* A set for all tenants says of each key whose it is not; whose it is, anybody can say in a set of his own. Who
+	 * issues with it under another name, one that is not all tenants', says more of that name. */
+	bool told = key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, iss);
 	for (size_t i = 0; i < key->n_issuers; i++)
-		if (same_scope(k, key->issuers[i], issuer))
+		if (same_scope(k, key->issuers[i], issuer) &&
+		        (!told || mm_slice_eq(mm_slice_str(k->issuers[issuer - 1].name), iss)))
 			return true;
+	if (told)
+		return false;
 	for (uint32_t i = 1; i <= k->n_issuers; i++) {
 		if (!same_scope(k, i, issuer))
 			continue;

@@ -496,7 +496,8 @@ void mm_keyring_issued(struct mm_keyring *k, struct mm_slice issuer, const struc
 		return;
 	struct mm_key_issuer *i = &k->issuers[number - 1];
 	/* A set on the server that issues, which nothing else tells whose it is, is that issuer's. */
-	for (size_t u = 0; u < key->n_uses && i->n_places == 0; u++)
+	bool told = key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, issuer);
+	for (size_t u = 0; u < key->n_uses && i->n_places == 0 && !told; u++)
 		if (same_server(&k->places[key->uses[u].place - 1], from))
 			link_place(k, number, key->uses[u].place);
 	if (mm_ring_belongs(k, key, number, issuer) && !i->told)

@@ -271,6 +271,32 @@ static void test_tenants_sets(void **state)
 	assert_true(judge(&one, "https://sts.example/77aa/", 10).verdict != MM_VALID);
 }
 
+/* A server that says of its keys whose they are, and issues with one of them under an older name as well. */
+static void test_tenants_issued(void **state)
+{
+	(void)state;
+	static const char all[] = "https://login.example/{tenantid}/v2.0",
+	                  older[] = "https://sts.example/5f1c/";
+	char k1[JOSE_TEXT], k2[JOSE_TEXT];
+	struct mm_key_source source = from(1, "login.example", "/5f1c/token");
+	jwk_text(&one, ",\"issuer\":\"https://login.example/{tenantid}/v2.0\"", k1);
+	jwk_text(&two, ",\"issuer\":\"https://login.example/9188040d/v2.0\"", k2);
+	assert_true(discover(1, "login.example", all, "https://login.example/common/keys"));
+	publish(from(1, "login.example", "/common/keys"), KEYS(k1, k2), AT(0));
+	struct mm_proof p = judge(&one, older, 10);
+	expect(p, MM_CANNOT_TELL, MM_PROOF_FOREIGN);
+	mm_keyring_issued(k, mm_slice_str(older), &p, &source);
+	assert_int_equal(judge(&one, older, 20).verdict, MM_VALID);
+	p = judge(&one, older, 20);
+	mm_keyring_issued(k, mm_slice_str(older), &p, &source);
+	expect(judge(&two, older, 30), MM_INVALID, MM_PROOF_SET_KNOWN | MM_PROOF_FOREIGN);
+	/* To issue for one tenant makes nobody's key all tenants'. */
+	p = judge(&two, "https://login.example/9188040d/v2.0", 40);
+	mm_keyring_issued(k, mm_slice_str("https://login.example/9188040d/v2.0"), &p, &source);
+	expect(judge(&two, "https://login.example/5f1c/v2.0", 50), MM_INVALID,
+	        KNOWN | MM_PROOF_FOREIGN);
+}
+
 /* A nonce in the header, signed as its digest. The digest: printf %s n-0S6_WzA2Mj | openssl sha256 -binary | basenc --base64url */
 static void test_digested_nonce(void **state)
 {
@@ -936,6 +962,7 @@ int main(void)
 		TEST(test_false_document),
 		TEST(test_tenants),
 		TEST(test_tenants_sets),
+		TEST(test_tenants_issued),
 		TEST(test_digested_nonce),
 		TEST(test_false_key_issuer),
 		TEST(test_scope),
