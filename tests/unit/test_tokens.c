@@ -752,6 +752,21 @@ static void test_code(void **state)
 	assert_true(weight_of(f, MM_W_CODE_REUSED_HERE) > 0);
 }
 
+/* What its issuer was seen to hand out is no forgery, though nothing is learnt of it: what it was given for is in doubt. */
+static void test_issued_unusual(void **state)
+{
+	(void)state;
+	static const char code[] = "SplxlOBeZQQYbYS6WxSbIA";
+	const char *token = mint((struct spec){ .iat = EVENING + 60, .bare = true, .life = 86400 });
+	ask(1, EVENING + 1, MM_GRANT_CODE, code, mint((struct spec){ .iat = EVENING + 1 }), NULL);
+	ask(1, EVENING + 60, MM_GRANT_CODE, code, token, NULL);
+	assert_false(trusted);
+	use(1, EVENING + 70, token);
+	assert_null(finding(&mm_jwt_template));
+	assert_null(finding(&mm_jwt_lifetime));
+	assert_silent();
+}
+
 static void test_code_elsewhere(void **state)
 {
 	(void)state;
@@ -1292,6 +1307,7 @@ int main(void)
 		TEST(test_no_copies),
 		TEST(test_forger_behind_proxy),
 		TEST(test_code),
+		TEST(test_issued_unusual),
 		TEST(test_code_elsewhere),
 		TEST(test_code_twice),
 		TEST(test_refresh),
