@@ -291,7 +291,9 @@ static void note_use(struct mm_keyring *k, struct mm_key *key, uint32_t place, i
 		use = &key->uses[key->n_uses++];
 		*use = (struct mm_key_use){ .place = place,
 			.first_ns = time_ns,
-			.absent_ns = k->places[place - 1].last_ns };
+			.absent_ns = k->places[place - 1].path[0] != '\0'
+			                     ? k->places[place - 1].last_ns
+			                     : 0 };
 		k->generation++;
 	}
 	if (use == NULL)
@@ -428,8 +430,11 @@ static bool publish(struct mm_keyring *k, uint32_t place, const struct mm_addr *
 		return false;
 	struct mm_publisher *p = &k->places[place - 1];
 	uint64_t id = id_of_set(prints, n);
-	bool interlude = is_interlude(p, id);
-	note_gone(k, place, time_ns, interlude, drift, n_drift);
+	/* Where the request is not in view, several sets of one server may be taken for one. */
+	bool one_set = p->path[0] != '\0';
+	bool interlude = one_set && is_interlude(p, id);
+	if (one_set)
+		note_gone(k, place, time_ns, interlude, drift, n_drift);
 	if (interlude) /* it did not happen */
 		memmove(p->sets, p->sets + 1, (MM_KEYSET_HISTORY - 1) * sizeof p->sets[0]);
 	note_set(p, id, time_ns, client);

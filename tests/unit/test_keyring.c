@@ -271,6 +271,19 @@ static void test_tenants_sets(void **state)
 	assert_true(judge(&one, "https://sts.example/77aa/", 10).verdict != MM_VALID);
 }
 
+/* Two sets of one server whose requests were lost: what the one does not hold has left neither. */
+static void test_lost_requests(void **state)
+{
+	(void)state;
+	struct mm_key_source source = from(1, "", "");
+	issuers();
+	for (int64_t at = 60; at < 360; at += 120) {
+		publish(source, KEYS(key1), AT(at));
+		publish(source, KEYS(key2, key3), AT(at + 60));
+	}
+	expect(judge(&one, A, 400), MM_VALID, KNOWN);
+}
+
 /* A server that says of its keys whose they are, and issues with one of them under an older name as well. */
 static void test_tenants_issued(void **state)
 {
@@ -963,6 +976,7 @@ int main(void)
 		TEST(test_tenants),
 		TEST(test_tenants_sets),
 		TEST(test_tenants_issued),
+		TEST(test_lost_requests),
 		TEST(test_digested_nonce),
 		TEST(test_false_key_issuer),
 		TEST(test_scope),
