@@ -694,7 +694,9 @@ static void learn_token(struct mm_ledger *l, const struct mm_event *ev, const st
 	uint32_t value = mm_names_put(&l->names, form);
 	if (client.len != 0)
 		scopes[0] = mm_names_put(&l->names, app_text(cred, client, text));
-	struct mm_share had = mm_baseline_share(b, MM_TRAIT_CLAIMS, issuer, scopes[1], value);
+	/* New to its application, as it is compared. */
+	uint32_t narrow = scopes[0] != 0 ? scopes[0] : scopes[1];
+	struct mm_share had = mm_baseline_share(b, MM_TRAIT_CLAIMS, issuer, narrow, value);
 	mm_baseline_count(b, MM_TRAIT_CLAIMS_NTH, issuer, 0, nth(had.k));
 	mm_baseline_count(b, MM_TRAIT_ALG, issuer, 0, (int64_t)mm_alg_of(c->alg));
 	for (size_t i = 0; i < 2; i++) {

@@ -752,6 +752,27 @@ static void test_code(void **state)
 	assert_true(weight_of(f, MM_W_CODE_REUSED_HERE) > 0);
 }
 
+/* Claims are compared within an application: so is counted how often an application has new ones. */
+static void test_claims_once(void **state)
+{
+	(void)state;
+	static const char *const apps[] = { "one", "two" };
+	uint32_t issuer = mm_names_find_folded(&l->names, text(A));
+	struct mm_share before = mm_baseline_once(&l->baseline, MM_TRAIT_CLAIMS_NTH, issuer, 0);
+	for (size_t i = 0; i < N_OF(apps); i++) {
+		int64_t at = EVENING + (int64_t)i;
+		begin(MM_EV_ISSUE, 1, ISSUER, at, "a.example/token");
+		room.ev.grant = MM_GRANT_CLIENT;
+		room.ev.app = text(apps[i]);
+		put(MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN,
+		        mint((struct spec){ .iat = at, .bare = true }));
+		pass();
+	}
+	struct mm_share after = mm_baseline_once(&l->baseline, MM_TRAIT_CLAIMS_NTH, issuer, 0);
+	assert_int_equal(after.k, before.k + N_OF(apps));
+	assert_int_equal(after.n, before.n + N_OF(apps));
+}
+
 /* What its issuer was seen to hand out is no forgery, though nothing is learnt of it: what it was given for is in doubt. */
 static void test_issued_unusual(void **state)
 {
@@ -1307,6 +1328,7 @@ int main(void)
 		TEST(test_no_copies),
 		TEST(test_forger_behind_proxy),
 		TEST(test_code),
+		TEST(test_claims_once),
 		TEST(test_issued_unusual),
 		TEST(test_code_elsewhere),
 		TEST(test_code_twice),
