@@ -3,7 +3,8 @@
 #include "detect/token.h"
 
 static const struct mm_token_rule rule = { .odd = MM_TOKEN_TENANT | MM_TOKEN_AUDIENCE |
-	                                          MM_TOKEN_ID_TOKEN | MM_TOKEN_ISSUER };
+	                                          MM_TOKEN_AUDIENCE_OWN | MM_TOKEN_ID_TOKEN |
+	                                          MM_TOKEN_ISSUER };
 
 static void look(struct mm_detect *d, const struct mm_look *seen)
 {

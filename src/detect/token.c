@@ -11,7 +11,8 @@
 /* Facts that say something only when the verifier took the token all the same: honest clients show such tokens, and are
  * refused. */
 #define IF_ACCEPTED                                                                                \
-	(MM_TOKEN_EXPIRED | MM_TOKEN_EARLY | MM_TOKEN_AUDIENCE | MM_TOKEN_ID_TOKEN | MM_TOKEN_MOVED)
+	(MM_TOKEN_EXPIRED | MM_TOKEN_EARLY | MM_TOKEN_AUDIENCE | MM_TOKEN_AUDIENCE_OWN |           \
+	        MM_TOKEN_ID_TOKEN | MM_TOKEN_MOVED)
 
 /* Replicas of an issuer, and verifiers, lag so much behind a rotation. */
 #define LAG_NS 6e10
@@ -23,7 +24,33 @@
 	        MM_PROOF_DRIFT | MM_PROOF_FOREIGN_URL | MM_PROOF_ODD_KID)
 #define MADE_ODD                                                                                   \
 	(MM_TOKEN_TEMPLATE | MM_TOKEN_LIFETIME | MM_TOKEN_TENANT | MM_TOKEN_ALG |                  \
-	        MM_TOKEN_AUDIENCE | MM_TOKEN_ID_TOKEN | MM_TOKEN_EXPIRED | MM_TOKEN_EARLY)
+	        MM_TOKEN_AUDIENCE | MM_TOKEN_AUDIENCE_OWN | MM_TOKEN_ID_TOKEN | MM_TOKEN_EXPIRED | \
+	        MM_TOKEN_EARLY)
+
+/* What a key that was learnt later refutes. */
+#define BY_WANT_OF_KEYS (MM_PROOF_FOREIGN | MM_PROOF_BAD | MM_PROOF_UNKNOWN_KID)
+
+/* Other software says more than the same elsewhere, and that more than reuse by the same host. */
+static unsigned weight_of_move(const struct mm_token_facts *t)
+{
+	return t->same_host ? 0 : t->other_agent ? 2 : 1;
+}
+
+static bool says_more(const struct mm_token_facts *t, const struct mm_token_facts *than)
+{
+	return weight_of_move(t) > weight_of_move(than);
+}
+
+static void take_move(struct mm_token_facts *out, const struct mm_token_facts *from)
+{
+	out->from = from->from;
+	out->to = from->to;
+	out->other_agent = from->other_agent;
+	out->same_host = from->same_host;
+	out->since_ns = from->since_ns;
+	out->moved_k = from->moved_k;
+	out->moved_n = from->moved_n;
+}
 
 /* What this use adds to what is known of the token. */
 static void absorb(struct mm_finding *f, const struct mm_token_facts *t, uint32_t odd)
@@ -34,24 +61,13 @@ static void absorb(struct mm_finding *f, const struct mm_token_facts *t, uint32_
 	if (first || t->verdict == MM_INVALID || (t->odd & ~own->odd & odd) != 0)
 		*own = *t;
 	own->proof |= before.proof * !first;
+	if (t->verdict == MM_VALID)
+		own->proof &= ~(uint32_t)BY_WANT_OF_KEYS;
 	own->odd = odd | (first ? 0 : before.odd);
-	if (!first && before.from.family != 0 && t->from.family == 0) {
-		own->from = before.from;
-		own->to = before.to;
-		own->other_agent = before.other_agent;
-		own->to_and_fro = before.to_and_fro;
-		own->since_ns = before.since_ns;
-		own->same_host = before.same_host;
-	}
-	/* Reuse elsewhere says more than reuse by the same host before it. */
-	if (own->same_host && !t->same_host &&
-	        (t->odd & (MM_TOKEN_ROTATED | MM_TOKEN_USED_CODE)) != 0) {
-		own->from = t->from;
-		own->to = t->to;
-		own->other_agent = t->other_agent;
-		own->since_ns = t->since_ns;
-		own->same_host = false;
-	}
+	if (!first && before.from.family != 0 && (t->from.family == 0 || !says_more(t, &before)))
+		take_move(own, &before);
+	else if (!first && t->from.family != 0)
+		take_move(own, t);
 	own->to_and_fro = own->to_and_fro || t->to_and_fro || (!first && before.to_and_fro);
 }
 
@@ -237,9 +253,11 @@ static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
 		        "most",
 		        (long long)(t->exp_s - t->iat_s), (unsigned long long)t->lifetime_n,
 		        t->lifetime_max_s);
-	if (t->odd & MM_TOKEN_AUDIENCE)
-		mm_finding_add(f, MM_W_AUDIENCE,
-		        mm_weigh_p(MM_W_AUDIENCE, 0.5 / ((double)t->audience_n * 50)),
+	bool elsewhere = t->odd & MM_TOKEN_AUDIENCE;
+	enum mm_weight_id audience = elsewhere ? MM_W_AUDIENCE : MM_W_AUDIENCE_OWN;
+	if (elsewhere || (t->odd & MM_TOKEN_AUDIENCE_OWN))
+		mm_finding_add(f, audience,
+		        mm_weigh_p(audience, 0.5 / ((double)t->audience_n * 50)),
 		        "it is for %s and was accepted where the %llu tokens before were for %s",
 		        t->audience, (unsigned long long)t->audience_n, t->usual);
 	if (t->odd & MM_TOKEN_ID_TOKEN)
@@ -289,21 +307,23 @@ static void weigh_use(struct mm_finding *f)
 		(void)mm_addr_text(&t->from, from);
 		(void)mm_addr_text(&t->to, to);
 	}
+	enum mm_weight_id moved = t->other_agent ? MM_W_TOKEN_MOVED : MM_W_TOKEN_MOVED_SAME;
 	if (t->odd & MM_TOKEN_MOVED)
-		mm_finding_add(f, MM_W_TOKEN_MOVED,
-		        mm_weigh(MM_W_TOKEN_MOVED, (double)t->moved_k, (double)t->moved_n),
+		mm_finding_add(f, moved, mm_weigh(moved, (double)t->moved_k, (double)t->moved_n),
 		        "shown from %s, %.1f min later from %s%s; %llu of %llu tokens of its "
 		        "application "
 		        "did so",
 		        from, minutes, to, t->other_agent ? " by other software" : "",
 		        (unsigned long long)t->moved_k, (unsigned long long)t->moved_n);
-	if ((t->odd & MM_TOKEN_MOVED) && t->to_and_fro)
+	if ((t->odd & MM_TOKEN_MOVED) && t->to_and_fro && t->other_agent)
 		add(f, MM_W_TO_AND_FRO, "and both go on showing it in turns");
 	bool code = t->odd & MM_TOKEN_USED_CODE;
 	if (!(t->odd & (MM_TOKEN_ROTATED | MM_TOKEN_USED_CODE)))
 		return;
 	enum mm_weight_id id = code ? (t->same_host ? MM_W_CODE_REUSED_HERE : MM_W_CODE_REUSED)
-	                            : (t->same_host ? MM_W_ROTATED_HERE : MM_W_ROTATED_ELSEWHERE);
+	                       : t->same_host   ? MM_W_ROTATED_HERE
+	                       : t->other_agent ? MM_W_ROTATED_ELSEWHERE
+	                                        : MM_W_ROTATED_ROAMED;
 	mm_finding_add(f, id, mm_weigh_p(id, 0), "%s by %s, and shown again %.1f min later by %s%s",
 	        code ? "redeemed" : "another took its place when it was used", from, minutes, to,
 	        t->other_agent ? " with other software" : "");

@@ -1,5 +1,6 @@
 /* What a token's signature says against the history of keys. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "keys/ring.h"
@@ -26,12 +27,15 @@ bool mm_ring_belongs(
 {
 	if (issuer == 0)
 		return false;
-	/* A set for all tenants says of each key whose it is not; whose it is, anybody can say in a set of his own. */
-	if (key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, iss))
-		return false;
+	/* A set for all tenants says of each key whose it is not; whose it is, anybody can say in a set of his own. Who
+	 * issues with it under another name, one that is not all tenants', says more of that name. */
+	bool told = key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, iss);
 	for (size_t i = 0; i < key->n_issuers; i++)
-		if (same_scope(k, key->issuers[i], issuer))
+		if (same_scope(k, key->issuers[i], issuer) &&
+		        (!told || mm_slice_eq(mm_slice_str(k->issuers[issuer - 1].name), iss)))
 			return true;
+	if (told)
+		return false;
 	for (uint32_t i = 1; i <= k->n_issuers; i++) {
 		if (!same_scope(k, i, issuer))
 			continue;
@@ -264,13 +268,28 @@ static void note_header(struct trial *t)
 		t->out->bits |= MM_PROOF_FOREIGN_URL;
 }
 
+/* Is it signed with its nonce digested? */
+static bool judge_digested(struct trial *t)
+{
+	size_t n = 0;
+	bool named = false;
+	uint8_t *text = mm_jwt_digested(t->jwt, &n);
+	if (text == NULL)
+		return false;
+	struct mm_jwt digested = *t->jwt;
+	struct trial other = *t;
+	digested.signed_part = mm_slice(text, n);
+	other.jwt = &digested;
+	bool good = try_named(&other, &named) || try_others(&other);
+	free(text);
+	return good;
+}
+
 static void judge_public(struct trial *t)
 {
 	struct mm_proof *out = t->out;
 	bool named = false, known = (out->bits & MM_PROOF_SET_KNOWN) != 0;
-	if (try_named(t, &named) || try_others(t))
-		return;
-	if (judge_embedded(t))
+	if (try_named(t, &named) || try_others(t) || judge_digested(t) || judge_embedded(t))
 		return;
 	if (named) {
 		out->bits |= MM_PROOF_BAD;

@@ -1,6 +1,7 @@
 /* Taking JWTs apart. */
 #include "keys/jwt.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
@@ -80,4 +81,40 @@ void mm_jwt_done(struct mm_jwt *jwt)
 	json_decref(jwt->header);
 	json_decref(jwt->claims);
 	jwt->header = jwt->claims = NULL;
+}
+
+/* The header with another nonce, as it is written. */
+static char *header_with(const struct mm_jwt *jwt, const char *nonce)
+{
+	json_t *header = json_copy(jwt->header); /* members stay in their order */
+	char *text = NULL;
+	if (header != NULL && json_object_set_new(header, "nonce", json_string(nonce)) == 0)
+		text = json_dumps(header, JSON_COMPACT);
+	json_decref(header);
+	return text;
+}
+
+uint8_t *mm_jwt_digested(const struct mm_jwt *jwt, size_t *len)
+{
+	enum { SHA256_B = 32, NONCE_TEXT = 48 };
+	uint8_t digest[SHA256_B];
+	char nonce[NONCE_TEXT];
+	struct mm_slice plain = mm_json_str(jwt->header, "nonce");
+	if (plain.len == 0 || EVP_Digest(plain.p, plain.len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return NULL;
+	char *header =
+	        header_with(jwt, mm_base64url_encode(mm_slice(digest, sizeof digest), nonce));
+	if (header == NULL)
+		return NULL;
+	struct mm_slice text = mm_slice_str(header);
+	struct mm_slice rest = mm_after(jwt->signed_part, mm_find8(jwt->signed_part, 0, '.'));
+	size_t room = mm_base64url_room(text.len);
+	char *out = malloc(room + rest.len);
+	if (out != NULL) {
+		size_t n = strlen(mm_base64url_encode(text, out));
+		memcpy(out + n, rest.p, rest.len);
+		*len = n + rest.len;
+	}
+	free(header);
+	return (uint8_t *)out;
 }

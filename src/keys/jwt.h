@@ -29,4 +29,8 @@ bool mm_jwt_looks(struct mm_slice text);
 bool mm_jwt_parse(struct mm_slice text, struct mm_jwt *out);
 void mm_jwt_done(struct mm_jwt *jwt);
 
+/** What is signed where the header's "nonce" is sent plain and signed as its digest, BASE64URL(SHA-256(nonce)): so does
+ * Microsoft's identity platform for audiences of its own. The caller frees it; NULL without such a header. *len: octets. */
+uint8_t *mm_jwt_digested(const struct mm_jwt *jwt, size_t *len);
+
 #endif

@@ -237,11 +237,16 @@ bool mm_keyring_discovery(
 
 /* --- key sets -------------------------------------------------------------------------------------- */
 
-static struct mm_key *find_key(struct mm_keyring *k, const struct mm_fp *thumbprint)
+/* One key may stand in several sets, and be called otherwise, or said to be another issuer's, in each: those are several. */
+static struct mm_key *find_key(struct mm_keyring *k, const struct mm_jwk *jwk)
 {
-	for (size_t i = 0; i < k->n_keys; i++)
-		if (k->keys[i].seen_ns != 0 && mm_fp_eq(&k->keys[i].jwk.thumbprint, thumbprint))
-			return &k->keys[i];
+	struct mm_slice issuer = mm_first(jwk->issuer, MM_URL_TEXT - 1);
+	for (size_t i = 0; i < k->n_keys; i++) {
+		struct mm_key *key = &k->keys[i];
+		if (key->seen_ns != 0 && mm_fp_eq(&key->jwk.thumbprint, &jwk->thumbprint) &&
+		        strcmp(key->jwk.kid, jwk->kid) == 0 && is_text(key->per_key_issuer, issuer))
+			return key;
+	}
 	return NULL;
 }
 
@@ -286,7 +291,9 @@ static void note_use(struct mm_keyring *k, struct mm_key *key, uint32_t place, i
 		use = &key->uses[key->n_uses++];
 		*use = (struct mm_key_use){ .place = place,
 			.first_ns = time_ns,
-			.absent_ns = k->places[place - 1].last_ns };
+			.absent_ns = k->places[place - 1].path[0] != '\0'
+			                     ? k->places[place - 1].last_ns
+			                     : 0 };
 		k->generation++;
 	}
 	if (use == NULL)
@@ -335,10 +342,9 @@ static struct mm_key *put_key(struct mm_keyring *k, const json_t *json, struct m
 	struct mm_jwk jwk;
 	if (!mm_jwk_read(json, &jwk))
 		return NULL;
-	struct mm_key *key = find_key(k, &jwk.thumbprint);
-	bool known = key != NULL && strcmp(key->jwk.kid, jwk.kid) == 0;
+	struct mm_key *key = find_key(k, &jwk);
 	mm_jwk_done(&jwk);
-	if (known)
+	if (key != NULL)
 		return key;
 	key = mm_ring_new_key(k, json);
 	if (key != NULL)
@@ -424,8 +430,11 @@ static bool publish(struct mm_keyring *k, uint32_t place, const struct mm_addr *
 		return false;
 	struct mm_publisher *p = &k->places[place - 1];
 	uint64_t id = id_of_set(prints, n);
-	bool interlude = is_interlude(p, id);
-	note_gone(k, place, time_ns, interlude, drift, n_drift);
+	/* Where the request is not in view, several sets of one server may be taken for one. */
+	bool one_set = p->path[0] != '\0';
+	bool interlude = one_set && is_interlude(p, id);
+	if (one_set)
+		note_gone(k, place, time_ns, interlude, drift, n_drift);
 	if (interlude) /* it did not happen */
 		memmove(p->sets, p->sets + 1, (MM_KEYSET_HISTORY - 1) * sizeof p->sets[0]);
 	note_set(p, id, time_ns, client);
@@ -492,7 +501,8 @@ void mm_keyring_issued(struct mm_keyring *k, struct mm_slice issuer, const struc
 		return;
 	struct mm_key_issuer *i = &k->issuers[number - 1];
 	/* A set on the server that issues, which nothing else tells whose it is, is that issuer's. */
-	for (size_t u = 0; u < key->n_uses && i->n_places == 0; u++)
+	bool told = key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, issuer);
+	for (size_t u = 0; u < key->n_uses && i->n_places == 0 && !told; u++)
 		if (same_server(&k->places[key->uses[u].place - 1], from))
 			link_place(k, number, key->uses[u].place);
 	if (mm_ring_belongs(k, key, number, issuer) && !i->told)

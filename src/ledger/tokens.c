@@ -214,6 +214,15 @@ static struct mm_token_place *put_place(
 	return p;
 }
 
+/* An application may show one token by software of several kinds. */
+static bool has_agent(const struct mm_token *token, uint64_t agent)
+{
+	for (size_t i = 0; i < token->n_places; i++)
+		if (token->places[i].agent == agent)
+			return true;
+	return false;
+}
+
 static bool nested(int64_t from, int64_t to, int64_t in_from, int64_t in_to)
 {
 	return from <= in_from && (to == 0 || in_to == 0 || in_to <= to);
@@ -347,7 +356,33 @@ static uint32_t place_scope(const struct mm_ledger *l, const struct mm_event *ev
 	return mm_names_find_folded(&l->names, host_of(ev));
 }
 
-/* Is it meant for this server? */
+/* What its issuer handed out is its own, however unusual. */
+static bool was_issued(const struct mm_ledger *l, const struct mm_cred *cred)
+{
+	const struct mm_row *row = mm_ledger_find(l, &cred->fp);
+	return row != NULL && mm_ledger_issued(l, row);
+}
+
+/* The values of aud, with blanks between. */
+static bool next_audience(struct mm_slice *rest, struct mm_slice *one)
+{
+	size_t end = mm_find8(*rest, 0, ' ');
+	*one = mm_first(*rest, end);
+	*rest = mm_after(*rest, end + 1);
+	return one->len != 0;
+}
+
+/* Does its owner show it? Of an issuer in view what was not seen issued has none. */
+static bool is_owners(
+        const struct mm_ledger *l, const struct mm_cred *cred, const struct mm_token_facts *f)
+{
+	const struct mm_issuer *issuer =
+	        mm_ledger_issuer(l, mm_names_find_folded(&l->names, cred->issuer));
+	bool in_view = issuer != NULL && issuer->n_issued != 0;
+	return f->own && (!in_view || was_issued(l, cred));
+}
+
+/* Is it meant for this server? One of its audiences is enough (RFC 7519 section 4.1.3). */
 static void compare_audience(const struct mm_ledger *l, const struct mm_event *ev,
         const struct mm_cred *cred, struct mm_token_facts *f)
 {
@@ -356,13 +391,23 @@ static void compare_audience(const struct mm_ledger *l, const struct mm_event *e
 	if (cred->kind != MM_CRED_ACCESS_TOKEN || cred->role != MM_ROLE_PRESENTED || aud.len == 0 ||
 	        ev->grant != MM_GRANT_NONE)
 		return;
-	struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_AUD_AT, issuer,
-	        place_scope(l, ev), mm_names_find(&l->names, aud));
-	if (share.n < COMPARED || share.k != 0)
+	uint64_t n = 0;
+	uint32_t place = place_scope(l, ev), usual_aud = 0;
+	struct mm_slice rest = mm_str_slice(aud), one;
+	while (next_audience(&rest, &one)) {
+		struct mm_str text = { (const char *)one.p, one.len };
+		struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_AUD_AT, issuer,
+		        place, mm_names_find(&l->names, text));
+		if (share.n < COMPARED || share.k != 0)
+			return;
+		n = share.n;
+		usual_aud = (uint32_t)share.latest;
+	}
+	if (n == 0)
 		return;
-	f->odd |= MM_TOKEN_AUDIENCE;
-	f->audience_n = share.n;
-	struct mm_str usual = mm_names_text(&l->names, (uint32_t)share.latest);
+	f->odd |= is_owners(l, cred, f) ? MM_TOKEN_AUDIENCE_OWN : MM_TOKEN_AUDIENCE;
+	f->audience_n = n;
+	struct mm_str usual = mm_names_text(&l->names, usual_aud);
 	copy_text(f->usual, sizeof f->usual, mm_str_slice(usual));
 }
 
@@ -506,7 +551,8 @@ static void look_jwt(struct mm_ledger *l, const struct mm_event *ev, const struc
 		/* Verified once, and again when keys were learnt since. What was valid stays so, but for keys withdrawn. */
 		judge(l, token, &c, when(ev), &proof);
 		copy_proof(&proof, f);
-		compare(l, ev, cred, &c, f);
+		if (!was_issued(l, cred) || proof.verdict == MM_INVALID)
+			compare(l, ev, cred, &c, f);
 		compare_audience(l, ev, cred, f);
 		check_binding(l, ev, cred, &c, f);
 		if (mm_claims_tenant_differs(&c))
@@ -534,6 +580,12 @@ static bool is_holders(const struct mm_event *ev, const struct mm_cred *cred)
 	return cred->kind == MM_CRED_ACCESS_TOKEN && cred->role == MM_ROLE_PRESENTED && !passed;
 }
 
+/* As MM_TRAIT_MOVED counts it. */
+static int64_t moved_as(const struct mm_token_facts *f)
+{
+	return f->other_agent ? 1 : 2;
+}
+
 static void look_place(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
         struct mm_token *token, struct mm_token_facts *f)
 {
@@ -548,11 +600,11 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 		if (last == NULL || token->places[i].last_ns > last->last_ns)
 			last = &token->places[i];
 	struct mm_token_place from = last != NULL ? *last : (struct mm_token_place){ 0 };
+	bool other = from.agent != 0 && agent != 0 && !has_agent(token, agent);
 	const struct mm_token_place *at = put_place(token, client, agent, now);
 	if (last == NULL || same_network(&from.client, client))
 		return;
 	bool back = at != NULL && at->n > 1 && now - at->first_ns < TURNS_NS;
-	bool other = from.agent != 0 && agent != 0 && from.agent != agent;
 	if (!back && !other)
 		return;
 	f->odd |= MM_TOKEN_MOVED;
@@ -561,10 +613,10 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 	f->other_agent = other;
 	f->to_and_fro = back;
 	f->since_ns = now - from.last_ns;
-	struct mm_share share = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED,
-	        mm_names_find_folded(&l->names, cred->issuer), find_app(l, cred, ev), 1);
-	f->moved_k = share.k;
-	f->moved_n = share.n - share.k;
+	uint32_t issuer = mm_names_find_folded(&l->names, cred->issuer),
+	         app = find_app(l, cred, ev);
+	f->moved_k = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, issuer, app, moved_as(f)).k;
+	f->moved_n = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, issuer, app, 0).k;
 }
 
 /* Codes and refresh tokens serve once. */
@@ -642,7 +694,9 @@ static void learn_token(struct mm_ledger *l, const struct mm_event *ev, const st
 	uint32_t value = mm_names_put(&l->names, form);
 	if (client.len != 0)
 		scopes[0] = mm_names_put(&l->names, app_text(cred, client, text));
-	struct mm_share had = mm_baseline_share(b, MM_TRAIT_CLAIMS, issuer, scopes[1], value);
+	/* New to its application, as it is compared. */
+	uint32_t narrow = scopes[0] != 0 ? scopes[0] : scopes[1];
+	struct mm_share had = mm_baseline_share(b, MM_TRAIT_CLAIMS, issuer, narrow, value);
 	mm_baseline_count(b, MM_TRAIT_CLAIMS_NTH, issuer, 0, nth(had.k));
 	mm_baseline_count(b, MM_TRAIT_ALG, issuer, 0, (int64_t)mm_alg_of(c->alg));
 	for (size_t i = 0; i < 2; i++) {
@@ -691,16 +745,21 @@ static void settle_shown(
 		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, 0);
 	if ((s->token->odd & MM_TOKEN_MOVED) && !token->moved) {
 		token->moved = true;
-		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, 1);
+		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, moved_as(s->token));
 	}
 	if (s->token->cert_bound && ev->outcome == MM_SUCCESS &&
 	        (ev->no_cert || mm_fp_is_set(&ev->cert)))
 		mm_baseline_count(&l->baseline, MM_TRAIT_CERT, 0,
 		        mm_names_put_folded(&l->names, host_of(ev)), !ev->no_cert);
-	if (s->first && ev->outcome == MM_SUCCESS && cred->service.len != 0)
-		mm_baseline_count(&l->baseline, MM_TRAIT_AUD_AT, issuer,
-		        mm_names_put_folded(&l->names, host_of(ev)),
-		        mm_names_put(&l->names, cred->service));
+	if (!s->first || ev->outcome != MM_SUCCESS)
+		return;
+	uint32_t place = mm_names_put_folded(&l->names, host_of(ev));
+	struct mm_slice rest = mm_str_slice(cred->service), one;
+	while (next_audience(&rest, &one)) {
+		struct mm_str value = { (const char *)one.p, one.len };
+		mm_baseline_count(&l->baseline, MM_TRAIT_AUD_AT, issuer, place,
+		        mm_names_put(&l->names, value));
+	}
 }
 
 /* Which servers do not look at dates? Learnt of whoever shows what was issued to it, whatever stands against the token. */

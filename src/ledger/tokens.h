@@ -38,6 +38,7 @@ enum {
 	        1u << 12, /* bound to a certificate (RFC 8705), shown with another one, or none */
 	MM_TOKEN_ISSUER = 1u << 13, /* iss differs from the issuer's name by its spelling alone */
 	MM_TOKEN_ALG = 1u << 14,    /* its issuer was never seen to sign with this algorithm */
+	MM_TOKEN_AUDIENCE_OWN = 1u << 15, /* as MM_TOKEN_AUDIENCE, by whom it was issued to */
 };
 
 /** One token as it is shown, for detectors and findings. Texts are safe to print. */

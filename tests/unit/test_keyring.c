@@ -243,6 +243,104 @@ static void test_tenants(void **state)
 		assert_true(judge(&one, others[i], 10).verdict != MM_VALID);
 }
 
+/* The same keys in the set of all tenants, in that of one tenant and in one of an older name, which say of them whose they
+ * are in three ways. */
+static void test_tenants_sets(void **state)
+{
+	(void)state;
+	static const char all[] = "https://login.example/{tenantid}/v2.0",
+	                  tenant[] = "https://login.example/5f1c/v2.0",
+	                  other[] = "https://login.example/77aa/v2.0",
+	                  older[] = "https://sts.example/5f1c/";
+	char k1[JOSE_TEXT], k2[JOSE_TEXT];
+	size_t n_issuers;
+	jwk_text(&one, ",\"issuer\":\"https://login.example/5f1c/v2.0\"", k1);
+	jwk_text(&one, ",\"issuer\":\"https://login.example/{tenantid}/v2.0\"", k2);
+	assert_true(discover(1, "login.example", tenant, "https://login.example/5f1c/keys"));
+	assert_true(discover(1, "login.example", all, "https://login.example/common/keys"));
+	assert_true(discover(1, "login.example", older, "https://login.example/old/keys"));
+	for (int64_t at = 0; at < 3; at++) {
+		publish(from(1, "login.example", "/5f1c/keys"), KEYS(k1), AT(at));
+		publish(from(1, "login.example", "/common/keys"), KEYS(k2), AT(at));
+		publish(from(1, "login.example", "/old/keys"), KEYS(key1), AT(at));
+	}
+	assert_int_equal(mm_keyring_count(k, &n_issuers), 3);
+	expect(judge(&one, tenant, 10), MM_VALID, KNOWN);
+	expect(judge(&one, other, 10), MM_VALID, KNOWN);
+	expect(judge(&one, older, 10), MM_VALID, KNOWN);
+	assert_true(judge(&one, "https://sts.example/77aa/", 10).verdict != MM_VALID);
+}
+
+/* Two sets of one server whose requests were lost: what the one does not hold has left neither. */
+static void test_lost_requests(void **state)
+{
+	(void)state;
+	struct mm_key_source source = from(1, "", "");
+	issuers();
+	for (int64_t at = 60; at < 360; at += 120) {
+		publish(source, KEYS(key1), AT(at));
+		publish(source, KEYS(key2, key3), AT(at + 60));
+	}
+	expect(judge(&one, A, 400), MM_VALID, KNOWN);
+}
+
+/* A server that says of its keys whose they are, and issues with one of them under an older name as well. */
+static void test_tenants_issued(void **state)
+{
+	(void)state;
+	static const char all[] = "https://login.example/{tenantid}/v2.0",
+	                  older[] = "https://sts.example/5f1c/";
+	char k1[JOSE_TEXT], k2[JOSE_TEXT];
+	struct mm_key_source source = from(1, "login.example", "/5f1c/token");
+	jwk_text(&one, ",\"issuer\":\"https://login.example/{tenantid}/v2.0\"", k1);
+	jwk_text(&two, ",\"issuer\":\"https://login.example/9188040d/v2.0\"", k2);
+	assert_true(discover(1, "login.example", all, "https://login.example/common/keys"));
+	publish(from(1, "login.example", "/common/keys"), KEYS(k1, k2), AT(0));
+	struct mm_proof p = judge(&one, older, 10);
+	expect(p, MM_CANNOT_TELL, MM_PROOF_FOREIGN);
+	mm_keyring_issued(k, mm_slice_str(older), &p, &source);
+	assert_int_equal(judge(&one, older, 20).verdict, MM_VALID);
+	p = judge(&one, older, 20);
+	mm_keyring_issued(k, mm_slice_str(older), &p, &source);
+	expect(judge(&two, older, 30), MM_INVALID, MM_PROOF_SET_KNOWN | MM_PROOF_FOREIGN);
+	/* To issue for one tenant makes nobody's key all tenants'. */
+	p = judge(&two, "https://login.example/9188040d/v2.0", 40);
+	mm_keyring_issued(k, mm_slice_str("https://login.example/9188040d/v2.0"), &p, &source);
+	expect(judge(&two, "https://login.example/5f1c/v2.0", 50), MM_INVALID,
+	        KNOWN | MM_PROOF_FOREIGN);
+}
+
+/* A nonce in the header, signed as its digest. The digest: printf %s n-0S6_WzA2Mj | openssl sha256 -binary | basenc --base64url */
+static void test_digested_nonce(void **state)
+{
+	(void)state;
+	static const char claims[] = "{\"iss\":\"" A "\",\"iat\":1700000010}";
+#define HEADER(nonce) "{\"typ\":\"JWT\",\"nonce\":\"" nonce "\",\"alg\":\"ES256\",\"kid\":\"1\"}"
+	static const char sent[] = HEADER("n-0S6_WzA2Mj"), other[] = HEADER("n-0S6_WzA2Mk"),
+	                  made[] = HEADER("CCOgm1TLk4FWEGiwCq9OU5s_VGBGMdPmqCCHm2sEzBk");
+#undef HEADER
+	const struct {
+		const struct signer *by;
+		const char *header;
+		enum mm_verdict3 verdict;
+		uint32_t bits;
+	} cases[] = {
+		{ &one, sent, MM_VALID, KNOWN },
+		{ &one, other, MM_INVALID, KNOWN | MM_PROOF_BAD },
+		{ &two, sent, MM_INVALID, KNOWN | MM_PROOF_FOREIGN },
+		{ &three, sent, MM_INVALID, KNOWN | MM_PROOF_BAD },
+	};
+	issuers();
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		char text[JOSE_TEXT], part[JOSE_TEXT];
+		uint8_t signature[JOSE_SIGNATURE];
+		size_t n =
+		        jose_sign(cases[i].by, jose_part(made, claims, part), 0, true, signature);
+		jose_join(jose_part(cases[i].header, claims, part), signature, n, text);
+		expect(judge_at(text, AT(60)), cases[i].verdict, cases[i].bits);
+	}
+}
+
 /* Somebody publishes a key of his own and says that it is A's. */
 static void test_false_key_issuer(void **state)
 {
@@ -876,6 +974,10 @@ int main(void)
 		TEST(test_one_address),
 		TEST(test_false_document),
 		TEST(test_tenants),
+		TEST(test_tenants_sets),
+		TEST(test_tenants_issued),
+		TEST(test_lost_requests),
+		TEST(test_digested_nonce),
 		TEST(test_false_key_issuer),
 		TEST(test_scope),
 		TEST(test_unknown_issuer),

@@ -462,9 +462,37 @@ static void test_audience(void **state)
 	room.ev.outcome = MM_FAILURE;
 	pass();
 	assert_null(finding(&mm_jwt_claims)); /* refused: as it should be */
-	use(1, EVENING + 20, token);
+	show_token(1, EVENING + 20, token);
+	from_network(7);
+	pass();
 	struct mm_finding *f = expect(&mm_jwt_claims, MM_W_AUDIENCE);
 	assert_string_equal(f->facts.token.usual, API);
+}
+
+/* The twins: a second name of the service, by whom the token was issued to; and several audiences. */
+static void test_audience_own(void **state)
+{
+	(void)state;
+	struct spec s = { .iat = EVENING, .aud = "https://mail.example" };
+	const char *token = mint(s);
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	use(1, EVENING + 20, token);
+	assert_true(weight_of(finding(&mm_jwt_claims), MM_W_AUDIENCE_OWN) > 0);
+	assert_silent();
+	const char *other = honest(2, EVENING + 30, s); /* it is known by now */
+	assert_null(mm_detect_find(&d, &row_of(other)->fp));
+}
+
+static void test_audience_list(void **state)
+{
+	(void)state;
+	const char *token =
+	        mint((struct spec){ .iat = EVENING, .aud = "https://a.example/me " API });
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, token, NULL);
+	show_token(1, EVENING + 20, token);
+	from_network(7);
+	pass();
+	assert_int_equal(d.findings.n, 0);
 }
 
 /* Shown where it belongs, and then elsewhere. */
@@ -484,6 +512,7 @@ static void test_audience_later(void **state)
 	const char *token = honest(1, EVENING + 60, (struct spec){ 0 });
 	use(1, EVENING + 70, token);
 	show_token(1, EVENING + 80, token);
+	from_network(7);
 	room.ev.dst.addr = host(SERVICE + 1);
 	room.ev.place = text("mail.example/inbox");
 	pass();
@@ -585,6 +614,46 @@ static void test_mobile(void **state)
 	assert_true(trusted);
 }
 
+/* A laptop with IPv4 and IPv6, or a telephone at the door: in turns, by the same software. A thief is told all the same. */
+static void test_in_turns(void **state)
+{
+	(void)state;
+	const char *token = honest(1, EVENING, (struct spec){ 0 });
+	for (int64_t i = 0; i < 6; i++) {
+		show_token(1, EVENING + 60 + i * 60, token);
+		if (i % 2 == 0)
+			from_network(7);
+		pass();
+	}
+	assert_non_null(finding(&mm_token_moved));
+	assert_silent();
+	show_token(1, EVENING + 600, token);
+	from_network(9);
+	room.ev.agent = text("python-requests/2.31");
+	pass();
+	struct mm_finding *f = expect(&mm_token_moved, MM_W_TOKEN_MOVED);
+	assert_true(weight_of(f, MM_W_TO_AND_FRO) > 0);
+	assert_int_equal(d.findings.n, 1);
+}
+
+/* One application, two kinds of software: each had shown it before. */
+static void test_two_kinds(void **state)
+{
+	(void)state;
+	const char *token = honest(1, EVENING, (struct spec){ 0 });
+	show_token(1, EVENING + 60, token);
+	room.ev.agent = text("okhttp/4.12.0");
+	pass();
+	show_token(1, EVENING + 120, token);
+	from_network(7);
+	pass();
+	show_token(1, EVENING + 3900, token);
+	from_network(8);
+	room.ev.agent = text("okhttp/4.12.0");
+	pass();
+	assert_int_equal(d.findings.n, 0);
+}
+
 /* A service that passes it on, in an exchange, is not its holder. */
 static void test_passed_on(void **state)
 {
@@ -683,6 +752,42 @@ static void test_code(void **state)
 	assert_true(weight_of(f, MM_W_CODE_REUSED_HERE) > 0);
 }
 
+/* Claims are compared within an application: so is counted how often an application has new ones. */
+static void test_claims_once(void **state)
+{
+	(void)state;
+	static const char *const apps[] = { "one", "two" };
+	uint32_t issuer = mm_names_find_folded(&l->names, text(A));
+	struct mm_share before = mm_baseline_once(&l->baseline, MM_TRAIT_CLAIMS_NTH, issuer, 0);
+	for (size_t i = 0; i < N_OF(apps); i++) {
+		int64_t at = EVENING + (int64_t)i;
+		begin(MM_EV_ISSUE, 1, ISSUER, at, "a.example/token");
+		room.ev.grant = MM_GRANT_CLIENT;
+		room.ev.app = text(apps[i]);
+		put(MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN,
+		        mint((struct spec){ .iat = at, .bare = true }));
+		pass();
+	}
+	struct mm_share after = mm_baseline_once(&l->baseline, MM_TRAIT_CLAIMS_NTH, issuer, 0);
+	assert_int_equal(after.k, before.k + N_OF(apps));
+	assert_int_equal(after.n, before.n + N_OF(apps));
+}
+
+/* What its issuer was seen to hand out is no forgery, though nothing is learnt of it: what it was given for is in doubt. */
+static void test_issued_unusual(void **state)
+{
+	(void)state;
+	static const char code[] = "SplxlOBeZQQYbYS6WxSbIA";
+	const char *token = mint((struct spec){ .iat = EVENING + 60, .bare = true, .life = 86400 });
+	ask(1, EVENING + 1, MM_GRANT_CODE, code, mint((struct spec){ .iat = EVENING + 1 }), NULL);
+	ask(1, EVENING + 60, MM_GRANT_CODE, code, token, NULL);
+	assert_false(trusted);
+	use(1, EVENING + 70, token);
+	assert_null(finding(&mm_jwt_template));
+	assert_null(finding(&mm_jwt_lifetime));
+	assert_silent();
+}
+
 static void test_code_elsewhere(void **state)
 {
 	(void)state;
@@ -734,8 +839,26 @@ static void test_refresh(void **state)
 	room.ev.grant = MM_GRANT_REFRESH;
 	room.ev.outcome = MM_FAILURE;
 	put(MM_ROLE_PRESENTED, MM_CRED_REFRESH_TOKEN, "refresh-1");
+	room.ev.agent = text("curl/8");
 	pass();
 	expect(&mm_token_reuse, MM_W_ROTATED_ELSEWHERE);
+}
+
+/* The twin: an answer that was lost between two networks, so that the software asks again with what it has. */
+static void test_refresh_lost(void **state)
+{
+	(void)state;
+	ask(1, EVENING, MM_GRANT_CLIENT, NULL, mint((struct spec){ .iat = EVENING }), "refresh-1");
+	ask(1, EVENING + 500, MM_GRANT_REFRESH, "refresh-1",
+	        mint((struct spec){ .iat = EVENING + 500 }), "refresh-2");
+	begin(MM_EV_ISSUE, 1, ISSUER, EVENING + 540, "a.example/token");
+	from_network(7);
+	room.ev.grant = MM_GRANT_REFRESH;
+	put(MM_ROLE_PRESENTED, MM_CRED_REFRESH_TOKEN, "refresh-1");
+	put(MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, mint((struct spec){ .iat = EVENING + 540 }));
+	pass();
+	assert_true(weight_of(finding(&mm_token_reuse), MM_W_ROTATED_ROAMED) > 0);
+	assert_silent();
 }
 
 /* --- bound tokens ---------------------------------------------------------------------------------- */
@@ -1141,6 +1264,7 @@ static void test_state(void **state)
 	from_network(7);
 	room.ev.grant = MM_GRANT_REFRESH;
 	put(MM_ROLE_PRESENTED, MM_CRED_REFRESH_TOKEN, "refresh-1");
+	room.ev.agent = text("curl/8");
 	pass();
 	expect(&mm_token_reuse, MM_W_ROTATED_ELSEWHERE);
 	use(FORGER, EVENING + 800, mint((struct spec){ .iat = EVENING, .bare = true }));
@@ -1233,6 +1357,8 @@ int main(void)
 		TEST(test_lifetime),
 		TEST(test_tenant),
 		TEST(test_audience),
+		TEST(test_audience_own),
+		TEST(test_audience_list),
 		TEST(test_audience_later),
 		TEST(test_id_token),
 		TEST(test_expired),
@@ -1240,14 +1366,19 @@ int main(void)
 		TEST(test_early),
 		TEST(test_moved),
 		TEST(test_mobile),
+		TEST(test_in_turns),
+		TEST(test_two_kinds),
 		TEST(test_passed_on),
 		TEST(test_copies),
 		TEST(test_no_copies),
 		TEST(test_forger_behind_proxy),
 		TEST(test_code),
+		TEST(test_claims_once),
+		TEST(test_issued_unusual),
 		TEST(test_code_elsewhere),
 		TEST(test_code_twice),
 		TEST(test_refresh),
+		TEST(test_refresh_lost),
 		TEST(test_proof),
 		TEST(test_proof_specification),
 		TEST(test_bad_proofs),
