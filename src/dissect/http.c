@@ -355,6 +355,8 @@ static void parse_response(struct mm_dissect *d, struct mm_slice msg)
 		return;
 	}
 	if (status == SWITCHING_PROTOCOLS || (connect && status < MULTIPLE_CHOICES)) {
+		if (status != SWITCHING_PROTOCOLS)
+			mm_dissect_become(d, NULL); /* a tunnel, RFC 9110 section 9.3.6 */
 		st->quit = true;
 		mm_negotiate_end(d, &st->negotiate);
 		finish_all(d, false);

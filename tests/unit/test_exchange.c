@@ -234,6 +234,42 @@ static void test_coded(void **unused)
 	finish(&d);
 }
 
+static const char *became;
+
+static void become(struct mm_dissect *d, const char *name)
+{
+	(void)d;
+	became = name != NULL ? name : "whoever knows it";
+}
+
+/* What goes through a tunnel others read; what a WebSocket says, nobody. */
+static void test_tunnel(void **unused)
+{
+	(void)unused;
+	static const struct mm_inner_ops ops = { .become = become };
+	static const struct {
+		const char *request, *answer;
+		bool quit, becomes;
+	} cases[] = {
+		{ "CONNECT a.example:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", true, true },
+		{ "CONNECT a.example:443 HTTP/1.1\r\n\r\n",
+		        "HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n", false, false },
+		{ GET, "HTTP/1.1 101 x\r\nUpgrade: websocket\r\n\r\n", true, false },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct mm_dissect d = start();
+		d.inner = &ops;
+		became = NULL;
+		client(&d, cases[i].request);
+		server(&d, cases[i].answer);
+		assert_int_equal(web.n, 1);
+		assert_int_equal(became != NULL, cases[i].becomes);
+		struct mm_frame f = mm_http.frame(d.state, MM_TO_SERVER, mm_slice_str("GET / "));
+		assert_int_equal(f.verdict == MM_FRAME_QUIT, cases[i].quit);
+		finish(&d);
+	}
+}
+
 /* The answer comes before all of the request has. */
 static void test_early_answer(void **unused)
 {
@@ -497,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_until_close),
 		cmocka_unit_test(test_interest),
 		cmocka_unit_test(test_coded),
+		cmocka_unit_test(test_tunnel),
 		cmocka_unit_test(test_early_answer),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_unasked),
