@@ -378,7 +378,7 @@ static void test_template(void **state)
 	use(FORGER, EVENING, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
 	struct mm_finding *f = expect(&mm_jwt_template, MM_W_TEMPLATE);
 	assert_true(f->facts.token.template_n >= 20);
-	assert_string_equal(f->facts.token.usual, "lacks client_id, jti; adds n");
+	assert_string_equal(f->facts.token.differs, "lacks client_id, jti; adds n");
 	assert_int_equal(d.findings.n, 1);
 }
 
