@@ -69,7 +69,7 @@ static void test_plain(void **unused)
 	assert_int_equal(x->request_last, 2);
 	assert_int_equal(x->response_first, 4);
 	assert_int_equal(x->response_last, 5);
-	client(&d, "GET http://u:p@ss@b.example/p;s=1?q HTTP/1.0\r\n\r\n");
+	client(&d, "GET http://u:p@ss@b.example/p;s=1?q HTTP/1.0\r\nHost: another.example\r\n\r\n");
 	server(&d, "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n");
 	assert_int_equal(web.n, 2);
 	assert_string_equal(web.kept[1].host, "b.example");
