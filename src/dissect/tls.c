@@ -719,12 +719,28 @@ static bool try_epoch(struct mm_dissect *d, struct tls_state *st, struct tls_hal
 	return ok;
 }
 
+/* A KeyUpdate may be among what was lost. */
+static bool try_update(struct tls_half *half, const struct mm_tls_record *r, uint8_t *out,
+        size_t *len, uint8_t *type)
+{
+	struct mm_tls_half key = { 0 };
+	bool ok = mm_tls_half_13(&key, half->key.suite, &half->key.secret) &&
+	          mm_tls_half_update(&key) && try_numbers(half, &key, r, out, len, type);
+	struct mm_tls_half *spent = ok ? &half->key : &key;
+	mm_tls_half_done(spent);
+	if (ok)
+		half->key = key;
+	return ok;
+}
+
 static bool open_13(struct mm_dissect *d, struct tls_state *st, struct tls_half *half,
         const struct mm_tls_record *r, uint8_t *out, size_t *len, uint8_t *type)
 {
 	if (half->key.suite != NULL && !half->spent &&
 	        try_numbers(half, &half->key, r, out, len, type))
 		return true;
+	if (half->epoch == EPOCH_TRAFFIC)
+		return half->lost && try_update(half, r, out, len, type);
 	unsigned first = half->epoch + 1;
 	if (first == EPOCH_EARLY && (d->dir == MM_TO_CLIENT || !st->early))
 		first = EPOCH_HANDSHAKE;
