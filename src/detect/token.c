@@ -240,7 +240,7 @@ static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
 		        "its claims are not those of the %llu tokens like it seen issued (%s); "
 		        "%llu of "
 		        "%llu tokens of this issuer have claims seen once",
-		        (unsigned long long)t->template_n, t->usual, (unsigned long long)once.k,
+		        (unsigned long long)t->template_n, t->differs, (unsigned long long)once.k,
 		        (unsigned long long)once.n);
 	}
 	if (t->odd & MM_TOKEN_ALG)

@@ -43,7 +43,8 @@ enum mm_frame_verdict {
 	MM_FRAME_DONE, /* n: length of the message at the front; parse() gets it */
 	MM_FRAME_SKIP, /* n: bytes without interest, possibly more than are there: passed over unbuffered */
 	MM_FRAME_LOST, /* not a message of this protocol: the engine resynchronises */
-	MM_FRAME_QUIT, /* nothing more of interest in this flow, in both directions */
+	MM_FRAME_QUIT, /* nothing more of interest in this flow, in both directions; at its first byte the
+	                  engine asks the others whether it is theirs */
 };
 
 struct mm_frame {

@@ -370,10 +370,11 @@ void mm_web_set_request(
 	}
 	if (x->scheme.len == 0)
 		x->scheme = uri.scheme;
-	if (x->authority.len == 0) /* :authority comes before Host, Host before the target */
-		x->authority = mm_web_header(&x->request, "host", 0, &host) && host.len != 0
-		                       ? host
-		                       : uri.authority;
+	/* :authority comes before Host, and so does a target that is a whole URI: RFC 9112 section 3.2.2. */
+	if (x->authority.len == 0)
+		x->authority = uri.authority;
+	if (x->authority.len == 0 && mm_web_header(&x->request, "host", 0, &host))
+		x->authority = host;
 	x->host = mm_web_host(x->authority);
 	x->path = uri.path;
 	x->query = uri.query;

@@ -355,6 +355,8 @@ static void parse_response(struct mm_dissect *d, struct mm_slice msg)
 		return;
 	}
 	if (status == SWITCHING_PROTOCOLS || (connect && status < MULTIPLE_CHOICES)) {
+		if (status != SWITCHING_PROTOCOLS)
+			mm_dissect_become(d, NULL); /* a tunnel, RFC 9110 section 9.3.6 */
 		st->quit = true;
 		mm_negotiate_end(d, &st->negotiate);
 		finish_all(d, false);
@@ -508,17 +510,25 @@ static struct mm_frame frame_headers(struct http_state *st, enum mm_dir dir, str
 	return (struct mm_frame){ MM_FRAME_DONE, n };
 }
 
-/* The lines of the chunked coding; each with the data that follows it is passed over. */
-static struct mm_frame frame_chunked(struct http_dir *side, struct mm_slice avail)
+/* A line of the chunked coding: its octets, line end included. */
+static struct mm_frame frame_line(struct mm_slice avail)
 {
-	size_t size = 0;
 	size_t end = mm_find8(mm_first(avail, CHUNK_LINE_MAX), 0, '\n');
 	if (end == CHUNK_LINE_MAX)
 		return (struct mm_frame){ MM_FRAME_LOST, 0 };
 	if (end >= avail.len)
 		return (struct mm_frame){ MM_FRAME_MORE, 0 };
+	return (struct mm_frame){ MM_FRAME_DONE, end + 1 };
+}
+
+/* The lines of the chunked coding; each with the data that follows it is passed over. */
+static struct mm_frame frame_chunked(struct http_dir *side, struct mm_slice avail)
+{
+	struct mm_frame f = frame_line(avail);
+	if (f.verdict != MM_FRAME_DONE)
+		return f;
 	struct mm_slice line = mm_reader_line(avail);
-	size_t n = end + 1;
+	size_t n = f.n, size = 0;
 	switch (side->expect) {
 	case EXPECT_CHUNK:
 		if (!chunk_size(line, &size))
@@ -547,20 +557,17 @@ static struct mm_frame frame_chunked(struct http_dir *side, struct mm_slice avai
  * longer than any body kept. */
 static struct mm_frame frame_kept(const struct http_dir *side, struct mm_slice avail)
 {
-	size_t size = 0;
 	if (side->expect == EXPECT_BODY) {
 		size_t n = side->body;
 		if (n == SIZE_MAX)
 			n = avail.len < PIECE_MAX ? avail.len : PIECE_MAX;
 		return (struct mm_frame){ n > avail.len ? MM_FRAME_MORE : MM_FRAME_DONE, n };
 	}
-	size_t end = mm_find8(mm_first(avail, CHUNK_LINE_MAX), 0, '\n');
-	if (end == CHUNK_LINE_MAX)
-		return (struct mm_frame){ MM_FRAME_LOST, 0 };
-	if (end >= avail.len)
-		return (struct mm_frame){ MM_FRAME_MORE, 0 };
+	struct mm_frame f = frame_line(avail);
+	if (f.verdict != MM_FRAME_DONE)
+		return f;
 	struct mm_slice line = mm_reader_line(avail);
-	size_t n = end + 1;
+	size_t n = f.n, size = 0;
 	if (side->expect == EXPECT_CHUNK) {
 		if (!chunk_size(line, &size))
 			return (struct mm_frame){ MM_FRAME_LOST, 0 };

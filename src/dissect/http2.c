@@ -378,12 +378,13 @@ static void request(struct mm_dissect *d, struct mm_h2_conn *conn, uint32_t stre
         const struct mm_hpack_block *b)
 {
 	struct mm_web_live *l = mm_web_find(&conn->streams, stream);
-	if (l != NULL && l->x.request.flags != 0) { /* trailers */
-		add_fields(d, l, b);
+	if (l != NULL && l->x.request.flags !=
+	                         0) { /* trailers: no part of the fields, RFC 9110 section 6.5.1 */
+		mm_web_seen(d, l, MM_TO_SERVER);
 		l->keep[MM_TO_SERVER] = false;
 		return;
 	}
-	/* Trailers, whose stream was answered and handed over already. */
+	/* Those of a stream that was answered and handed over already. */
 	if (l == NULL && pseudo(b, ":method").len == 0 && pseudo(b, ":path").len == 0)
 		return;
 	if (l == NULL && (l = begin(d, conn, stream)) == NULL)
@@ -419,8 +420,8 @@ static void response(struct mm_dissect *d, struct mm_h2_conn *conn, uint32_t str
 	unsigned status = status_of(b);
 	if (status != 0 && status < OK)
 		return; /* an interim response: the final one follows */
-	if (l != NULL && l->x.response.flags != 0) { /* trailers */
-		add_fields(d, l, b);
+	if (l != NULL && l->x.response.flags != 0) { /* the same */
+		mm_web_seen(d, l, MM_TO_CLIENT);
 		l->keep[MM_TO_CLIENT] = false;
 		finish(d, conn, l);
 		return;

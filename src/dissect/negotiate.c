@@ -63,6 +63,7 @@ static struct mm_shown *slot_for(
 static bool find_token(const struct mm_web_message *m, const char *name, struct mm_slice *scheme,
         struct mm_slice *token)
 {
+	static const char *const schemes[] = { "Negotiate", "Kerberos" };
 	struct mm_slice value;
 	for (size_t nth = 0; mm_web_header(m, name, nth, &value); nth++) {
 		struct mm_cursor c = mm_cursor(value);
@@ -71,15 +72,11 @@ static bool find_token(const struct mm_web_message *m, const char *name, struct 
 			        mm_web_trim(mm_take(&c, mm_find8(mm_left(&c), 0, ',')));
 			if (c.len != 0)
 				mm_skip(&c, 1);
-			if (!mm_web_scheme(item, "Negotiate", token) &&
-			        !mm_web_scheme(item, "Kerberos", token))
-				continue;
-			*scheme = mm_first(item, mm_web_scheme(item, "Negotiate", token)
-			                                 ? strlen("Negotiate")
-			                                 : strlen("Kerberos"));
-			(void)mm_web_scheme(item, "Kerberos", token);
-			if (token->len != 0)
-				return true;
+			for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+				*scheme = mm_first(item, strlen(schemes[i]));
+				if (mm_web_scheme(item, schemes[i], token) && token->len != 0)
+					return true;
+			}
 		}
 	}
 	return false;

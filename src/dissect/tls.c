@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "dissect/dissect.h"
 #include "dissect/tls_hello.h"
 #include "keys/keylog.h"
@@ -39,7 +40,6 @@ enum {
 	SERVER_HELLO = 2,
 	END_OF_EARLY_DATA = 5,
 	CERTIFICATE = 11,
-	SERVER_HELLO_DONE = 14,
 	FINISHED = 20,
 	KEY_UPDATE = 24,
 
@@ -297,24 +297,6 @@ static const char *version_name(unsigned version)
 	}
 }
 
-/* RFC 4648 section 5, without padding. */
-static struct mm_slice base64url(const uint8_t *p, size_t len, char *out)
-{
-	static const char digits[] =
-	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	size_t n = 0;
-	unsigned bits = 0, have = 0;
-	for (size_t i = 0; i < len; i++) {
-		bits = bits << 8 | p[i];
-		for (have += 8; have >= 6; have -= 6)
-			out[n++] = digits[bits >> (have - 6) & 63];
-		bits &= (1u << have) - 1;
-	}
-	if (have != 0)
-		out[n++] = digits[bits << (6 - have) & 63];
-	return mm_slice(out, n);
-}
-
 static void put_text(struct mm_event *ev, unsigned attr, const char *text)
 {
 	if (*text != '\0')
@@ -340,8 +322,10 @@ static void tls_dress(const void *state, struct mm_event *ev)
 		mm_event_put_str(ev, &attrs[ATTR_SERVER_NAME], st->seen.server_name);
 	put_text(ev, ATTR_JA4, st->ja4);
 	if (st->seen.has_client_cert)
-		mm_event_put_str(ev, &attrs[ATTR_CLIENT_CERT],
-		        base64url(st->seen.client_cert_x5t, sizeof st->seen.client_cert_x5t, text));
+		put_text(ev, ATTR_CLIENT_CERT,
+		        mm_base64url_encode(
+		                mm_slice(st->seen.client_cert_x5t, sizeof st->seen.client_cert_x5t),
+		                text));
 }
 
 static const struct mm_tls_seen *tls_seen(const void *state)
@@ -749,12 +733,28 @@ static bool try_epoch(struct mm_dissect *d, struct tls_state *st, struct tls_hal
 	return ok;
 }
 
+/* A KeyUpdate may be among what was lost. */
+static bool try_update(struct tls_half *half, const struct mm_tls_record *r, uint8_t *out,
+        size_t *len, uint8_t *type)
+{
+	struct mm_tls_half key = { 0 };
+	bool ok = mm_tls_half_13(&key, half->key.suite, &half->key.secret) &&
+	          mm_tls_half_update(&key) && try_numbers(half, &key, r, out, len, type);
+	struct mm_tls_half *spent = ok ? &half->key : &key;
+	mm_tls_half_done(spent);
+	if (ok)
+		half->key = key;
+	return ok;
+}
+
 static bool open_13(struct mm_dissect *d, struct tls_state *st, struct tls_half *half,
         const struct mm_tls_record *r, uint8_t *out, size_t *len, uint8_t *type)
 {
 	if (half->key.suite != NULL && !half->spent &&
 	        try_numbers(half, &half->key, r, out, len, type))
 		return true;
+	if (half->epoch == EPOCH_TRAFFIC)
+		return half->lost && try_update(half, r, out, len, type);
 	unsigned first = half->epoch + 1;
 	if (first == EPOCH_EARLY && (d->dir == MM_TO_CLIENT || !st->early))
 		first = EPOCH_HANDSHAKE;

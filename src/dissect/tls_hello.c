@@ -27,7 +27,6 @@ enum {
 	EXT_SIGNATURE_ALGORITHMS = 13,
 	EXT_ALPN = 16,
 	EXT_ENCRYPT_THEN_MAC = 22,
-	EXT_SESSION_TICKET = 35,
 	EXT_PRE_SHARED_KEY = 41,
 	EXT_EARLY_DATA = 42,
 	EXT_SUPPORTED_VERSIONS = 43,
@@ -126,9 +125,6 @@ static void read_extension(struct mm_cursor ext, unsigned type, bool client, str
 		break;
 	case EXT_ENCRYPT_THEN_MAC:
 		out->encrypt_then_mac = true;
-		break;
-	case EXT_SESSION_TICKET:
-		out->ticket = ext.len != 0;
 		break;
 	case EXT_PRE_SHARED_KEY:
 		out->psk = true;

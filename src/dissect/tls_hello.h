@@ -21,7 +21,6 @@ struct tls_hello {
 	bool psk;                    /* pre_shared_key */
 	bool early_data;
 	bool encrypt_then_mac;
-	bool ticket;            /* session_ticket with a ticket in it */
 	char ja4[TLS_JA4_TEXT]; /* ClientHello, when asked for */
 };
 

@@ -56,8 +56,7 @@ struct mm_web_field {
 };
 
 struct mm_web_message {
-	const struct mm_web_field
-	        *fields; /* in order, trailers at the end; no pseudo-header fields */
+	const struct mm_web_field *fields; /* in order; no pseudo-header fields, and no trailers */
 	size_t n_fields;
 	uint64_t names;       /* a sieve of their names, by mm_web_name_bit(); 0: not made */
 	struct mm_slice body; /* decoded; empty when it is not kept */

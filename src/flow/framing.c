@@ -294,7 +294,8 @@ static bool ask_others(const struct loop *at, struct mm_slice a)
 	mm_frame_end(at->t, at->f, mark_at(at, 0)->time_ns);
 	mm_layer_free_inner(at->t, at->l);
 	mm_layer_free_state(at->t, at->l);
-	at->l->closed = false;
+	at->l->closed = at->l->deaf = false;
+	at->l->hint = NULL;
 	tr->fallback = self;
 	tr->fallback_proto = at->l->proto;
 	at->l->self = NULL;
@@ -432,6 +433,8 @@ static bool act(const struct loop *at, struct mm_frame fr, struct mm_slice a)
 	case MM_FRAME_LOST:
 		break;
 	case MM_FRAME_QUIT:
+		if (ask_others(at, a))
+			return true;
 		quit(at, mark_at(at, s->start)->time_ns);
 		return true;
 	}

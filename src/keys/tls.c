@@ -10,38 +10,19 @@ enum {
 	GCM_SALT = 4, /* of a nonce of TLS 1.2: RFC 5288 section 3 */
 	EXPLICIT = 8, /* the rest of it, sent along */
 	CBC_BLOCK = 16,
-	CCM_L = 3,    /* RFC 5116 section 5.3: 15 - AEAD_IV */
 	HEAD_13 = 5,  /* what a record of TLS 1.3 authenticates besides itself: its header */
 	HEAD_12 = 13, /* sequence number, type, version, length */
 	RECORD_APPLICATION = 23,
 };
 
-#define GCM(id, name, key, hash)                                                                   \
-	{                                                                                          \
-		id, name, MM_TLS_GCM, key, 16, hash, MM_TLS_SHA256                                 \
-	}
-#define CHA(id, name)                                                                              \
-	{                                                                                          \
-		id, name, MM_TLS_CHACHA, 32, 16, MM_TLS_SHA256, MM_TLS_SHA256                      \
-	}
-#define CCM(id, name, key, tag)                                                                    \
-	{                                                                                          \
-		id, name, MM_TLS_CCM, key, tag, MM_TLS_SHA256, MM_TLS_SHA256                       \
-	}
-#define CBC1(id, name, key)                                                                        \
-	{                                                                                          \
-		id, name, MM_TLS_CBC, key, 20, MM_TLS_SHA256, MM_TLS_SHA1                          \
-	}
-#define CBC256(id, name, key)                                                                      \
-	{                                                                                          \
-		id, name, MM_TLS_CBC, key, 32, MM_TLS_SHA256, MM_TLS_SHA256                        \
-	}
-#define CBC384(id, name, key)                                                                      \
-	{                                                                                          \
-		id, name, MM_TLS_CBC, key, 48, MM_TLS_SHA384, MM_TLS_SHA384                        \
-	}
-
 /* clang-format off */
+#define GCM(id, name, key, hash) { id, name, MM_TLS_GCM, key, 16, hash, MM_TLS_SHA256 }
+#define CHA(id, name)            { id, name, MM_TLS_CHACHA, 32, 16, MM_TLS_SHA256, MM_TLS_SHA256 }
+#define CCM(id, name, key, tag)  { id, name, MM_TLS_CCM, key, tag, MM_TLS_SHA256, MM_TLS_SHA256 }
+#define CBC1(id, name, key)      { id, name, MM_TLS_CBC, key, 20, MM_TLS_SHA256, MM_TLS_SHA1 }
+#define CBC256(id, name, key)    { id, name, MM_TLS_CBC, key, 32, MM_TLS_SHA256, MM_TLS_SHA256 }
+#define CBC384(id, name, key)    { id, name, MM_TLS_CBC, key, 48, MM_TLS_SHA384, MM_TLS_SHA384 }
+
 /* IANA's registry of TLS cipher suites, in its order. */
 static const struct mm_tls_suite suites[] = {
 	CBC1(0x002f, "TLS_RSA_WITH_AES_128_CBC_SHA", 16),

@@ -12,7 +12,6 @@ enum {
 	HOUR_S = 60 * MINUTE_S,
 	DAY_S = 24 * HOUR_S,
 	WEEK_S = 7 * DAY_S,
-	DAY_WINDOW = 2,    /* in windows[] */
 	SOURCE_SHARE = 3,  /* users of one source that count for a target or software in a day */
 	PSEUDO_TILES = 20, /* the weight of what is assumed of windows */
 	OWN_TILES = 2,     /* windows of its own after which they count for half */

@@ -324,7 +324,7 @@ static void compare(const struct mm_ledger *l, const struct mm_event *ev,
 		f->odd |= MM_TOKEN_TEMPLATE;
 		f->template_n = share.n;
 		mm_claims_differ(
-		        c->form, mm_names_text(&l->names, (uint32_t)share.latest), f->usual);
+		        c->form, mm_names_text(&l->names, (uint32_t)share.latest), f->differs);
 	}
 	share = mm_baseline_share(
 	        &l->baseline, MM_TRAIT_ALG, issuer, 0, (int64_t)mm_alg_of(c->alg));

@@ -49,10 +49,10 @@ struct mm_token_facts {
 	bool jwt, encrypted;
 	char kid[MM_TOKEN_TEXT], alg[16], client[MM_TOKEN_TEXT], audience[MM_TOKEN_TEXT],
 	        tenant[64];
-	char signer[MM_TOKEN_TEXT]; /* whose key it is: MM_PROOF_FOREIGN */
-	char form[32];              /* MM_PROOF_CONFUSED */
-	char usual
-	        [MM_TOKEN_TEXT]; /* MM_TOKEN_AUDIENCE: where it was shown; MM_TOKEN_TEMPLATE: what differs */
+	char signer[MM_TOKEN_TEXT];  /* whose key it is: MM_PROOF_FOREIGN */
+	char form[32];               /* MM_PROOF_CONFUSED */
+	char differs[MM_TOKEN_TEXT]; /* MM_TOKEN_TEMPLATE: how, from the usual form */
+	char usual[MM_TOKEN_TEXT];   /* MM_TOKEN_AUDIENCE: whom tokens are for where it was shown */
 	char usual_place[MM_TOKEN_TEXT]; /* the server by name: where MM_TOKEN_EXPIRED is counted */
 	bool own;                        /* shown from the network to which it was issued */
 	int64_t iat_s, nbf_s, exp_s;

@@ -56,6 +56,7 @@ static void save_token(struct mm_store *out, const struct mm_token_facts *t)
 	save_name(out, t->tenant);
 	save_name(out, t->signer);
 	save_name(out, t->form);
+	save_name(out, t->differs);
 	save_name(out, t->usual);
 	mm_store_addr(out, &t->from);
 	mm_store_addr(out, &t->to);
@@ -81,6 +82,7 @@ static void load_token(struct mm_token_facts *t, struct mm_cursor *in)
 	load_text(in, t->tenant, sizeof t->tenant);
 	load_text(in, t->signer, sizeof t->signer);
 	load_text(in, t->form, sizeof t->form);
+	load_text(in, t->differs, sizeof t->differs);
 	load_text(in, t->usual, sizeof t->usual);
 	t->from = mm_load_addr(in);
 	t->to = mm_load_addr(in);

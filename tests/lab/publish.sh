@@ -1,6 +1,8 @@
 # From the raw captures of the lab to pcaps/: derived forms, compression, truth, manifest.
 # Sourced by run.
 
+. "$HERE/manifest.sh"
+
 put() { # put NAME FORM SCENARIO TEXT: ships raw/NAME.pcap in a form, with truth and manifest line
 	local raw=$LAB/raw/$1.pcap name=$NAME_PREFIX$1 form=$2 file n what
 	file=$name.$form
@@ -18,14 +20,7 @@ put() { # put NAME FORM SCENARIO TEXT: ships raw/NAME.pcap in a form, with truth
 	what=benign; [ "$n" -gt 0 ] && what=forged:$n
 	n=$(cut -f2 "$OUT/$name.truth.tsv" | grep -c '^modified$')
 	[ "$n" -gt 0 ] && what=modified:$n
-	local list=$OUT/MANIFEST.tsv
-	{ [ -e "$list" ] && grep -v -P "^(file|$name\.pcap[^\t]*)\t" "$list"
-		printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$file" \
-			"$(sha256sum "$OUT/$file" | cut -d' ' -f1)" "tests/lab/run ($3)" \
-			"$(capinfos -TrMc "$raw" | cut -f2)" "$4" "$what"
-	} | sort >"$list.new"
-	{ printf 'file\tsha256\tmaker\tpackets\tdescription\texpectation\n'; cat "$list.new"; } >"$list"
-	rm "$list.new"
+	manifest "$name" "$form" "$raw" "tests/lab/run ($3)" "$4" "$what"
 }
 
 derive() { # derive VERB FROM TO [ARGUMENTS]

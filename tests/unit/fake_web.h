@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dissect/exchange.h"
+#include "fake_gss.h"
 
 enum {
 	WEB_KEPT = 300, /* exchanges kept of each test; more are only counted */
@@ -89,6 +90,28 @@ void mm_web_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
 static inline void web_reset(void)
 {
 	memset(&web, 0, sizeof web);
+}
+
+/** A connection of this dissector's, alone on its worker. */
+static inline struct mm_dissect web_start(const struct mm_dissector *self, size_t memory_max)
+{
+	fake_reset();
+	web_reset();
+	const struct mm_web_config config = { .memory_max = memory_max, .stats = &web.counts };
+	struct mm_dissect d = fake_dissect(self);
+	d.web = mm_web_new(&config);
+	assert(d.web != NULL);
+	return d;
+}
+
+/** It ends; nothing is left behind. */
+static inline void web_finish(struct mm_dissect *d)
+{
+	fake_end(d);
+	assert(*mm_web_used(d->web) == 0);
+	mm_web_free(d->web);
+	assert(fake.n_live == 0);
+	fake_reset();
 }
 
 #endif

@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 #include "base/base64.h"
-#include "detect/detect.h"
 #include "keys/json.h"
-#include "ledger_build.h"
+
+#include "detect_build.h"
 
 #define DAY   (24 * HOUR)
 #define BEGIN (INT64_C(20000) * DAY)
@@ -18,10 +18,6 @@
 enum { FINDINGS_MAX = 4096, APPS = 6 };
 
 static const struct mm_attr prompt = { "mintmark.oauth.prompt", MM_ATTR_STR, "" };
-static const struct mm_hash_key key = { 1, 2 };
-static struct mm_ledger *l;
-static struct mm_detect d;
-static struct mm_event_room room;
 static int64_t now;
 
 /* A request for a token, or a use of one; zero is what all do. */
@@ -120,11 +116,8 @@ static const char *const names[APPS] = { "shop", "mail", "stock", "wiki", "time"
 /* Applications obtain tokens, each from its own network; the last one early on only. */
 static int set_up(void **state)
 {
-	struct mm_ledger_config config;
 	(void)state;
-	mm_ledger_config_default(&config);
-	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key, FINDINGS_MAX);
+	detect_new(NULL, FINDINGS_MAX);
 	now = BEGIN;
 	for (unsigned i = 0; i < 1200; i++) {
 		unsigned app = i % (i < 60 ? APPS : APPS - 1);
@@ -133,24 +126,6 @@ static int set_up(void **state)
 	}
 	assert_int_equal(d.findings.n, 0);
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mm_detect_done(&d);
-	mm_ledger_free(l);
-	return 0;
-}
-
-static const struct mm_finding *finding(const struct mm_detector *detector)
-{
-	mm_detect_weigh_all(&d);
-	for (const struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
-	        f = mm_table_next(&d.findings, f))
-		if (f->detector == detector)
-			return f;
-	return NULL;
 }
 
 static bool has(const struct mm_finding *f, enum mm_weight_id id)

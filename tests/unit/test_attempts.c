@@ -8,8 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "detect/detect.h"
-#include "ledger_build.h"
+#include "detect_build.h"
 
 #define MINUTE (60 * SECOND)
 #define DAY    (24 * HOUR)
@@ -20,27 +19,12 @@ enum {
 	LDAP_PORT = 389,
 };
 
-static const struct mm_hash_key key = { 1, 2 };
-static struct mm_ledger *l;
-static struct mm_detect d;
-static struct mm_event_room room;
 static struct mm_attempt attempt;
 
 static int set_up(void **state)
 {
 	(void)state;
-	struct mm_ledger_config config;
-	mm_ledger_config_default(&config);
-	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key, FINDINGS_MAX);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mm_detect_done(&d);
-	mm_ledger_free(l);
+	detect_new(NULL, FINDINGS_MAX);
 	return 0;
 }
 
@@ -101,7 +85,7 @@ static const char *user_name(char out[32], unsigned n)
 	return out;
 }
 
-static struct mm_finding *finding(const struct mm_detector *detector)
+static struct mm_finding *strongest(const struct mm_detector *detector)
 {
 	struct mm_finding *best = NULL;
 	mm_detect_weigh_all(&d);
@@ -114,7 +98,7 @@ static struct mm_finding *finding(const struct mm_detector *detector)
 
 static double score(const struct mm_detector *detector)
 {
-	const struct mm_finding *f = finding(detector);
+	const struct mm_finding *f = strongest(detector);
 	return f != NULL ? f->score : -99;
 }
 
@@ -167,7 +151,7 @@ static void test_fast_spray(void **state)
 	morning(BEGIN);
 	for (unsigned i = 0; i < 10; i++)
 		wrong(BEGIN + HOUR + i * 3 * SECOND, 7, user_name(name, i));
-	struct mm_finding *f = finding(&mm_password_spray);
+	struct mm_finding *f = strongest(&mm_password_spray);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_HIGH);
 	assert_string_equal(f->facts.subject, "guesses from 10.0.0.7");
@@ -175,8 +159,8 @@ static void test_fast_spray(void **state)
 	assert_true(has(f, MM_W_GUESS_PACE)); /* every three seconds */
 	assert_false(has(f, MM_W_GUESS_ORDER));
 	assert_false(has(f, MM_W_GUESS_WAYS));
-	assert_null(finding(&mm_spray_distributed));
-	assert_null(finding(&mm_spray_success));
+	assert_null(strongest(&mm_spray_distributed));
+	assert_null(strongest(&mm_spray_success));
 }
 
 /* Two hundred people behind a gateway; in one hour of the morning one in twenty fails first, and is in after a while. */
@@ -218,7 +202,7 @@ static void test_slow_spray_in_order(void **state)
 		snprintf(name, sizeof name, "user%03u", i);
 		wrong(BEGIN + HOUR + i * (67 + i * i % 11) * MINUTE, 7, name);
 	}
-	struct mm_finding *f = finding(&mm_password_spray);
+	struct mm_finding *f = strongest(&mm_password_spray);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_MEDIUM);
 	assert_true(has(f, MM_W_GUESS_ORDER));
@@ -233,7 +217,7 @@ static void test_several_protocols(void **state)
 		pass(BEGIN + HOUR + i * (5 + i * i % 7) * SECOND,
 		        (struct try){ 7, user_name(name, i), NULL, MM_MEANING_REFUSED,
 		                i % 2 ? "ldap" : "kerberos" });
-	assert_true(has(finding(&mm_password_spray), MM_W_GUESS_WAYS));
+	assert_true(has(strongest(&mm_password_spray), MM_W_GUESS_WAYS));
 }
 
 static void test_success_after(void **state)
@@ -244,7 +228,7 @@ static void test_success_after(void **state)
 	for (unsigned i = 0; i < 12; i++)
 		wrong(BEGIN + HOUR + i * 3 * SECOND, 7, user_name(name, i));
 	enter(BEGIN + HOUR + MINUTE, 7, "bob");
-	struct mm_finding *f = finding(&mm_spray_success);
+	struct mm_finding *f = strongest(&mm_spray_success);
 	assert_non_null(f);
 	assert_int_equal(f->band, MM_BAND_CRITICAL);
 	assert_string_equal(f->facts.subject, "bob let in from 10.0.0.7");
@@ -267,7 +251,7 @@ static void test_success_before_found_out(void **state)
 			        (struct try){ 7, "bob", NULL, MM_MEANING_RIGHT_BUT, "ldap" });
 		wrong(BEGIN + HOUR + 3 * i * SECOND + 1, 7, user_name(name, i));
 	}
-	struct mm_finding *f = finding(&mm_spray_success);
+	struct mm_finding *f = strongest(&mm_spray_success);
 	assert_non_null(f);
 	assert_int_equal(f->band, MM_BAND_CRITICAL);
 	assert_string_equal(f->facts.user, "bob");
@@ -283,7 +267,7 @@ static void test_own_user_of_sprayer(void **state)
 		wrong(BEGIN + HOUR + i * 3 * SECOND, 105, user_name(name, 50 + i));
 	enter(BEGIN + 2 * HOUR, 105, user_name(name, 5));
 	assert_true(score(&mm_password_spray) > 0);
-	assert_null(finding(&mm_spray_success));
+	assert_null(strongest(&mm_spray_success));
 }
 
 static void test_distributed(void **state)
@@ -295,13 +279,13 @@ static void test_distributed(void **state)
 		pass(BEGIN + DAY + i * 20 * MINUTE,
 		        (struct try){ 5000 + i * 300, user_name(name, i), "tool/1",
 		                MM_MEANING_BAD_PASSWORD, NULL });
-	struct mm_finding *f = finding(&mm_spray_distributed);
+	struct mm_finding *f = strongest(&mm_spray_distributed);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_MEDIUM);
-	assert_null(finding(&mm_password_spray));
+	assert_null(strongest(&mm_password_spray));
 	pass(BEGIN + DAY + 20 * HOUR,
 	        (struct try){ 9999, "bob", "tool/1", MM_MEANING_PASSWORD_RIGHT, NULL });
-	f = finding(&mm_spray_success);
+	f = strongest(&mm_spray_success);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_HIGH);
 }
@@ -314,10 +298,10 @@ static void test_enumeration(void **state)
 	for (unsigned i = 0; i < 50; i++)
 		pass(BEGIN + HOUR + i * SECOND, (struct try){ 7, user_name(name, 900 + i), NULL,
 		                                        MM_MEANING_NO_SUCH_USER, NULL });
-	struct mm_finding *f = finding(&mm_user_enumeration);
+	struct mm_finding *f = strongest(&mm_user_enumeration);
 	assert_non_null(f);
 	assert_true(f->band >= MM_BAND_MEDIUM);
-	assert_null(finding(&mm_password_spray));
+	assert_null(strongest(&mm_password_spray));
 	/* One user's typing: few names. */
 	for (unsigned i = 0; i < 6; i++)
 		pass(BEGIN + HOUR + i * SECOND, (struct try){ 100, user_name(name, 900 + i), NULL,
@@ -352,7 +336,7 @@ static void test_both_legs(void **state)
 		mm_ledger_present(l, ev, &look);
 		mm_ledger_settle(l, &look, mm_detect_look(&d, &look));
 	}
-	assert_null(finding(&mm_password_spray));
+	assert_null(strongest(&mm_password_spray));
 }
 
 /* 23 of a KDC that never asked for a proof says nothing; of one that did, that the password is right. */

@@ -6,8 +6,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "detect/detect.h"
-#include "ledger_build.h"
+#include "detect_build.h"
 
 enum {
 	CLIENTS = 6,
@@ -19,10 +18,6 @@ enum {
 #define MORNING (8 * HOUR)
 #define EVENING (30 * HOUR) /* more than the longest ticket's life later */
 
-static const struct mm_hash_key key = { 1, 2 };
-static struct mm_ledger *l;
-static struct mm_detect d;
-static struct mm_event_room room;
 static bool trusted;
 
 static void pass(void)
@@ -69,30 +64,11 @@ static int set_up(void **state)
 	struct mm_ledger_config config;
 	mm_ledger_config_default(&config);
 	config.lifetime_ns = 10 * HOUR;
-	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key, FINDINGS_MAX);
+	detect_new(&config, FINDINGS_MAX);
 	for (uint8_t round = 0; round < 8; round++)
 		honest_round(MORNING + round * 2 * HOUR, (uint8_t)(1 + round * 2 * CLIENTS));
 	assert_int_equal(d.findings.n, 0);
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mm_detect_done(&d);
-	mm_ledger_free(l);
-	return 0;
-}
-
-static struct mm_finding *finding(const struct mm_detector *detector)
-{
-	mm_detect_weigh_all(&d);
-	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
-	        f = mm_table_next(&d.findings, f))
-		if (f->detector == detector)
-			return f;
-	return NULL;
 }
 
 /* Nothing that would be shown to anybody. */
@@ -390,10 +366,7 @@ static void test_late_sensor(void **state)
 {
 	(void)state;
 	(void)tear_down(NULL);
-	struct mm_ledger_config config;
-	mm_ledger_config_default(&config);
-	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key, FINDINGS_MAX);
+	detect_new(NULL, FINDINGS_MAX);
 	make_as(&room.ev, 1, MORNING, tgt(1));
 	pass();
 	for (uint8_t i = 0; i < 10; i++) {

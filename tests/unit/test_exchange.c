@@ -21,22 +21,7 @@ extern const struct mm_dissector mm_http;
 
 static struct mm_dissect start(void)
 {
-	fake_reset();
-	web_reset();
-	const struct mm_web_config config = { .memory_max = 8 << 20, .stats = &web.counts };
-	struct mm_dissect d = fake_dissect(&mm_http);
-	d.web = mm_web_new(&config);
-	assert_non_null(d.web);
-	return d;
-}
-
-static void finish(struct mm_dissect *d)
-{
-	fake_end(d);
-	assert_int_equal(*mm_web_used(d->web), 0);
-	mm_web_free(d->web);
-	assert_int_equal(fake.n_live, 0);
-	fake_reset();
+	return web_start(&mm_http, 8 << 20);
 }
 
 /* One packet. */
@@ -84,7 +69,7 @@ static void test_plain(void **unused)
 	assert_int_equal(x->request_last, 2);
 	assert_int_equal(x->response_first, 4);
 	assert_int_equal(x->response_last, 5);
-	client(&d, "GET http://u:p@ss@b.example/p;s=1?q HTTP/1.0\r\n\r\n");
+	client(&d, "GET http://u:p@ss@b.example/p;s=1?q HTTP/1.0\r\nHost: another.example\r\n\r\n");
 	server(&d, "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n");
 	assert_int_equal(web.n, 2);
 	assert_string_equal(web.kept[1].host, "b.example");
@@ -92,7 +77,7 @@ static void test_plain(void **unused)
 	assert_string_equal(web.kept[1].query, "q");
 	assert_int_equal(web.kept[1].version, 10);
 	assert_int_equal(web.kept[1].number, 1);
-	finish(&d);
+	web_finish(&d);
 	assert_int_equal(web.n, 2);
 }
 
@@ -120,7 +105,7 @@ static void test_chunked(void **unused)
 	assert_int_equal(
 	        web.kept[1].response_flags, MM_WEB_SEEN | MM_WEB_BODY_KEPT | MM_WEB_BODY_TRUNCATED);
 	assert_int_equal(web.counts.n_limit_body, 1);
-	finish(&d);
+	web_finish(&d);
 	/* No chunk: what was read stands. */
 	d = start();
 	client(&d, GET);
@@ -130,7 +115,7 @@ static void test_chunked(void **unused)
 	assert_int_equal(web.n, 2);
 	assert_string_equal(web.kept[0].response_body, "[]");
 	assert_true(web.kept[0].response_flags & MM_WEB_BODY_TRUNCATED);
-	finish(&d);
+	web_finish(&d);
 }
 
 static void test_until_close(void **unused)
@@ -141,7 +126,7 @@ static void test_until_close(void **unused)
 	server(&d, "HTTP/1.0 200 OK\r\n" JSON "\r\n{\"a\"");
 	server(&d, ":1}");
 	assert_int_equal(web.n, 0);
-	finish(&d);
+	web_finish(&d);
 	assert_int_equal(web.n, 1);
 	assert_string_equal(web.kept[0].response_body, "{\"a\":1}");
 	assert_int_equal(web.kept[0].response_flags, MM_WEB_SEEN | MM_WEB_BODY_KEPT);
@@ -149,7 +134,7 @@ static void test_until_close(void **unused)
 	d = start();
 	client(&d, GET);
 	server(&d, "HTTP/1.1 200 OK\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
-	finish(&d);
+	web_finish(&d);
 	assert_int_equal(
 	        web.kept[0].response_flags, MM_WEB_SEEN | MM_WEB_BODY_KEPT | MM_WEB_BODY_TRUNCATED);
 	assert_string_equal(web.kept[0].response_body, "{}");
@@ -187,7 +172,7 @@ static void test_interest(void **unused)
 		server(&d, answer);
 		assert_int_equal(web.n, 1);
 		assert_string_equal(web.kept[0].response_body, cases[i].body);
-		finish(&d);
+		web_finish(&d);
 	}
 }
 
@@ -231,7 +216,43 @@ static void test_coded(void **unused)
 	           "Content-Encoding: exi\r\nContent-Length: 5\r\n\r\nhello");
 	assert_int_equal(web.counts.n_coding_unknown, 1);
 	assert_int_equal(web.kept[3].response_flags, MM_WEB_SEEN | MM_WEB_BODY_OPAQUE);
-	finish(&d);
+	web_finish(&d);
+}
+
+static const char *became;
+
+static void become(struct mm_dissect *d, const char *name)
+{
+	(void)d;
+	became = name != NULL ? name : "whoever knows it";
+}
+
+/* What goes through a tunnel others read; what a WebSocket says, nobody. */
+static void test_tunnel(void **unused)
+{
+	(void)unused;
+	static const struct mm_inner_ops ops = { .become = become };
+	static const struct {
+		const char *request, *answer;
+		bool quit, becomes;
+	} cases[] = {
+		{ "CONNECT a.example:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", true, true },
+		{ "CONNECT a.example:443 HTTP/1.1\r\n\r\n",
+		        "HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n", false, false },
+		{ GET, "HTTP/1.1 101 x\r\nUpgrade: websocket\r\n\r\n", true, false },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct mm_dissect d = start();
+		d.inner = &ops;
+		became = NULL;
+		client(&d, cases[i].request);
+		server(&d, cases[i].answer);
+		assert_int_equal(web.n, 1);
+		assert_int_equal(became != NULL, cases[i].becomes);
+		struct mm_frame f = mm_http.frame(d.state, MM_TO_SERVER, mm_slice_str("GET / "));
+		assert_int_equal(f.verdict == MM_FRAME_QUIT, cases[i].quit);
+		web_finish(&d);
+	}
 }
 
 /* The answer comes before all of the request has. */
@@ -249,7 +270,7 @@ static void test_early_answer(void **unused)
 	server(&d, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(web.n, 2);
 	assert_string_equal(web.kept[1].path, "/a");
-	finish(&d);
+	web_finish(&d);
 }
 
 static void test_gap(void **unused)
@@ -271,7 +292,7 @@ static void test_gap(void **unused)
 	assert_int_equal(web.kept[1].status, 0);
 	assert_int_equal(web.kept[2].status, 204);
 	assert_int_equal(web.kept[2].request_flags, MM_WEB_SEEN | MM_WEB_LOSSY);
-	finish(&d);
+	web_finish(&d);
 	assert_int_equal(web.n, 3);
 }
 
@@ -284,7 +305,7 @@ static void test_unasked(void **unused)
 	assert_int_equal(web.n, 1);
 	assert_int_equal(web.kept[0].request_flags, 0);
 	assert_string_equal(web.kept[0].response_body, "[]");
-	finish(&d);
+	web_finish(&d);
 }
 
 static void test_pipeline_limit(void **unused)
@@ -299,7 +320,7 @@ static void test_pipeline_limit(void **unused)
 		server(&d, "HTTP/1.1 204 x\r\n\r\n");
 	/* Those that did not wait have their answers handed over alone. */
 	assert_int_equal(web.n, 100 + 36);
-	finish(&d);
+	web_finish(&d);
 }
 
 static void test_memory_limits(void **unused)
@@ -314,7 +335,7 @@ static void test_memory_limits(void **unused)
 	}
 	assert_true(*mm_web_used(d.web) <= MM_WEB_CONN_MAX + 8192);
 	assert_true(web.counts.n_limit_body > 0);
-	finish(&d);
+	web_finish(&d);
 	/* What libhtp keeps of a message whose body is to come counts as well. */
 	d = start();
 	memset(body, 'x', sizeof body - 1);
@@ -324,14 +345,10 @@ static void test_memory_limits(void **unused)
 	assert_true(*mm_web_used(d.web) >= 3 * 60000);
 	client(&d, "x=yyyyyyy");
 	assert_true(*mm_web_used(d.web) < 2 * 60000);
-	finish(&d);
+	web_finish(&d);
 	memset(body, 'x', sizeof body - 1);
 	/* A worker without room: each is handed over as it is read. */
-	fake_reset();
-	web_reset();
-	const struct mm_web_config config = { .memory_max = 1, .stats = &web.counts };
-	d = fake_dissect(&mm_http);
-	d.web = mm_web_new(&config);
+	d = web_start(&mm_http, 1);
 	client(&d, GET);
 	assert_int_equal(web.n, 0); /* nothing is in use yet */
 	client(&d, POST "Content-Length: 3\r\n\r\na=b" GET);
@@ -339,7 +356,7 @@ static void test_memory_limits(void **unused)
 	assert_int_equal(web.counts.n_limit_memory, 2);
 	assert_string_equal(web.kept[0].path, "/login");
 	assert_int_equal(web.kept[0].request_flags, MM_WEB_SEEN | MM_WEB_BODY_TRUNCATED);
-	finish(&d);
+	web_finish(&d);
 }
 
 /* Blocks that libhtp is not given, or that hold more fields than are kept; none takes long. */
@@ -363,7 +380,7 @@ static void test_headers(void **unused)
 	assert_string_equal(web.kept[0].path, "/many");
 	assert_int_equal(web.kept[0].n_request_fields, MM_WEB_FIELDS_MAX);
 	assert_true(web.kept[0].request_flags & MM_WEB_FIELDS_CUT);
-	finish(&d);
+	web_finish(&d);
 	/* 10 MB, as the engine would show it. */
 	d = start();
 	memset(text, 'a', sizeof text);
@@ -373,7 +390,7 @@ static void test_headers(void **unused)
 	memcpy(all, text, sizeof text);
 	assert_int_equal(mm_http.frame(d.state, MM_TO_SERVER, mm_slice(all, sizeof all)).verdict,
 	        MM_FRAME_LOST);
-	finish(&d);
+	web_finish(&d);
 	assert_int_equal(web.counts.n_limit_headers, 1);
 }
 
@@ -399,7 +416,7 @@ static void test_forwarded(void **unused)
 	assert_string_equal(mm_addr_text(&web.kept[0].client, text), "203.0.113.5");
 	assert_false(web.kept[1].forwarded);
 	assert_string_equal(mm_addr_text(&web.kept[1].client, text), "192.0.2.7");
-	finish(&d);
+	web_finish(&d);
 }
 
 /* Octet by octet, and at each split, the same exchanges come out. */
@@ -438,7 +455,7 @@ static void test_every_cut(void **unused)
 		/* A skip reaches beyond what is there: none of these bodies is passed over but the second's. */
 		feed_cut(&d, MM_TO_SERVER, requests, sizeof requests - 1, cut);
 		server(&d, answers);
-		finish(&d);
+		web_finish(&d);
 		assert_walked();
 	}
 }
@@ -456,7 +473,7 @@ static void walk(void *arg, struct mm_slice input)
 	(void)fake_stream(&d, w->dir, input);
 	if (w->dir == MM_TO_SERVER && !fake.quit)
 		(void)fake_stream(&d, MM_TO_CLIENT, mm_slice_str(answers));
-	finish(&d);
+	web_finish(&d);
 }
 
 /* A method may be called PRI: only all of the preface of HTTP/2 is one, however it is cut. */
@@ -473,7 +490,7 @@ static void test_no_preface(void **unused)
 	assert_int_equal(web.n, 2);
 	assert_string_equal(web.kept[1].path, "/a");
 	assert_int_equal(web.kept[1].status, 200);
-	finish(&d);
+	web_finish(&d);
 }
 
 static void test_hostile(void **unused)
@@ -497,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_until_close),
 		cmocka_unit_test(test_interest),
 		cmocka_unit_test(test_coded),
+		cmocka_unit_test(test_tunnel),
 		cmocka_unit_test(test_early_answer),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_unasked),

@@ -525,6 +525,31 @@ static void test_late_certificate(void **state)
 	mm_keylog_free(k);
 }
 
+/* RFC 8446 section 7.2: the client goes on to its next key, and the message that says so is lost. */
+static void test_lost_update(void **state)
+{
+	struct seen s;
+	struct sealer sealer = { .key = { 0 } };
+	(void)state;
+	struct mm_secret traffic = secret(CLIENT_TRAFFIC);
+	struct mm_keylog *k = rfc_keys();
+	const struct mm_dissect_conf conf = { .keylog = k };
+	struct mm_dissect d = begin(&s, &conf);
+	assert_true(mm_tls_half_13(&sealer.key, mm_tls_suite(0x1301), &traffic));
+	assert_true(mm_tls_half_update(&sealer.key));
+	give_hellos(&d);
+	give(&d, MM_TO_SERVER, hex(CLIENT_FINISHED));
+	give(&d, MM_TO_SERVER, hex(CLIENT_DATA));
+	mm_tls.gap(&d);
+	give(&d, MM_TO_SERVER, seal(&sealer, 1, 23, "GET", 3));
+	give(&d, MM_TO_SERVER, seal(&sealer, 2, 23, "PUT", 3));
+	assert_int_equal(s.n_inner[MM_TO_SERVER], 56);
+	assert_memory_equal(s.inner[MM_TO_SERVER] + 50, "GETPUT", 6);
+	end(&d);
+	mm_tls_half_done(&sealer.key);
+	mm_keylog_free(k);
+}
+
 /* The same request comes again when the server takes no early data; with EndOfEarlyData it does not. */
 static void test_early_data(void **state)
 {
@@ -814,6 +839,7 @@ int main(void)
 		cmocka_unit_test(test_blind),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_late_certificate),
+		cmocka_unit_test(test_lost_update),
 		cmocka_unit_test(test_early_data),
 		cmocka_unit_test(test_lost_change),
 		cmocka_unit_test(test_held_messages),

@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 
-#include "detect/detect.h"
 #include "dissect/oauth.h"
 #include "guard.h"
 #include "jose_build.h"
-#include "ledger_build.h"
+
+#include "detect_build.h"
 
 #define A       "https://a.example"
 #define API     "https://api.example"
@@ -30,11 +30,7 @@ enum {
 	FINDINGS_MAX = 256,
 };
 
-static const struct mm_hash_key key = { 1, 2 };
 static struct signer own, foreign, device, other_device;
-static struct mm_ledger *l;
-static struct mm_detect d;
-static struct mm_event_room room;
 static bool trusted;
 
 /* What makes a token; zero is filled in as an ordinary one. */
@@ -174,8 +170,7 @@ static int set_up(void **state)
 	struct mm_ledger_config config;
 	mm_ledger_config_default(&config);
 	config.key = key;
-	assert_int_equal(mm_ledger_new(&config, &l), MM_OK);
-	mm_detect_init(&d, l, &key, FINDINGS_MAX);
+	detect_new(&config, FINDINGS_MAX);
 	document(SERVICE, 0, "a.example/.well-known/openid-configuration",
 	        "{\"issuer\":\"" A "\",\"jwks_uri\":\"" A "/jwks\"}");
 	document(SERVICE, 1, "a.example/jwks", set_of(&own, NULL));
@@ -185,24 +180,6 @@ static int set_up(void **state)
 			        (uint8_t)(i + 1), 10 + round * 600 + i * 60, (struct spec){ 0 });
 	assert_int_equal(d.findings.n, 0);
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	mm_detect_done(&d);
-	mm_ledger_free(l);
-	return 0;
-}
-
-static struct mm_finding *finding(const struct mm_detector *detector)
-{
-	mm_detect_weigh_all(&d);
-	for (struct mm_finding *f = mm_table_next(&d.findings, NULL); f != NULL;
-	        f = mm_table_next(&d.findings, f))
-		if (f->detector == detector)
-			return f;
-	return NULL;
 }
 
 static double weight_of(const struct mm_finding *f, enum mm_weight_id id)
@@ -378,7 +355,7 @@ static void test_template(void **state)
 	use(FORGER, EVENING, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
 	struct mm_finding *f = expect(&mm_jwt_template, MM_W_TEMPLATE);
 	assert_true(f->facts.token.template_n >= 20);
-	assert_string_equal(f->facts.token.usual, "lacks client_id, jti; adds n");
+	assert_string_equal(f->facts.token.differs, "lacks client_id, jti; adds n");
 	assert_int_equal(d.findings.n, 1);
 }
 

@@ -1,5 +1,7 @@
 # From raw captures to pcaps/web: the lab's clock, compression, key log, truth, manifest. Sourced by run.
 
+. "$HERE/../manifest.sh"
+
 # The scenarios of a set, in the order of the lab's calendar: the day first, all else after it
 scenarios() {
 	case $(world set) in
@@ -12,11 +14,6 @@ scenarios() {
 }
 
 EXPECT='capture\trule\ttoken\tlevel\tfrom\tclient_id\twhat'
-merge() { # merge FILE HEADER NAME <LINES: replaces NAME's lines of a table
-	{ [ -e "$1" ] && tail -n +2 "$1" | grep -v -P "^\Q$3\E(\.|\t)"; cat; } | LC_ALL=C sort >"$1.new"
-	{ printf '%b\n' "$2"; cat "$1.new"; } >"$1"
-	rm "$1.new"
-}
 
 put() { # put SCENARIO FIRST_BOOK_LINE FIRST_NOTE: ships LAB/raw/SCENARIO.raw
 	local name=$NAME_PREFIX$1.$MW_MODE raw=$LAB/raw/$1.pcap n what=benign
@@ -30,7 +27,7 @@ put() { # put SCENARIO FIRST_BOOK_LINE FIRST_NOTE: ships LAB/raw/SCENARIO.raw
 	[ "$3" -gt 0 ] && what=forged:$3
 	[ "$3" = 0 ] && [ -s "$LAB/raw/expect" ] && what=abused:$4
 	merge "$OUT/expect.tsv" "$EXPECT" "$name" <"$LAB/raw/expect"
-	manifest "$name" pcap.zst "$raw" "$1" "$(text "$1")" "$what"
+	manifest "$name" pcap.zst "$raw" "tests/lab/web/run ($1)" "$(text "$1")" "$what"
 	[ "$1.$MW_MODE" = storm-0558.tls13h2 ] && with_secrets "$name" "$raw"
 	say "$name: $2 uses, $(stat -c %s "$OUT/$name.pcap.zst") bytes, $what"
 }
@@ -41,13 +38,7 @@ with_secrets() { # with_secrets NAME RAW: the same capture once more as pcapng t
 	zstd -q -f -19 "$LAB/raw/dsb.pcapng" -o "$OUT/$name.pcapng.zst"
 	cp "$OUT/$1.truth.tsv" "$OUT/$name.truth.tsv"
 	sed "s/^$1\t/$name\t/" "$LAB/raw/expect" | merge "$OUT/expect.tsv" "$EXPECT" "$name"
-	manifest "$name" pcapng.zst "$2" storm-0558 "storm-0558 as pcapng with the decryption secrets inside" "$what"
-}
-
-manifest() { # manifest NAME FORM RAW SCENARIO TEXT EXPECTATION
-	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1.$2" "$(sha256sum "$OUT/$1.$2" | cut -d' ' -f1)" "tests/lab/web/run ($4)" \
-		"$(capinfos -TrMc "$3" | cut -f2)" "$5" "$6" |
-		merge "$OUT/MANIFEST.tsv" 'file\tsha256\tmaker\tpackets\tdescription\texpectation' "$1"
+	manifest "$name" pcapng.zst "$2" "tests/lab/web/run (storm-0558)" "storm-0558 as pcapng with the decryption secrets inside" "$what"
 }
 
 keylog() { # only the secrets of the connections in this capture
