@@ -14,7 +14,7 @@ enum {
 	USER_CODE_MAX = 64, /* octets of a user_code */
 };
 
-static void put_joint(struct mm_event *ev, struct mm_slice text)
+static void put_state(struct mm_event *ev, struct mm_slice text)
 {
 	char hex[MM_FP_TEXT];
 	if (text.len == 0)
@@ -24,7 +24,8 @@ static void put_joint(struct mm_event *ev, struct mm_slice text)
 	        mm_slice_str(mm_fp_text(&ev->authorization, hex)));
 }
 
-/* Letters and digits alone, in one case: how it is typed differs (RFC 8628 section 6.1). */
+/* Letters and digits alone, in one case: how it is typed differs (RFC 8628 section 6.1). It is so short that its
+ * fingerprint would give it away: that is not told. */
 void mm_oauth_put_user_code(struct mm_event *ev, struct mm_slice user_code)
 {
 	uint8_t plain[USER_CODE_MAX];
@@ -36,7 +37,9 @@ void mm_oauth_put_user_code(struct mm_event *ev, struct mm_slice user_code)
 		else if (c >= 'a' && c <= 'z')
 			plain[n++] = (uint8_t)(c - 'a' + 'A');
 	}
-	put_joint(ev, mm_slice(plain, n));
+	if (n != 0)
+		ev->authorization = mm_fp_of(mm_slice(plain, n));
+	explicit_bzero(plain, sizeof plain);
 }
 
 static bool is(struct mm_slice s, const char *word)
@@ -56,26 +59,24 @@ static void put_request(struct mm_event *ev, const struct mm_web_exchange *x, ui
 		ev->app = mm_event_str(ev, value);
 }
 
-/* Tokens among these parameters, issued by who redirects; true when there was one. */
-static bool put_redirect(
+/* A token from the authorization endpoint: RFC 6749 section 4.2. */
+static void put_access_token(struct mm_dissect *d, struct mm_event *ev, struct mm_slice token)
+{
+	if (mm_oauth_cred(d, ev, MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, token) != NULL)
+		ev->grant = MM_GRANT_IMPLICIT;
+}
+
+/* Codes and tokens among these parameters, issued by who redirects. */
+static void put_redirect(
         struct mm_dissect *d, struct mm_event *ev, struct mm_slice params, uint8_t *room)
 {
-	static const struct {
-		const char *name;
-		enum mm_cred_kind kind;
-	} issued[] = {
-		{ "code", MM_CRED_CODE },
-		{ "access_token", MM_CRED_ACCESS_TOKEN },
-		{ "id_token", MM_CRED_ID_TOKEN },
-	};
-	bool any = false;
 	struct mm_web_param p;
-	for (size_t i = 0; i < sizeof issued / sizeof issued[0] && params.len != 0; i++)
-		if (mm_web_param_find(params, issued[i].name, room, MM_WEB_PARAM_ROOM, &p) &&
-		        !p.cut &&
-		        mm_oauth_cred(d, ev, MM_ROLE_ISSUED, issued[i].kind, p.value) != NULL)
-			any = true;
-	return any;
+	if (mm_web_param_find(params, "code", room, MM_WEB_PARAM_ROOM, &p) && !p.cut)
+		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, MM_CRED_CODE, p.value);
+	if (mm_web_param_find(params, "access_token", room, MM_WEB_PARAM_ROOM, &p) && !p.cut)
+		put_access_token(d, ev, p.value);
+	if (mm_web_param_find(params, "id_token", room, MM_WEB_PARAM_ROOM, &p) && !p.cut)
+		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, MM_CRED_ID_TOKEN, p.value);
 }
 
 static bool has_param(struct mm_slice params, const char *name, uint8_t *room)
@@ -109,8 +110,8 @@ static bool authorization_answer(
 	ev->outcome = MM_SUCCESS;
 	put_request(ev, x, room);
 	if (mm_web_param_find(params, "state", room, MM_WEB_PARAM_ROOM, &state) && !state.cut)
-		put_joint(ev, state.value);
-	(void)put_redirect(d, ev, params, room);
+		put_state(ev, state.value);
+	put_redirect(d, ev, params, room);
 	mm_oauth_put_user(ev);
 	mm_dissect_emit(d, ev);
 	return true;
@@ -176,11 +177,11 @@ static bool posting_page(struct mm_dissect *d, const struct mm_web_exchange *x, 
 	if (ev == NULL)
 		return true;
 	put_request(ev, x, room);
-	put_joint(ev, in.state);
+	put_state(ev, in.state);
 	if (code)
 		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, MM_CRED_CODE, in.code);
 	if (access_token)
-		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, in.access_token);
+		put_access_token(d, ev, in.access_token);
 	if (id_token)
 		(void)mm_oauth_cred(d, ev, MM_ROLE_ISSUED, MM_CRED_ID_TOKEN, in.id_token);
 	mm_oauth_put_user(ev);
@@ -201,7 +202,7 @@ static void authorization_request(
 		return;
 	put_request(ev, x, room);
 	if (mm_oauth_param(x, "state", room, &value))
-		put_joint(ev, value);
+		put_state(ev, value);
 	mm_dissect_emit(d, ev);
 }
 

@@ -40,9 +40,8 @@ const struct mm_attr mm_oauth_attrs[MM_OAUTH_ATTRS] = {
 	[MM_OAUTH_KEYS] = { "mintmark.jwks.keys", MM_ATTR_INT,
 	        "keys in a set, RFC 7517 section 5" },
 	[MM_OAUTH_AUTHORIZATION] = { "mintmark.oauth.authorization", MM_ATTR_STR,
-	        "fingerprint of state (RFC 6749 section 4.1.1) or user_code (RFC 8628 section "
-	        "3.2): the same in "
-	        "all messages of one authorization" },
+	        "fingerprint of state, RFC 6749 section 4.1.1: the same in an authorization "
+	        "request and its answer" },
 };
 
 struct mm_event *mm_oauth_event(struct mm_dissect *d, const struct mm_web_exchange *x,

@@ -285,7 +285,7 @@ void mm_apps_look(struct mm_ledger *l, const struct mm_look *look, struct mm_app
 	if (ev->kind != MM_EV_ISSUE || facts->client.len == 0 || facts->issuer_name.len == 0)
 		return;
 	facts->authorized = authorizes;
-	facts->obtained = token != NULL && !authorizes;
+	facts->obtained = token != NULL; /* by the implicit grant from the authorization itself */
 	if (ask != NULL) {
 		facts->consent = ask->consent;
 		facts->admin_consent = ask->admin_consent;

@@ -327,6 +327,28 @@ static void test_consent(void **state)
 	assert_non_null(strstr(finding(&mm_oauth_consent)->evidence[0].what, "2 of its users"));
 }
 
+/* By the implicit grant (RFC 6749 section 4.2) the token comes with the answer, to the browser. */
+static void test_consent_implicit(void **state)
+{
+	(void)state;
+	struct request r = { .app = "evil",
+		.network = 99,
+		.prompt = "consent",
+		.action = "oauth-authorization-request" };
+	(void)authorization(MM_EV_REQUEST, r, 1, MM_ROLE_ISSUED, 0);
+	pass();
+	r = (struct request){ .network = 99,
+		.user = "anna",
+		.action = "oauth-authorize",
+		.claims = "{\"scope\":\"Mail.Read\"}" };
+	struct mm_event *ev = authorization(MM_EV_ISSUE, r, 1, MM_ROLE_ISSUED, 0);
+	ev->grant = MM_GRANT_IMPLICIT;
+	r.app = "evil";
+	put(ev, MM_ROLE_ISSUED, &r);
+	pass();
+	assert_non_null(finding(&mm_oauth_consent));
+}
+
 /* The same application without the prompt, which the issuer then shows by itself; one that is known to everybody else; one of
  * the house, from where others work. */
 static void test_consent_benign(void **state)
@@ -653,6 +675,7 @@ int main(void)
 		CASE(test_rollover),
 		CASE(test_ropc),
 		CASE(test_consent),
+		CASE(test_consent_implicit),
 		CASE(test_consent_benign),
 		CASE(test_device),
 		CASE(test_device_typed_twice),

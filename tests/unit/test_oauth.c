@@ -313,6 +313,14 @@ static void test_errors(void **unused)
 	is_attr(event("oauth-token"), "mintmark.oauth.error", "authorization_pending");
 }
 
+/* What joins them is known, and not told. */
+static void is_user_code(const struct mm_event *ev)
+{
+	char hex[MM_FP_TEXT];
+	assert_string_equal(mm_fp_text(&ev->authorization, hex), USER_CODE_FP);
+	assert_null(attr(ev, "mintmark.oauth.authorization"));
+}
+
 static void test_device(void **unused)
 {
 	(void)unused;
@@ -325,16 +333,16 @@ static void test_device(void **unused)
 	assert_non_null(ev);
 	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_CODE, "S3CRETd");
 	is_str(ev->app, "tv");
-	is_attr(ev, "mintmark.oauth.authorization", USER_CODE_FP);
+	is_user_code(ev);
 	/* As it is typed elsewhere, RFC 8628 sections 3.3 and 6.1. */
 	request("POST", "/device", FORM, "user_code=s3cret%20u");
 	assert_int_equal(answer(302, NULL, NULL), 1);
 	ev = event("oauth-device-verification");
 	assert_int_equal(ev->kind, MM_EV_REQUEST);
-	is_attr(ev, "mintmark.oauth.authorization", USER_CODE_FP);
+	is_user_code(ev);
 	request("POST", "/common/oauth2/deviceauth", FORM, "otc=S3CRETU");
 	assert_int_equal(answer(200, "text/html", "<p>"), 1);
-	is_attr(event("oauth-device-verification"), "mintmark.oauth.authorization", USER_CODE_FP);
+	is_user_code(event("oauth-device-verification"));
 	/* A one-time password. */
 	request("POST", "/common/SAS/ProcessAuth", FORM, "otc=123456&method=PhoneAppOTP");
 	assert_int_equal(answer(200, "text/html", "<p>"), 0);
@@ -529,6 +537,7 @@ static void test_authorize(void **unused)
 	ev = event("oauth-authorize");
 	assert_int_equal(ev->n_creds, 1);
 	is_cred(ev, 0, MM_ROLE_ISSUED, MM_CRED_ACCESS_TOKEN, JWT);
+	assert_int_equal(ev->grant, MM_GRANT_IMPLICIT);
 	is_str(ev->user, "anna");
 	assert_int_equal(
 	        redirect("/authorize?response_type=code%20id_token",
