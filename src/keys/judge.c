@@ -270,16 +270,28 @@ static void judge_hmac(struct trial *t)
 	}
 }
 
-/* The key that the token brings itself (RFC 7515 section 4.1.3). */
+/* The key that the token brings itself (RFC 7515 sections 4.1.3 and 4.1.6). A chain of certificates may lead to somebody whom the
+ * verifier trusts: it counts where the issuer publishes its keys, and this is none of them. */
+static bool read_embedded(const struct trial *t, struct mm_jwk *out)
+{
+	const json_t *json = json_object_get(t->jwt->header, "jwk");
+	const json_t *leaf = json_array_get(json_object_get(t->jwt->header, "x5c"), 0);
+	if (json_is_object(json))
+		return mm_jwk_read(json, out);
+	if (!json_is_string(leaf) || !(t->out->bits & MM_PROOF_PUBLISHED))
+		return false;
+	return mm_jwk_of_cert(mm_slice(json_string_value(leaf), json_string_length(leaf)), out);
+}
+
 static bool judge_embedded(struct trial *t)
 {
 	struct mm_jwk jwk;
-	const json_t *json = json_object_get(t->jwt->header, "jwk");
-	if (!json_is_object(json) || !mm_jwk_read(json, &jwk))
+	if (!read_embedded(t, &jwk))
 		return false;
 	bool good = mm_jwk_verify(&jwk, t->alg, t->jwt) == MM_VALID;
 	for (size_t i = 0; i < t->k->n_keys && good; i++)
-		if (mm_fp_eq(&t->k->keys[i].jwk.thumbprint, &jwk.thumbprint))
+		if (t->k->keys[i].jwk.pkey != NULL && jwk.pkey != NULL &&
+		        EVP_PKEY_eq(t->k->keys[i].jwk.pkey, jwk.pkey) == 1)
 			good = false; /* published: judged like any other */
 	mm_jwk_done(&jwk);
 	if (!good)

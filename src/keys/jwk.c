@@ -211,6 +211,26 @@ bool mm_jwk_read(const json_t *json, struct mm_jwk *out)
 	return true;
 }
 
+bool mm_jwk_of_cert(struct mm_slice text, struct mm_jwk *out)
+{
+	uint8_t der[MM_JWK_BYTES_MAX];
+	size_t n;
+	*out = (struct mm_jwk){ 0 };
+	if (text.len > sizeof der || !mm_base64_decode(text, der, sizeof der, &n))
+		return false;
+	const unsigned char *p = der;
+	X509 *cert = d2i_X509(NULL, &p, (long)n);
+	EVP_PKEY *key = cert != NULL ? X509_get_pubkey(cert) : NULL;
+	X509_free(cert);
+	ERR_clear_error();
+	if (key != NULL && EVP_PKEY_get_bits(key) > MM_JWK_RSA_BITS_MAX) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	out->pkey = key;
+	return key != NULL;
+}
+
 void mm_jwk_done(struct mm_jwk *jwk)
 {
 	EVP_PKEY_free(jwk->pkey);

@@ -53,6 +53,9 @@ struct mm_jwk {
 
 /** Read a key. False when there is nothing to verify with. */
 bool mm_jwk_read(const json_t *json, struct mm_jwk *out);
+/** The key of a certificate, the first of an "x5c" (RFC 7515 section 4.1.6: DER in base64), without thumbprint and kid. False
+ * when it is none, or longer than MM_JWK_BYTES_MAX as text. The certificate itself is not judged. */
+bool mm_jwk_of_cert(struct mm_slice text, struct mm_jwk *out);
 void mm_jwk_done(struct mm_jwk *jwk);
 
 /** Its text without white space and private members, and without certificates where it would be longer than

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <openssl/x509.h>
 
 #include "guard.h"
 #include "jose_build.h"
@@ -643,6 +644,46 @@ static void test_embedded(void **state)
 	expect(judge_header(&two, header), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
 }
 
+/* A certificate of the signer's own making, as x5c has it. */
+static void cert_of(const struct signer *s, char out[JOSE_TEXT])
+{
+	X509 *cert = X509_new();
+	unsigned char *der = NULL;
+	assert_int_equal(X509_set_pubkey(cert, s->pkey), 1);
+	(void)X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	(void)X509_gmtime_adj(X509_getm_notAfter(cert), HOURS);
+	assert_true(X509_sign(cert, s->pkey, EVP_sha256()) > 0);
+	int len = i2d_X509(cert, &der);
+	assert_in_range(len, 1, JOSE_TEXT / 2);
+	(void)EVP_EncodeBlock((unsigned char *)out, der, len);
+	OPENSSL_free(der);
+	X509_free(cert);
+}
+
+/* RFC 7515 section 4.1.6: a chain is a key of the token's own, but for one that is published. */
+static void test_embedded_chain(void **state)
+{
+	(void)state;
+	char cert[JOSE_TEXT], header[2 * JOSE_TEXT];
+	cert_of(&three, cert);
+	snprintf(header, sizeof header, "{\"alg\":\"ES256\",\"x5c\":[\"%s\"]}", cert);
+	expect(judge_header(&three, header), MM_CANNOT_TELL, 0); /* its issuer is not known */
+	issuers();
+	expect(judge_header(&three, header), MM_INVALID, KNOWN | MM_PROOF_EMBEDDED);
+	/* Signed by another than the certificate's: nothing is known of him. */
+	expect(judge_header(&four, header), MM_CANNOT_TELL, KNOWN);
+	/* The issuer's own key with its chain, as some providers send it. */
+	cert_of(&one, cert);
+	snprintf(header, sizeof header,
+	        "{\"alg\":\"ES256\",\"kid\":\"1\",\"x5t\":\"1\",\"x5c\":[\"%s\"]}", cert);
+	expect(judge_header(&one, header), MM_VALID, KNOWN);
+	static const char *const bad[] = { "[]", "[1]", "\"x\"", "[\"\"]", "[\"AAAA\"]", "{}" };
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		snprintf(header, sizeof header, "{\"alg\":\"ES256\",\"x5c\":%s}", bad[i]);
+		expect(judge_header(&three, header), MM_CANNOT_TELL, KNOWN);
+	}
+}
+
 static void test_header(void **state)
 {
 	(void)state;
@@ -1065,6 +1106,7 @@ int main(void)
 		TEST(test_no_drift),
 		TEST(test_drift_unsure),
 		TEST(test_embedded),
+		TEST(test_embedded_chain),
 		TEST(test_header),
 		TEST(test_unsigned),
 		TEST(test_hmac),
