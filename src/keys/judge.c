@@ -103,7 +103,7 @@ static bool has_owner(const struct mm_keyring *k, const struct places *places,
 struct trial {
 	struct mm_keyring *k;
 	const struct mm_jwt *jwt;
-	struct mm_slice iss, kid;
+	struct mm_slice iss, kid, x5t, x5t_s256;
 	uint32_t issuer; /* 0: not known */
 	enum mm_alg alg;
 	int64_t iat_ns, now_ns;
@@ -118,10 +118,17 @@ static bool is_own(const struct trial *t, const struct mm_key *key)
 	return belongs(t->k, &t->places, key, t->issuer, t->iss);
 }
 
-static bool is_named(const struct mm_key *key, struct mm_slice kid)
+static bool is_cert(const char *own, struct mm_slice x5t)
 {
-	struct mm_slice own = mm_slice_str(key->jwk.kid);
-	return kid.len != 0 && mm_slice_eq(own, mm_first(kid, MM_KID_TEXT - 1));
+	return x5t.len != 0 && mm_slice_eq(mm_slice_str(own), x5t);
+}
+
+/* By its kid; a header without one may name its certificate (RFC 7515 sections 4.1.7 and 4.1.8). */
+static bool is_named(const struct trial *t, const struct mm_key *key)
+{
+	if (t->kid.len != 0)
+		return mm_slice_eq(mm_slice_str(key->jwk.kid), mm_first(t->kid, MM_KID_TEXT - 1));
+	return is_cert(key->jwk.x5t, t->x5t) || is_cert(key->jwk.x5t_s256, t->x5t_s256);
 }
 
 /* What is known of its issuer's keys. */
@@ -231,7 +238,7 @@ static bool try_keys(struct trial *t, bool by_name, bool *named)
 	for (unsigned rank = RANK_OWN; rank < N_RANKS; rank++) {
 		for (uint32_t i = 1; i <= t->k->n_keys && !t->cut; i++) {
 			const struct mm_key *key = &t->k->keys[i - 1];
-			if (is_named(key, t->kid) != by_name || rank_of(t, key) != rank)
+			if (is_named(t, key) != by_name || rank_of(t, key) != rank)
 				continue;
 			enum mm_verdict3 v = try_key(t, key);
 			if (v == MM_VALID) {
@@ -253,7 +260,7 @@ static void judge_hmac(struct trial *t)
 	for (uint32_t i = 1; i <= t->k->n_keys; i++) {
 		struct mm_key *key = &t->k->keys[i - 1];
 		bool own = is_own(t, key);
-		if (!own && !is_named(key, t->kid))
+		if (!own && !is_named(t, key))
 			continue;
 		enum mm_verdict3 v = mm_jwk_verify(&key->jwk, t->alg, t->jwt);
 		if (v == MM_VALID) {
@@ -368,6 +375,8 @@ void mm_keyring_judge(
 	struct trial t = { .k = k, .jwt = jwt, .now_ns = now_ns, .out = out };
 	t.iss = mm_json_str(jwt->claims, "iss");
 	t.kid = mm_json_str(jwt->header, "kid");
+	t.x5t = mm_json_str(jwt->header, "x5t");
+	t.x5t_s256 = mm_json_str(jwt->header, "x5t#S256");
 	t.alg = mm_alg_of(mm_json_str(jwt->header, "alg"));
 	t.iat_ns = mm_date_ns(mm_json_date(jwt->claims, "iat"));
 	t.issuer = mm_ring_find_issuer(k, t.iss);

@@ -185,6 +185,12 @@ static struct mm_fp thumbprint(const json_t *json)
 	return fp;
 }
 
+static void copy_x5t(char out[MM_X5T_TEXT], struct mm_slice text)
+{
+	if (text.len != 0 && text.len < MM_X5T_TEXT)
+		memcpy(out, text.p, text.len);
+}
+
 bool mm_jwk_read(const json_t *json, struct mm_jwk *out)
 {
 	struct mm_slice kty = mm_json_str(json, "kty"), kid = mm_json_str(json, "kid");
@@ -208,6 +214,8 @@ bool mm_jwk_read(const json_t *json, struct mm_jwk *out)
 	kid = mm_first(kid, MM_KID_TEXT - 1);
 	if (kid.len != 0)
 		memcpy(out->kid, kid.p, kid.len);
+	copy_x5t(out->x5t, mm_json_str(json, "x5t"));
+	copy_x5t(out->x5t_s256, mm_json_str(json, "x5t#S256"));
 	return true;
 }
 

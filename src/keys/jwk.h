@@ -9,6 +9,7 @@
 
 enum {
 	MM_KID_TEXT = 128,
+	MM_X5T_TEXT = 44,            /* SHA-256 in base64url; SHA-1 is shorter */
 	MM_JWK_BYTES_MAX = 8 * 1024, /* octets of one key as text; RSA of 16384 bits takes 3 KiB */
 	MM_JWK_RSA_BITS_MAX = 8192,  /* dearer ones to verify with are not used */
 };
@@ -46,7 +47,8 @@ struct mm_jwk {
 	EVP_PKEY *pkey;          /* NULL: a secret, or of a type that is not known */
 	uint8_t *secret;         /* kty "oct"; cleared when freed */
 	size_t secret_len;
-	char kid[MM_KID_TEXT]; /* "" when absent; a longer one is cut */
+	char kid[MM_KID_TEXT];                        /* "" when absent; a longer one is cut */
+	char x5t[MM_X5T_TEXT], x5t_s256[MM_X5T_TEXT]; /* of its certificate; "" when absent */
 	struct mm_slice
 	        issuer; /* member "issuer" of some providers' keys; borrowed from the JSON */
 };

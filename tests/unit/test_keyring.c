@@ -644,6 +644,27 @@ static void test_embedded(void **state)
 	expect(judge_header(&two, header), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
 }
 
+/* RFC 7515 sections 4.1.7 and 4.1.8: without a kid the certificate names the key. */
+static void test_x5t(void **state)
+{
+	(void)state;
+	static const char *const headers[] = { "{\"alg\":\"ES256\",\"x5t\":\"YWJj\"}",
+		"{\"alg\":\"ES256\",\"x5t#S256\":\"ZGVm\"}" };
+	char key[JOSE_TEXT];
+	assert_true(discover(1, "a.example", A, A "/jwks"));
+	jwk_text(&one, ",\"x5t\":\"YWJj\",\"x5t#S256\":\"ZGVm\"", key);
+	publish(from(1, "a.example", "/jwks"), KEYS(key, key2), AT(0));
+	for (size_t i = 0; i < N_OF(headers); i++) {
+		expect(judge_header(&one, headers[i]), MM_VALID, KNOWN);
+		expect(judge_header(&three, headers[i]), MM_INVALID, KNOWN | MM_PROOF_BAD);
+	}
+	/* Another certificate of the same key, and a kid beside it, which comes first. */
+	expect(judge_header(&one, "{\"alg\":\"ES256\",\"x5t\":\"bmV3\"}"), MM_VALID, KNOWN);
+	expect(judge_header(&three, "{\"alg\":\"ES256\",\"x5t\":\"bmV3\"}"), MM_CANNOT_TELL, KNOWN);
+	expect(judge_header(&two, "{\"alg\":\"ES256\",\"kid\":\"2\",\"x5t\":\"YWJj\"}"), MM_VALID,
+	        KNOWN);
+}
+
 /* A certificate of the signer's own making, as x5c has it. */
 static void cert_of(const struct signer *s, char out[JOSE_TEXT])
 {
@@ -1106,6 +1127,7 @@ int main(void)
 		TEST(test_no_drift),
 		TEST(test_drift_unsure),
 		TEST(test_embedded),
+		TEST(test_x5t),
 		TEST(test_embedded_chain),
 		TEST(test_header),
 		TEST(test_unsigned),
