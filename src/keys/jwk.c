@@ -185,6 +185,12 @@ static struct mm_fp thumbprint(const json_t *json)
 	return fp;
 }
 
+static void copy_x5t(char out[MM_X5T_TEXT], struct mm_slice text)
+{
+	if (text.len != 0 && text.len < MM_X5T_TEXT)
+		memcpy(out, text.p, text.len);
+}
+
 bool mm_jwk_read(const json_t *json, struct mm_jwk *out)
 {
 	struct mm_slice kty = mm_json_str(json, "kty"), kid = mm_json_str(json, "kid");
@@ -208,7 +214,29 @@ bool mm_jwk_read(const json_t *json, struct mm_jwk *out)
 	kid = mm_first(kid, MM_KID_TEXT - 1);
 	if (kid.len != 0)
 		memcpy(out->kid, kid.p, kid.len);
+	copy_x5t(out->x5t, mm_json_str(json, "x5t"));
+	copy_x5t(out->x5t_s256, mm_json_str(json, "x5t#S256"));
 	return true;
+}
+
+bool mm_jwk_of_cert(struct mm_slice text, struct mm_jwk *out)
+{
+	uint8_t der[MM_JWK_BYTES_MAX];
+	size_t n;
+	*out = (struct mm_jwk){ 0 };
+	if (text.len > sizeof der || !mm_base64_decode(text, der, sizeof der, &n))
+		return false;
+	const unsigned char *p = der;
+	X509 *cert = d2i_X509(NULL, &p, (long)n);
+	EVP_PKEY *key = cert != NULL ? X509_get_pubkey(cert) : NULL;
+	X509_free(cert);
+	ERR_clear_error();
+	if (key != NULL && EVP_PKEY_get_bits(key) > MM_JWK_RSA_BITS_MAX) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	out->pkey = key;
+	return key != NULL;
 }
 
 void mm_jwk_done(struct mm_jwk *jwk)

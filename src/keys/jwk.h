@@ -9,6 +9,7 @@
 
 enum {
 	MM_KID_TEXT = 128,
+	MM_X5T_TEXT = 44,            /* SHA-256 in base64url; SHA-1 is shorter */
 	MM_JWK_BYTES_MAX = 8 * 1024, /* octets of one key as text; RSA of 16384 bits takes 3 KiB */
 	MM_JWK_RSA_BITS_MAX = 8192,  /* dearer ones to verify with are not used */
 };
@@ -46,13 +47,17 @@ struct mm_jwk {
 	EVP_PKEY *pkey;          /* NULL: a secret, or of a type that is not known */
 	uint8_t *secret;         /* kty "oct"; cleared when freed */
 	size_t secret_len;
-	char kid[MM_KID_TEXT]; /* "" when absent; a longer one is cut */
+	char kid[MM_KID_TEXT];                        /* "" when absent; a longer one is cut */
+	char x5t[MM_X5T_TEXT], x5t_s256[MM_X5T_TEXT]; /* of its certificate; "" when absent */
 	struct mm_slice
 	        issuer; /* member "issuer" of some providers' keys; borrowed from the JSON */
 };
 
 /** Read a key. False when there is nothing to verify with. */
 bool mm_jwk_read(const json_t *json, struct mm_jwk *out);
+/** The key of a certificate, the first of an "x5c" (RFC 7515 section 4.1.6: DER in base64), without thumbprint and kid. False
+ * when it is none, or longer than MM_JWK_BYTES_MAX as text. The certificate itself is not judged. */
+bool mm_jwk_of_cert(struct mm_slice text, struct mm_jwk *out);
 void mm_jwk_done(struct mm_jwk *jwk);
 
 /** Its text without white space and private members, and without certificates where it would be longer than

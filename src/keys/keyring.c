@@ -82,6 +82,9 @@ bool mm_ring_matches(const char *pattern, struct mm_slice iss)
 	size_t open = mm_find8(p, 0, '{'), close = mm_find8(p, open, '}');
 	if (close == p.len)
 		return mm_slice_eq(p, iss);
+	struct mm_slice host = mm_ring_host(p);
+	if (mm_find8(host, 0, '{') != host.len || mm_find(p, 0, mm_slice_str("://")) >= open)
+		return false; /* hosts are no tenants of each other */
 	struct mm_slice tail = mm_after(p, close + 1);
 	if (iss.len < open + tail.len || !mm_slice_eq(mm_first(p, open), mm_first(iss, open)) ||
 	        !mm_slice_eq(tail, mm_after(iss, iss.len - tail.len)))
@@ -101,15 +104,25 @@ uint32_t mm_ring_find_issuer(const struct mm_keyring *k, struct mm_slice name)
 	return 0;
 }
 
-uint32_t mm_ring_put_issuer(struct mm_keyring *k, struct mm_slice name)
+/* An issuer of exactly this name: whoever speaks for all tenants does not answer for one that speaks for itself. */
+static uint32_t put_exact(struct mm_keyring *k, struct mm_slice name)
 {
-	uint32_t number = mm_ring_find_issuer(k, name);
-	if (number != 0 || name.len == 0 || name.len >= MM_URL_TEXT)
-		return number;
-	number = grow((void **)&k->issuers, &k->n_issuers, sizeof *k->issuers, MM_KEYRING_ISSUERS);
+	for (size_t i = 0; i < k->n_issuers && name.len != 0; i++)
+		if (is_text(k->issuers[i].name, name))
+			return (uint32_t)i + 1;
+	if (name.len == 0 || name.len >= MM_URL_TEXT)
+		return 0;
+	uint32_t number =
+	        grow((void **)&k->issuers, &k->n_issuers, sizeof *k->issuers, MM_KEYRING_ISSUERS);
 	if (number != 0)
 		copy_text(k->issuers[number - 1].name, name);
 	return number;
+}
+
+uint32_t mm_ring_put_issuer(struct mm_keyring *k, struct mm_slice name)
+{
+	uint32_t number = mm_ring_find_issuer(k, name);
+	return number != 0 ? number : put_exact(k, name);
 }
 
 static bool is_place(const struct mm_publisher *p, const struct mm_key_source *from)
@@ -144,43 +157,96 @@ bool mm_ring_has_place(const struct mm_key_issuer *issuer, uint32_t place)
 	return false;
 }
 
+/* Where an issuer has more places than are kept, the one not heard of for longest gives way; never the operator's. */
 static void link_place(struct mm_keyring *k, uint32_t issuer, uint32_t place)
 {
 	struct mm_key_issuer *i = &k->issuers[issuer - 1];
-	if (mm_ring_has_place(i, place) || i->n_places == MM_ISSUER_PLACES)
+	if (mm_ring_has_place(i, place))
 		return;
-	i->places[i->n_places++] = place;
+	uint32_t *slot = i->n_places < MM_ISSUER_PLACES ? &i->places[i->n_places++] : NULL;
+	int64_t oldest = k->places[place - 1].last_ns;
+	bool full = slot == NULL;
+	for (size_t n = 0; n < i->n_places && full; n++) {
+		const struct mm_publisher *p = &k->places[i->places[n] - 1];
+		if (p->addr.family != 0 && p->last_ns < oldest) {
+			slot = &i->places[n];
+			oldest = p->last_ns;
+		}
+	}
+	if (slot == NULL)
+		return;
+	*slot = place;
 	k->generation++;
 }
 
-/* Is the place called as another issuer's jwks_uri says? One address serves many names. */
-static bool is_others(const struct mm_keyring *k, const struct mm_publisher *p)
+static void unlink_place(struct mm_keyring *k, struct mm_key_issuer *i, uint32_t place)
 {
-	for (size_t i = 0; i < k->n_issuers; i++)
-		if (strcmp(k->issuers[i].jwks_path, p->path) == 0 &&
-		        strcasecmp(k->issuers[i].jwks_host, p->host) == 0)
-			return true;
-	return false;
+	size_t n = 0;
+	for (size_t p = 0; p < i->n_places; p++)
+		if (i->places[p] != place)
+			i->places[n++] = i->places[p];
+	k->generation += n != i->n_places;
+	i->n_places = n;
 }
 
-/* Does the place answer for the jwks_uri of this issuer? Behind a terminator the same path is asked of another address,
- * perhaps by another name: then of the server that gave the discovery document. */
-static bool is_jwks_uri(const struct mm_key_issuer *i, const struct mm_publisher *p, bool others)
+static bool is_path(const struct mm_key_issuer *i, const struct mm_publisher *p)
 {
-	if (i->jwks_path[0] == '\0' || strcmp(i->jwks_path, p->path) != 0)
+	return i->jwks_path[0] != '\0' && strcmp(i->jwks_path, p->path) == 0;
+}
+
+/* Is the place called as the issuer's jwks_uri says? */
+static bool is_jwks_uri(const struct mm_key_issuer *i, const struct mm_publisher *p)
+{
+	return is_path(i, p) && strcasecmp(i->jwks_host, p->host) == 0;
+}
+
+static bool is_server(const struct mm_key_issuer *i, const struct mm_addr *addr, uint16_t port)
+{
+	return i->addr.family != 0 && mm_addr_eq(&i->addr, addr) && i->port == port;
+}
+
+/* May it take the place from issuers that are only served from the same address? A document can name any place: one counts
+ * that came from there, or whose issuer is called so itself. */
+static bool is_owned(const struct mm_key_issuer *i, const struct mm_publisher *p)
+{
+	return is_jwks_uri(i, p) &&
+	       (is_server(i, &p->addr, p->port) ||
+	               (i->named && is_host(p->host, mm_ring_host(mm_slice_str(i->name)))));
+}
+
+/* Behind a terminator the same path is asked of the server that gave the discovery document, perhaps by another name. One
+ * address serves many names: so for as long only as the set is not known by its own, and is no other issuer's. */
+static bool is_back_leg(
+        const struct mm_keyring *k, const struct mm_key_issuer *i, const struct mm_publisher *p)
+{
+	if (!is_path(i, p) || !is_server(i, &p->addr, p->port))
 		return false;
-	return strcasecmp(i->jwks_host, p->host) == 0 ||
-	       (!others && mm_addr_eq(&i->addr, &p->addr) && i->port == p->port);
+	for (size_t n = 0; n < i->n_places; n++)
+		if (is_jwks_uri(i, &k->places[i->places[n] - 1]))
+			return false;
+	for (size_t n = 0; n < k->n_issuers; n++)
+		if (is_owned(&k->issuers[n], p))
+			return false;
+	return true;
 }
 
-static void link_all(struct mm_keyring *k)
+static void link_one(struct mm_keyring *k, uint32_t issuer, uint32_t place)
 {
-	for (uint32_t p = 0; p < k->n_places; p++) {
-		bool others = is_others(k, &k->places[p]);
-		for (uint32_t i = 0; i < k->n_issuers; i++)
-			if (is_jwks_uri(&k->issuers[i], &k->places[p], others))
-				link_place(k, i + 1, p + 1);
+	struct mm_key_issuer *i = &k->issuers[issuer - 1];
+	const struct mm_publisher *p = &k->places[place - 1];
+	if (!is_jwks_uri(i, p)) {
+		if (is_back_leg(k, i, p))
+			link_place(k, issuer, place);
+		return;
 	}
+	for (size_t n = i->n_places; n-- > 0;)
+		if (is_path(i, &k->places[i->places[n] - 1]) &&
+		        !is_jwks_uri(i, &k->places[i->places[n] - 1]))
+			unlink_place(k, i, i->places[n]);
+	link_place(k, issuer, place);
+	for (size_t n = 0; n < k->n_issuers && is_owned(i, p); n++)
+		if (is_path(&k->issuers[n], p) && !is_jwks_uri(&k->issuers[n], p))
+			unlink_place(k, &k->issuers[n], place);
 }
 
 /* scheme://host[:port]/path */
@@ -203,33 +269,68 @@ struct mm_slice mm_ring_host(struct mm_slice url)
 	return host;
 }
 
+static bool same_host(struct mm_slice a, struct mm_slice b)
+{
+	return a.len != 0 && a.len == b.len &&
+	       strncasecmp((const char *)a.p, (const char *)b.p, a.len) == 0;
+}
+
+/* Forget what was learnt of an issuer before it was heard under its own name. */
+static void forget_hearsay(struct mm_keyring *k, uint32_t number)
+{
+	struct mm_key_issuer *i = &k->issuers[number - 1];
+	for (size_t n = i->n_places; n-- > 0;)
+		if (k->places[i->places[n] - 1].addr.family != 0)
+			unlink_place(k, i, i->places[n]);
+	for (size_t n = 0; n < k->n_keys; n++) {
+		struct mm_key *key = &k->keys[n];
+		size_t left = 0;
+		for (size_t u = 0; u < key->n_issuers; u++)
+			if (key->issuers[u] != number)
+				key->issuers[left++] = key->issuers[u];
+		key->n_issuers = left;
+	}
+	k->generation++;
+}
+
+/* A document of this issuer that is believed. */
+static void learn_document(struct mm_keyring *k, uint32_t number, const struct mm_key_source *from,
+        bool named, struct mm_slice host, struct mm_slice path)
+{
+	struct mm_key_issuer *i = &k->issuers[number - 1];
+	bool same =
+	        i->addr.family != 0 && is_host(i->jwks_host, host) && is_text(i->jwks_path, path);
+	if (named && !i->named && i->addr.family != 0 && !same)
+		forget_hearsay(k, number);
+	if (!same || (named && !i->named)) {
+		copy_text(i->jwks_host, host);
+		copy_text(i->jwks_path, path);
+		i->addr = from->addr;
+		i->port = from->port;
+		k->generation++;
+	}
+	i->named = i->named || named;
+	for (uint32_t p = 1; p <= k->n_places; p++)
+		link_one(k, number, p);
+}
+
 bool mm_keyring_discovery(
         struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc)
 {
 	json_t *json = mm_json_object(doc, NULL);
 	struct mm_slice name = mm_json_str(json, "issuer"), uri = mm_json_str(json, "jwks_uri");
-	struct mm_slice host, path, issuer_host = mm_ring_host(name);
-	uint32_t number = name.len != 0 && uri.len != 0 ? mm_ring_put_issuer(k, name) : 0;
+	struct mm_slice host, path;
+	uint32_t number = name.len != 0 && uri.len != 0 ? put_exact(k, name) : 0;
 	split_url(uri, &host, &path);
 	bool good = number != 0 && path.len < MM_URL_TEXT && host.len < MM_URL_TEXT;
 	if (good) {
-		struct mm_key_issuer *i = &k->issuers[number - 1];
-		/* Anybody can serve a document that names another issuer: the first one stands, and what comes from
-		 * elsewhere counts when it was asked for by the issuer's own name. */
-		bool own = i->addr.family == 0 ||
-		           (mm_addr_eq(&i->addr, &from->addr) && i->port == from->port) ||
-		           (issuer_host.len == from->host.len &&
-		                   strncasecmp((const char *)issuer_host.p,
-		                           (const char *)from->host.p, from->host.len) == 0);
-		good = own;
-		if (own && (i->addr.family == 0 || !is_text(i->jwks_path, path))) {
-			copy_text(i->jwks_host, host);
-			copy_text(i->jwks_path, path);
-			i->addr = from->addr;
-			i->port = from->port;
-			k->generation++;
-		}
-		link_all(k);
+		/* Anybody can serve a document that names another issuer: the first one stands until one was asked for by
+		 * the issuer's own name. */
+		const struct mm_key_issuer *i = &k->issuers[number - 1];
+		bool named = same_host(mm_ring_host(name), from->host);
+		good = named || i->addr.family == 0 || is_server(i, &from->addr, from->port);
+		if (good)
+			learn_document(k, number, from, named, host, path);
 	}
 	json_decref(json);
 	return good;
@@ -237,16 +338,13 @@ bool mm_keyring_discovery(
 
 /* --- key sets -------------------------------------------------------------------------------------- */
 
-/* One key may stand in several sets, and be called otherwise, or said to be another issuer's, in each: those are several. */
 static struct mm_key *find_key(struct mm_keyring *k, const struct mm_jwk *jwk)
 {
-	struct mm_slice issuer = mm_first(jwk->issuer, MM_URL_TEXT - 1);
-	for (size_t i = 0; i < k->n_keys; i++) {
-		struct mm_key *key = &k->keys[i];
-		if (key->seen_ns != 0 && mm_fp_eq(&key->jwk.thumbprint, &jwk->thumbprint) &&
-		        strcmp(key->jwk.kid, jwk->kid) == 0 && is_text(key->per_key_issuer, issuer))
-			return key;
-	}
+	for (size_t i = 0; i < k->n_keys; i++)
+		if (k->keys[i].seen_ns != 0 &&
+		        mm_fp_eq(&k->keys[i].jwk.thumbprint, &jwk->thumbprint) &&
+		        strcmp(k->keys[i].jwk.kid, jwk->kid) == 0)
+			return &k->keys[i];
 	return NULL;
 }
 
@@ -283,21 +381,56 @@ static struct mm_key_use *use_at(struct mm_key *key, uint32_t place)
 	return NULL;
 }
 
-/* The key stands in a set of this place. */
-static void note_use(struct mm_keyring *k, struct mm_key *key, uint32_t place, int64_t time_ns)
+/* How many uses of the key lie at the address of this one. */
+static size_t n_there(const struct mm_keyring *k, const struct mm_key *key, size_t use)
+{
+	size_t n = 0;
+	const struct mm_addr *addr = &k->places[key->uses[use].place - 1].addr;
+	for (size_t u = 0; u < key->n_uses; u++)
+		n += mm_addr_eq(&k->places[key->uses[u].place - 1].addr, addr);
+	return n;
+}
+
+/* Room for another use. Who repeats a key in many sets of his own pushes out these, not its owner's. */
+static struct mm_key_use *new_use(const struct mm_keyring *k, struct mm_key *key)
+{
+	if (key->n_uses < MM_KEY_USES)
+		return &key->uses[key->n_uses++];
+	size_t worst = MM_KEY_USES, most = 0;
+	for (size_t u = 0; u < key->n_uses; u++) {
+		size_t n = n_there(k, key, u);
+		if (k->places[key->uses[u].place - 1].addr.family == 0)
+			continue;
+		if (n > most || (n == most && key->uses[u].last_ns < key->uses[worst].last_ns)) {
+			worst = u;
+			most = n;
+		}
+	}
+	return worst != MM_KEY_USES ? &key->uses[worst] : NULL;
+}
+
+/* The key stands in a set of this place, as this issuer's. */
+static void note_use(struct mm_keyring *k, struct mm_key *key, uint32_t place,
+        struct mm_slice issuer, int64_t time_ns)
 {
 	struct mm_key_use *use = use_at(key, place);
-	if (use == NULL && key->n_uses < MM_KEY_USES) {
-		use = &key->uses[key->n_uses++];
+	if (use == NULL) {
+		/* Where a use gave way it is not known since when the key stands there. */
+		bool sure = key->n_uses < MM_KEY_USES;
+		use = new_use(k, key);
+		if (use == NULL)
+			return;
 		*use = (struct mm_key_use){ .place = place,
 			.first_ns = time_ns,
-			.absent_ns = k->places[place - 1].path[0] != '\0'
+			.absent_ns = sure && k->places[place - 1].path[0] != '\0'
 			                     ? k->places[place - 1].last_ns
 			                     : 0 };
 		k->generation++;
 	}
-	if (use == NULL)
-		return;
+	if (!is_text(use->issuer, mm_first(issuer, MM_URL_TEXT - 1))) {
+		copy_text(use->issuer, issuer);
+		k->generation++;
+	}
 	use->last_ns = time_ns;
 	if (use->gone_ns != 0)
 		k->generation++;
@@ -332,7 +465,6 @@ struct mm_key *mm_ring_new_key(struct mm_keyring *k, const json_t *json)
 	}
 	key->jwk = jwk;
 	key->text = text;
-	copy_text(key->per_key_issuer, jwk.issuer);
 	key->jwk.issuer = mm_slice(NULL, 0); /* it was borrowed */
 	return key;
 }
@@ -400,10 +532,10 @@ static void note_gone(struct mm_keyring *k, uint32_t place, int64_t time_ns, boo
 			continue;
 		use->gone_ns = time_ns;
 		k->generation++;
-		if (!interlude || key->drifted || use->first_ns < before->first_ns ||
+		if (!interlude || use->drifted || use->first_ns < before->first_ns ||
 		        key->n_issuers != 0)
 			continue;
-		key->drifted = true;
+		use->drifted = true;
 		key->drifted_to = before->client;
 		if (*n_drift < MM_KEYSET_KEYS)
 			drift[(*n_drift)++] = (uint32_t)i + 1;
@@ -423,7 +555,7 @@ static bool publish(struct mm_keyring *k, uint32_t place, const struct mm_addr *
 		struct mm_key *key = put_key(k, json_array_get(keys, i), pkt);
 		if (key == NULL)
 			continue;
-		note_use(k, key, place, time_ns);
+		note_use(k, key, place, mm_json_str(json_array_get(keys, i), "issuer"), time_ns);
 		prints[n++] = key->jwk.thumbprint;
 	}
 	if (n == 0)
@@ -449,11 +581,12 @@ bool mm_keyring_publish(struct mm_keyring *k, const struct mm_key_source *from,
 {
 	*n_drift = 0;
 	json_t *json = mm_json_object(doc, NULL);
-	bool good = json != NULL && json_is_array(json_object_get(json, "keys")) &&
-	            publish(k, put_place(k, from), client, json, time_ns, pkt, drift, n_drift);
+	bool good = json != NULL && json_is_array(json_object_get(json, "keys"));
+	uint32_t place = good ? put_place(k, from) : 0;
+	good = good && publish(k, place, client, json, time_ns, pkt, drift, n_drift);
 	json_decref(json);
-	if (good)
-		link_all(k);
+	for (uint32_t i = 1; i <= k->n_issuers && good; i++)
+		link_one(k, i, place);
 	return good;
 }
 
@@ -490,6 +623,20 @@ static bool same_server(const struct mm_publisher *p, const struct mm_key_source
 	       (from->host.len == 0 || p->host[0] == '\0' || is_host(p->host, from->host));
 }
 
+/* May this server add to what is known of the issuer? Where nothing is, anybody may who is the first. */
+static bool speaks_for(
+        const struct mm_keyring *k, const struct mm_key_issuer *i, const struct mm_key_source *from)
+{
+	bool known = i->told || i->addr.family != 0 || i->n_places != 0;
+	if (!known || is_server(i, &from->addr, from->port) ||
+	        same_host(mm_ring_host(mm_slice_str(i->name)), from->host))
+		return true;
+	for (size_t p = 0; p < i->n_places; p++)
+		if (same_server(&k->places[i->places[p] - 1], from))
+			return true;
+	return false;
+}
+
 void mm_keyring_issued(struct mm_keyring *k, struct mm_slice issuer, const struct mm_proof *proof,
         const struct mm_key_source *from)
 {
@@ -500,11 +647,15 @@ void mm_keyring_issued(struct mm_keyring *k, struct mm_slice issuer, const struc
 	if (number == 0)
 		return;
 	struct mm_key_issuer *i = &k->issuers[number - 1];
+	if (!speaks_for(k, i, from))
+		return;
 	/* A set on the server that issues, which nothing else tells whose it is, is that issuer's. */
-	bool told = key->per_key_issuer[0] != '\0' && !mm_ring_matches(key->per_key_issuer, issuer);
-	for (size_t u = 0; u < key->n_uses && i->n_places == 0 && !told; u++)
-		if (same_server(&k->places[key->uses[u].place - 1], from))
-			link_place(k, number, key->uses[u].place);
+	for (size_t u = 0; u < key->n_uses && i->n_places == 0; u++) {
+		const struct mm_key_use *use = &key->uses[u];
+		bool others = use->issuer[0] != '\0' && !mm_ring_matches(use->issuer, issuer);
+		if (!others && same_server(&k->places[use->place - 1], from))
+			link_place(k, number, use->place);
+	}
 	if (mm_ring_belongs(k, key, number, issuer) && !i->told)
 		i->n_issued++;
 	for (size_t n = 0; n < key->n_issuers; n++)
@@ -525,18 +676,35 @@ const struct mm_key *mm_keyring_key(const struct mm_keyring *k, uint32_t number)
 	return number != 0 && number <= k->n_keys ? &k->keys[number - 1] : NULL;
 }
 
+/* Whose set the use stands in: who is called as its place is comes before who only points there. */
+static const char *owner_at(const struct mm_keyring *k, const struct mm_key_use *use)
+{
+	const char *name = NULL;
+	for (size_t i = 0; i < k->n_issuers; i++) {
+		const struct mm_key_issuer *issuer = &k->issuers[i];
+		if (!mm_ring_has_place(issuer, use->place))
+			continue;
+		if (use->issuer[0] != '\0')
+			return use->issuer;
+		if (is_host(k->places[use->place - 1].host,
+		            mm_ring_host(mm_slice_str(issuer->name))))
+			return issuer->name;
+		name = name == NULL ? issuer->name : name;
+	}
+	return name;
+}
+
 const char *mm_keyring_owner(const struct mm_keyring *k, uint32_t number)
 {
 	const struct mm_key *key = mm_keyring_key(k, number);
-	if (key == NULL)
-		return "";
-	if (key->per_key_issuer[0] != '\0')
-		return key->per_key_issuer;
-	for (size_t u = 0; u < key->n_uses; u++)
-		for (size_t i = 0; i < k->n_issuers; i++)
-			if (mm_ring_has_place(&k->issuers[i], key->uses[u].place))
-				return k->issuers[i].name;
-	return key->n_issuers != 0 ? k->issuers[key->issuers[0] - 1].name : "";
+	for (size_t u = 0; key != NULL && u < key->n_uses; u++) {
+		const char *name = owner_at(k, &key->uses[u]);
+		if (name != NULL)
+			return name;
+	}
+	if (key != NULL && key->n_issuers != 0)
+		return k->issuers[key->issuers[0] - 1].name;
+	return key != NULL && key->n_uses != 0 ? key->uses[0].issuer : "";
 }
 
 const char *mm_keyring_issuer_at(

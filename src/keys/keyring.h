@@ -4,7 +4,8 @@
  * A publisher is one place that answers with a JWKS (RFC 7517 section 5): a server's address, port, host and path, or a file.
  * Which issuer it speaks for is learnt from discovery documents (OpenID Connect Discovery 1.0 section 3), from tokens that
  * the same server issues, from the keys' own "issuer", and from the operator. Two legs of one service are two publishers
- * of one issuer. A key belongs to each issuer for which it was published or with which its tokens are issued. */
+ * of one issuer. A key belongs to each issuer for which it was published or with which its tokens are issued: what a set
+ * says of a key holds for the key in that place, for anybody can repeat another's keys in a set of his own. */
 #ifndef MM_KEYS_KEYRING_H
 #define MM_KEYS_KEYRING_H
 
@@ -57,6 +58,7 @@ struct mm_key_issuer {
 	size_t n_places;
 	uint64_t n_issued; /* tokens seen issued whose signature verified */
 	bool told;         /* by the operator */
+	bool named;        /* its discovery document was asked for by the issuer's own name */
 };
 
 /** A key as one publisher has it. */
@@ -65,6 +67,8 @@ struct mm_key_use {
 	int64_t absent_ns; /* the last set of the publisher without it before first_ns; 0: none seen */
 	int64_t first_ns, last_ns; /* sets with it */
 	int64_t gone_ns;           /* the first set without it after that; 0: still there */
+	char issuer[MM_URL_TEXT];  /* member "issuer" as it stands there; "" when it has none */
+	bool drifted;              /* it stood in one answer only: MM_KEY_DRIFT */
 };
 
 struct mm_key {
@@ -74,8 +78,6 @@ struct mm_key {
 	size_t n_uses;
 	uint32_t issuers[MM_KEY_ISSUERS]; /* numbers of issuers whose tokens were issued with it */
 	size_t n_issuers;
-	char per_key_issuer[MM_URL_TEXT]; /* member "issuer"; "" when it has none */
-	bool drifted;                     /* it stood in one answer only: MM_KEY_DRIFT */
 	struct mm_addr drifted_to; /* to whom that was given; not saved: told when it is found */
 	int64_t seen_ns;
 	struct mm_pkt pkt; /* that first published it */

@@ -10,6 +10,7 @@ struct mm_keyring {
 	struct mm_publisher *places;
 	size_t n_keys, n_issuers, n_places;
 	uint32_t generation;
+	uint64_t n_cut; /* tokens for which not all keys could be tried */
 };
 
 /* Numbers count from 1; 0: none. */

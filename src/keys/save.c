@@ -64,6 +64,7 @@ static void save_issuer(struct mm_store *out, const struct mm_key_issuer *i)
 	mm_store_addr(out, &i->addr);
 	mm_store_u16(out, i->port);
 	mm_store_u64(out, i->n_issued);
+	mm_store_u8(out, i->named);
 	mm_store_u8(out, (uint8_t)i->n_places);
 	for (size_t p = 0; p < i->n_places; p++)
 		mm_store_u32(out, i->places[p]);
@@ -77,6 +78,7 @@ static void load_issuer(const struct mm_keyring *k, struct mm_cursor *in, struct
 	i->addr = mm_load_addr(in);
 	i->port = mm_le16(in);
 	i->n_issued = mm_le64(in);
+	i->named = mm_load_u8(in, 1);
 	i->n_places = mm_load_u8(in, MM_ISSUER_PLACES);
 	for (size_t p = 0; p < i->n_places; p++) {
 		i->places[p] = mm_load_u32(in, (uint32_t)k->n_places);
@@ -89,7 +91,6 @@ static void save_key(struct mm_store *out, const struct mm_key *key)
 {
 	save_name(out, key->text);
 	mm_store_u64(out, (uint64_t)key->seen_ns);
-	mm_store_u8(out, key->drifted);
 	mm_store_pkt(out, key->pkt);
 	mm_store_u8(out, (uint8_t)key->n_issuers);
 	for (size_t i = 0; i < key->n_issuers; i++)
@@ -102,6 +103,8 @@ static void save_key(struct mm_store *out, const struct mm_key *key)
 		mm_store_u64(out, (uint64_t)use->first_ns);
 		mm_store_u64(out, (uint64_t)use->last_ns);
 		mm_store_u64(out, (uint64_t)use->gone_ns);
+		save_name(out, use->issuer);
+		mm_store_u8(out, use->drifted);
 	}
 }
 
@@ -120,6 +123,8 @@ static void load_uses(const struct mm_keyring *k, struct mm_cursor *in, struct m
 		use->first_ns = mm_load_time(in);
 		use->last_ns = mm_load_time(in);
 		use->gone_ns = mm_load_time(in);
+		load_name(in, use->issuer, sizeof use->issuer);
+		use->drifted = mm_load_u8(in, 1);
 	}
 }
 
@@ -135,7 +140,6 @@ static void load_key(struct mm_keyring *k, struct mm_cursor *in, struct mm_file_
 		return;
 	}
 	key->seen_ns = mm_load_time(in);
-	key->drifted = mm_load_u8(in, 1);
 	key->pkt = mm_file_map_pkt(files, in);
 	load_uses(k, in, key);
 }

@@ -200,6 +200,18 @@ static bool same_place(struct mm_slice htu, struct mm_slice place)
 	return mm_slice_eq(htu, place);
 }
 
+/* RFC 9449 section 4.2: "dpop+jwt"; a media type in any case, its "application/" left out or not (RFC 7515 section 4.1.9). */
+static bool is_dpop_type(struct mm_slice typ)
+{
+	struct mm_slice front = mm_slice_str("application/"), want = mm_slice_str("dpop+jwt");
+	if (typ.len == front.len + want.len &&
+	        strncasecmp((const char *)typ.p, (const char *)front.p, front.len) == 0)
+		typ = mm_after(typ, front.len);
+	return typ.len == want.len &&
+	       strncasecmp((const char *)typ.p, (const char *)want.p, want.len) == 0;
+}
+
+/* Shown with an access token it has its hash (section 4.3, check 11); in a request for one it has none: token is NULL. */
 static bool claims_good(const struct mm_jwt *jwt, const struct mm_fp *token, struct mm_str method,
         struct mm_str place)
 {
@@ -207,7 +219,7 @@ static bool claims_good(const struct mm_jwt *jwt, const struct mm_fp *token, str
 	struct mm_slice htm = mm_json_str(jwt->claims, "htm");
 	struct mm_slice htu = mm_json_str(jwt->claims, "htu");
 	htu = mm_first(htu, mm_find8(htu, 0, '?'));
-	return (ath.len == 0 || digest_is(ath, token)) &&
+	return (token == NULL || digest_is(ath, token)) &&
 	       (method.len == 0 || mm_slice_eq(htm, mm_str_slice(method))) &&
 	       (place.len == 0 || same_place(htu, mm_str_slice(place)));
 }
@@ -222,7 +234,8 @@ bool mm_proof_good(struct mm_slice proof, struct mm_slice jkt, const struct mm_f
 		return false;
 	const json_t *key = json_object_get(jwt.header, "jwk");
 	enum mm_alg alg = mm_alg_of(mm_json_str(jwt.header, "alg"));
-	bool good = jwt.claims != NULL && json_is_object(key) && mm_jwk_read(key, &jwk);
+	bool good = jwt.claims != NULL && is_dpop_type(mm_json_str(jwt.header, "typ")) &&
+	            json_is_object(key) && mm_jwk_read(key, &jwk);
 	if (good) {
 		/* none, an HMAC and another key's algorithm prove nothing; of an algorithm not known it cannot be told. */
 		good = digest_is(jkt, &jwk.thumbprint) && claims_good(&jwt, token, method, place) &&

@@ -175,7 +175,8 @@ bool mm_claims_tenant_differs(const struct mm_claims *c);
 /** What of this form is otherwise in the usual one: "lacks x; adds y". */
 void mm_claims_differ(const char *form, struct mm_str usual, char out[MM_TOKEN_TEXT]);
 
-/** Is the proof (RFC 9449 section 4.3) one of this key for this token and request? jkt: the thumbprint in the token. */
+/** Is the proof (RFC 9449 section 4.3) one of this key for this token and request? jkt: the thumbprint in the token.
+ * token: NULL in a request that carries none, as one for a token. */
 bool mm_proof_good(struct mm_slice proof, struct mm_slice jkt, const struct mm_fp *token,
         struct mm_str method, struct mm_str place, struct mm_fp *id);
 

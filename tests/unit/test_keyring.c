@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <openssl/x509.h>
 
 #include "guard.h"
 #include "jose_build.h"
@@ -179,12 +180,180 @@ static void test_two_legs(void **state)
 	assert_true(discover(1, "a.example", A, A "/jwks"));
 	publish(from(1, "a.example", "/jwks"), KEYS(key1), AT(0));
 	publish(from(9, "a.example", "/jwks"), KEYS(key2), AT(0));     /* the name, behind */
-	publish(from(1, "10.0.0.1", "/jwks"), KEYS(key3), AT(0));      /* the address, by another */
+	publish(from(1, "10.0.0.1", "/jwks"), KEYS(key3), AT(0));      /* perhaps another's there */
 	publish(from(9, "other.example", "/jwks"), KEYS(key4), AT(0)); /* neither */
 	expect(judge(&one, A, 10), MM_VALID, KNOWN);
 	expect(judge(&two, A, 10), MM_VALID, KNOWN);
-	expect(judge(&three, A, 10), MM_VALID, KNOWN);
+	expect(judge(&three, A, 10), MM_CANNOT_TELL, KNOWN);
 	expect(judge(&four, A, 10), MM_CANNOT_TELL, KNOWN); /* nobody knows whose that is */
+}
+
+/* The address by another name, while the set is not known by its own. */
+static void test_back_leg(void **state)
+{
+	(void)state;
+	assert_true(discover(1, "10.0.0.1", A, A "/jwks"));
+	publish(from(1, "10.0.0.1", "/jwks"), KEYS(key1), AT(0));
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+	/* A document that is said to be somebody's, of a set at an address that is not his, changes nothing. */
+	assert_true(discover(66, "evil.example", "https://evil.example", "http://10.0.0.1/jwks"));
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+}
+
+/* Both orders of sets and documents: two names behind one address. */
+static void test_one_address_sets_first(void **state)
+{
+	(void)state;
+	publish(from(1, "a.example", "/jwks"), KEYS(key1), AT(0));
+	publish(from(1, "b.example", "/jwks"), KEYS(key2), AT(0));
+	assert_true(discover(1, "a.example", A, A "/jwks"));
+	assert_true(discover(1, "b.example", B, B "/jwks"));
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+	expect(judge(&two, B, 10), MM_VALID, KNOWN);
+	expect(judge(&two, A, 10), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
+	expect(judge(&one, B, 10), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
+}
+
+/* And where the other's set was taken for a back leg until its own document came. */
+static void test_back_leg_taken_back(void **state)
+{
+	(void)state;
+	assert_true(discover(1, "a.example", A, A "/jwks"));
+	publish(from(1, "b.example", "/jwks"), KEYS(key2), AT(0));
+	assert_int_equal(judge(&two, A, 10).verdict, MM_VALID);
+	assert_true(discover(1, "b.example", B, B "/jwks"));
+	assert_true(judge(&two, A, 10).verdict != MM_VALID);
+	expect(judge(&two, B, 10), MM_VALID, KNOWN);
+}
+
+/* Somebody repeats A's key in a set of his own, as his, under another name and long after: A's tokens are A's. */
+static void test_repeated_key(void **state)
+{
+	(void)state;
+	char key[JOSE_TEXT], named[JOSE_TEXT];
+	struct signer other = one;
+	other.kid = "evil";
+	jwk_text(&one, ",\"issuer\":\"https://evil.example\"", key);
+	jwk_text(&other, "", named);
+	struct mm_key_source evil = from(66, "evil.example", "/jwks"),
+	                     a = from(1, "a.example", "/jwks");
+	publish(evil, KEYS(named, key), AT(-10));
+	assert_true(
+	        discover(66, "evil.example", "https://evil.example", "https://evil.example/jwks"));
+	issuers();
+	size_t n_issuers, n = mm_keyring_count(k, &n_issuers);
+	publish(a, KEYS(key1), AT(5));
+	publish(evil, KEYS(named, key), AT(6));
+	assert_int_equal(mm_keyring_count(k, &n_issuers), n);
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+	expect(judge(&one, B, 10), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
+	/* One answer with the key in it, between two without: no drift of A's. */
+	publish(evil, KEYS(key3), AT(10));
+	publish(evil, KEYS(key3), AT(11));
+	(void)publish_to(101, evil, KEYS(key3, key), AT(12));
+	(void)publish_to(100, evil, KEYS(key3), AT(13));
+	expect(judge(&one, A, 20), MM_VALID, KNOWN);
+	/* The key leaves A's set; his goes on. */
+	publish(a, KEYS(key4), AT(1000));
+	publish(evil, KEYS(named, key), AT(1100));
+	expect(judge(&one, A, 1050), MM_VALID, KNOWN | MM_PROOF_RETIRED);
+}
+
+/* More sets of somebody's with A's key in them than are kept: A's stays. */
+static void test_repeated_often(void **state)
+{
+	(void)state;
+	static const char *const paths[] = { "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8" };
+	for (size_t i = 0; i < N_OF(paths); i++)
+		publish(from(66, "evil.example", paths[i]), KEYS(key1), AT(-10));
+	issuers();
+	for (size_t i = 0; i < N_OF(paths); i++)
+		publish(from(66, "evil.example", paths[i]), KEYS(key1), AT(10));
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+}
+
+/* Somebody speaks for A before A is heard: by a document, by a token that he issues, and for all hosts at once. */
+static void test_hearsay(void **state)
+{
+	(void)state;
+	struct mm_key_source evil = from(66, "evil.example", "/token");
+	assert_true(discover(66, "evil.example", A, "https://evil.example/jwks"));
+	assert_true(discover(66, "evil.example", "https://{any}", "https://evil.example/jwks"));
+	publish(from(66, "evil.example", "/jwks"), KEYS(key3), AT(0));
+	struct mm_proof p = judge(&three, A, 10);
+	mm_keyring_issued(k, mm_slice_str(A), &p, &evil);
+	issuers();
+	assert_true(judge(&three, A, 10).verdict != MM_VALID);
+	assert_true(judge(&three, B, 10).verdict != MM_VALID);
+	expect(judge(&one, A, 10), MM_VALID, KNOWN);
+	p = judge(&three, A, 10);
+	mm_keyring_issued(k, mm_slice_str(A), &p, &evil);
+	assert_true(judge(&three, A, 10).verdict != MM_VALID);
+	assert_true(judge(&three, "https://c.example", 10).verdict != MM_VALID);
+	/* The host alone differs. */
+	assert_false(discover(66, "evil.example", A, "https://evil.example/jwks"));
+	assert_true(judge(&three, A, 10).verdict != MM_VALID);
+}
+
+/* The operator has told A's keys: nobody adds to them by issuing in A's name. */
+static void test_told(void **state)
+{
+	(void)state;
+	struct mm_key_source evil = from(66, "evil.example", "/token");
+	assert_int_equal(mm_keyring_tell(k, mm_slice_str(A), mm_slice_str(KEYS(key1))), MM_OK);
+	publish(from(66, "evil.example", "/jwks"), KEYS(key3), AT(0));
+	struct mm_proof p = judge(&three, A, 10);
+	mm_keyring_issued(k, mm_slice_str(A), &p, &evil);
+	assert_true(judge(&three, A, 10).verdict != MM_VALID);
+	assert_int_equal(judge(&one, A, 10).verdict, MM_VALID);
+}
+
+/* A tenant with a document of its own, and keys that the set for all tenants has. */
+static void test_tenant_document(void **state)
+{
+	(void)state;
+	static const char tenant[] = "https://login.example/5f1c/v2.0";
+	assert_true(discover(1, "login.example", "https://login.example/{tenantid}/v2.0",
+	        "https://login.example/common/keys"));
+	publish(from(1, "login.example", "/common/keys"), KEYS(key1), AT(0));
+	assert_true(discover(1, "login.example", tenant, "https://login.example/5f1c/keys"));
+	assert_int_equal(judge(&one, tenant, 10).verdict, MM_VALID);
+	publish(from(1, "login.example", "/5f1c/keys"), KEYS(key2), AT(0));
+	assert_int_equal(judge(&two, tenant, 10).verdict, MM_VALID);
+	assert_true(judge(&two, "https://login.example/77/v2.0", 10).verdict != MM_VALID);
+}
+
+/* A token of no key that is known costs so many verifications and no more. */
+static void test_many_tries(void **state)
+{
+	(void)state;
+	struct signer nameless = one, unknown = two;
+	issuers();
+	for (unsigned i = 0; i < 2; i++) {
+		const char *keys[MM_KEYSET_KEYS + 1] = { NULL };
+		struct signer more[20];
+		char text[20][JOSE_TEXT];
+		for (size_t n = 0; n < 20; n++) {
+			more[n] = signer_new("ES256", i == 0 ? "1" : "x");
+			keys[n] = jwk_text(&more[n], "", text[n]);
+		}
+		publish(from(66, "evil.example", i == 0 ? "/1" : "/2"), set_of(keys), AT(0));
+		for (size_t n = 0; n < 20; n++)
+			signer_done(&more[n]);
+	}
+	expect(judge(&one, A, 10), MM_VALID, KNOWN); /* its own come first */
+	nameless.kid = NULL;
+	expect(judge(&nameless, A, 10), MM_VALID, KNOWN);
+	unknown.kid = "1";
+	assert_int_equal(k->n_cut, 0);
+	assert_true(judge(&three, A, 10).verdict == MM_CANNOT_TELL);
+	assert_int_equal(k->n_cut, 1);
+	nameless = three;
+	nameless.kid = NULL;
+	expect(judge(&nameless, A, -10), MM_CANNOT_TELL, KNOWN); /* not all were tried */
+	unknown = three;
+	unknown.kid = "1"; /* but its own key was */
+	expect(judge(&unknown, A, 10), MM_INVALID, KNOWN | MM_PROOF_BAD);
 }
 
 /* Two issuers behind one address, whose sets have the same path. */
@@ -264,7 +433,7 @@ static void test_tenants_sets(void **state)
 		publish(from(1, "login.example", "/common/keys"), KEYS(k2), AT(at));
 		publish(from(1, "login.example", "/old/keys"), KEYS(key1), AT(at));
 	}
-	assert_int_equal(mm_keyring_count(k, &n_issuers), 3);
+	assert_int_equal(mm_keyring_count(k, &n_issuers), 1);
 	expect(judge(&one, tenant, 10), MM_VALID, KNOWN);
 	expect(judge(&one, other, 10), MM_VALID, KNOWN);
 	expect(judge(&one, older, 10), MM_VALID, KNOWN);
@@ -571,6 +740,67 @@ static void test_embedded(void **state)
 	/* Another issuer's, embedded. */
 	snprintf(header, sizeof header, "{\"alg\":\"ES256\",\"kid\":\"2\",\"jwk\":%s}", key2);
 	expect(judge_header(&two, header), MM_INVALID, KNOWN | MM_PROOF_FOREIGN);
+}
+
+/* RFC 7515 sections 4.1.7 and 4.1.8: without a kid the certificate names the key. */
+static void test_x5t(void **state)
+{
+	(void)state;
+	static const char *const headers[] = { "{\"alg\":\"ES256\",\"x5t\":\"YWJj\"}",
+		"{\"alg\":\"ES256\",\"x5t#S256\":\"ZGVm\"}" };
+	char key[JOSE_TEXT];
+	assert_true(discover(1, "a.example", A, A "/jwks"));
+	jwk_text(&one, ",\"x5t\":\"YWJj\",\"x5t#S256\":\"ZGVm\"", key);
+	publish(from(1, "a.example", "/jwks"), KEYS(key, key2), AT(0));
+	for (size_t i = 0; i < N_OF(headers); i++) {
+		expect(judge_header(&one, headers[i]), MM_VALID, KNOWN);
+		expect(judge_header(&three, headers[i]), MM_INVALID, KNOWN | MM_PROOF_BAD);
+	}
+	/* Another certificate of the same key, and a kid beside it, which comes first. */
+	expect(judge_header(&one, "{\"alg\":\"ES256\",\"x5t\":\"bmV3\"}"), MM_VALID, KNOWN);
+	expect(judge_header(&three, "{\"alg\":\"ES256\",\"x5t\":\"bmV3\"}"), MM_CANNOT_TELL, KNOWN);
+	expect(judge_header(&two, "{\"alg\":\"ES256\",\"kid\":\"2\",\"x5t\":\"YWJj\"}"), MM_VALID,
+	        KNOWN);
+}
+
+/* A certificate of the signer's own making, as x5c has it. */
+static void cert_of(const struct signer *s, char out[JOSE_TEXT])
+{
+	X509 *cert = X509_new();
+	unsigned char *der = NULL;
+	assert_int_equal(X509_set_pubkey(cert, s->pkey), 1);
+	(void)X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	(void)X509_gmtime_adj(X509_getm_notAfter(cert), HOURS);
+	assert_true(X509_sign(cert, s->pkey, EVP_sha256()) > 0);
+	int len = i2d_X509(cert, &der);
+	assert_in_range(len, 1, JOSE_TEXT / 2);
+	(void)EVP_EncodeBlock((unsigned char *)out, der, len);
+	OPENSSL_free(der);
+	X509_free(cert);
+}
+
+/* RFC 7515 section 4.1.6: a chain is a key of the token's own, but for one that is published. */
+static void test_embedded_chain(void **state)
+{
+	(void)state;
+	char cert[JOSE_TEXT], header[2 * JOSE_TEXT];
+	cert_of(&three, cert);
+	snprintf(header, sizeof header, "{\"alg\":\"ES256\",\"x5c\":[\"%s\"]}", cert);
+	expect(judge_header(&three, header), MM_CANNOT_TELL, 0); /* its issuer is not known */
+	issuers();
+	expect(judge_header(&three, header), MM_INVALID, KNOWN | MM_PROOF_EMBEDDED);
+	/* Signed by another than the certificate's: nothing is known of him. */
+	expect(judge_header(&four, header), MM_CANNOT_TELL, KNOWN);
+	/* The issuer's own key with its chain, as some providers send it. */
+	cert_of(&one, cert);
+	snprintf(header, sizeof header,
+	        "{\"alg\":\"ES256\",\"kid\":\"1\",\"x5t\":\"1\",\"x5c\":[\"%s\"]}", cert);
+	expect(judge_header(&one, header), MM_VALID, KNOWN);
+	static const char *const bad[] = { "[]", "[1]", "\"x\"", "[\"\"]", "[\"AAAA\"]", "{}" };
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		snprintf(header, sizeof header, "{\"alg\":\"ES256\",\"x5c\":%s}", bad[i]);
+		expect(judge_header(&three, header), MM_CANNOT_TELL, KNOWN);
+	}
 }
 
 static void test_header(void **state)
@@ -971,14 +1201,22 @@ int main(void)
 		TEST(test_own),
 		TEST(test_set_before_document),
 		TEST(test_two_legs),
+		TEST(test_back_leg),
 		TEST(test_one_address),
+		TEST(test_back_leg_taken_back),
+		TEST(test_one_address_sets_first),
 		TEST(test_false_document),
+		TEST(test_told),
+		TEST(test_hearsay),
 		TEST(test_tenants),
 		TEST(test_tenants_sets),
 		TEST(test_tenants_issued),
 		TEST(test_lost_requests),
 		TEST(test_digested_nonce),
+		TEST(test_tenant_document),
 		TEST(test_false_key_issuer),
+		TEST(test_repeated_often),
+		TEST(test_repeated_key),
 		TEST(test_scope),
 		TEST(test_unknown_issuer),
 		TEST(test_alias),
@@ -991,10 +1229,13 @@ int main(void)
 		TEST(test_no_drift),
 		TEST(test_drift_unsure),
 		TEST(test_embedded),
+		TEST(test_x5t),
+		TEST(test_embedded_chain),
 		TEST(test_header),
 		TEST(test_unsigned),
 		TEST(test_hmac),
 		TEST(test_weak_key),
+		TEST(test_many_tries),
 		TEST(test_many_keys),
 		TEST(test_ten_thousand),
 		TEST(test_many_issuers),

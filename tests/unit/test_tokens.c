@@ -854,7 +854,8 @@ static const char *thumbprint_of(const struct signer *s)
 
 struct proof_spec {
 	const struct signer *by, *shown; /* whose key is in the header */
-	const char *token, *htm, *htu, *alg;
+	const char *token, *htm, *htu, *alg, *typ;
+	bool no_ath;
 };
 
 static const char *proof_of(struct proof_spec p)
@@ -866,12 +867,13 @@ static const char *proof_of(struct proof_spec p)
 	p.by = p.by != NULL ? p.by : &device;
 	p.shown = p.shown != NULL ? p.shown : p.by;
 	(void)EVP_Q_digest(NULL, "SHA256", NULL, p.token, strlen(p.token), digest, NULL);
-	snprintf(header, sizeof header, "{\"typ\":\"dpop+jwt\",\"alg\":\"%s\",\"jwk\":{%s}}",
-	        p.alg != NULL ? p.alg : p.by->alg, jwk_members(p.shown, members));
+	snprintf(header, sizeof header, "{\"typ\":\"%s\",\"alg\":\"%s\",\"jwk\":{%s}}",
+	        p.typ != NULL ? p.typ : "dpop+jwt", p.alg != NULL ? p.alg : p.by->alg,
+	        jwk_members(p.shown, members));
 	snprintf(claims, sizeof claims,
-	        "{\"jti\":\"%u\",\"htm\":\"%s\",\"htu\":\"%s\",\"iat\":1700043200,\"ath\":\"%s\"}",
+	        "{\"jti\":\"%u\",\"htm\":\"%s\",\"htu\":\"%s\",\"iat\":1700043200,\"%s\":\"%s\"}",
 	        ++number, p.htm != NULL ? p.htm : "GET",
-	        p.htu != NULL ? p.htu : "https://api.example/orders",
+	        p.htu != NULL ? p.htu : "https://api.example/orders", p.no_ath ? "x" : "ath",
 	        jose_b64(digest, sizeof digest));
 	return jwt_with(p.by, header, claims, out);
 }
@@ -898,6 +900,8 @@ static void test_proof(void **state)
 	(void)state;
 	const char *token = bound_token();
 	show_bound(1, token, proof_of((struct proof_spec){ .token = token }));
+	show_bound(1, token,
+	        proof_of((struct proof_spec){ .token = token, .typ = "application/DPoP+JWT" }));
 	/* A proxy put something before the path, or took it away. */
 	show_bound(2, token,
 	        proof_of((struct proof_spec){
@@ -940,7 +944,9 @@ static void test_proof_specification(void **state)
 	struct mm_str post = text("POST"), get = text("GET");
 	struct mm_str server = text("server.example.com/token"),
 	              resource = text("resource.example.org/protectedresource");
-	assert_true(mm_proof_good(mm_slice_str(first), jkt, &token, post, server, &id));
+	assert_true(mm_proof_good(mm_slice_str(first), jkt, NULL, post, server, &id));
+	/* A request for a token carries none; shown with one the hash is missing. */
+	assert_false(mm_proof_good(mm_slice_str(first), jkt, &token, post, server, &id));
 	assert_true(mm_proof_good(mm_slice_str(second), jkt, &token, get, resource, &id));
 	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, post, resource, &id));
 	assert_false(mm_proof_good(mm_slice_str(second), jkt, &token, get, server, &id));
@@ -953,7 +959,7 @@ static void test_bad_proofs(void **state)
 	(void)state;
 	const char *good = NULL, *others = mint((struct spec){ .iat = EVENING });
 	char kept[JOSE_TEXT];
-	for (unsigned i = 0; i < 9; i++) {
+	for (unsigned i = 0; i < 11; i++) {
 		const char *token = bound_token();
 		struct proof_spec p = { .token = token };
 		struct mm_fp fp_of = mm_fp_of(mm_slice_str(token));
@@ -987,6 +993,12 @@ static void test_bad_proofs(void **state)
 			p.shown = &device;
 			p.alg = "HS256";
 			break;
+		case 8: /* made for a request that asks for a token: section 4.3, check 11 */
+			p.no_ath = true;
+			break;
+		case 9: /* any JWT by the key is not a proof */
+			p.typ = "JWT";
+			break;
 		default: /* used before */
 			good = proof_of(p);
 			snprintf(kept, sizeof kept, "%s", good);
@@ -994,7 +1006,7 @@ static void test_bad_proofs(void **state)
 			assert_null(mm_detect_find(&d, &fp_of));
 			show_bound(2, token, kept);
 		}
-		if (i > 0 && i < 8)
+		if (i > 0 && i < 10)
 			show_bound(1, token, proof_of(p));
 		struct mm_finding *f = mm_detect_find(&d, &fp_of);
 		assert_non_null(f);
