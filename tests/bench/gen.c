@@ -1,7 +1,8 @@
 /*
  * gen - makes the captures that tests/bench measures with.
  *
- *	gen --kind mix|auth|small|flood [--seed N] [--size BYTES | --packets N | --seconds N] [--loop N] OUT.pcap
+ *	gen --kind mix|auth|small|flood|web|rs256|es256 [--seed N] [--size BYTES | --packets N | --seconds N] [--loop N]
+ *		[--tokens N] OUT.pcap
  *
  * The same kind, seed and limit give the same bytes on every machine. OUT is a classic pcap
  * (Ethernet, microseconds); "-" is standard output. What was made is told on standard error.
@@ -13,6 +14,12 @@
  *		second of packet time, each with its answer; every ticket is another
  *	small	60-byte frames (64 with the FCS): UDP datagrams and TCP ACKs of 100,000 flows
  *	flood	TCP SYNs, each from a random address
+ *	web	HTTP/1.1 that is kept alive: pages, JSON (plain, gzip, chunked) and calls, half of all requests with a
+ *		bearer token; three issuers whose discovery documents and keys come first; codes, refresh
+ *		tokens and ID tokens; each access token is issued and then used 4 to 24 times
+ *	rs256	documents and keys, then calls and nothing else, each with a token that was issued elsewhere: another
+ *		one each time, or one of --tokens N
+ *	es256	the same, by another algorithm
  *
  * --seconds is packet time. With --loop the same N packets come again and again, while time goes on.
  *
@@ -22,7 +29,8 @@
  * time and cuts it into segments. A logon is AS-REQ, KRB-ERROR 25, AS-REQ, AS-REP, then for each
  * service TGS-REQ with the ticket just issued, TGS-REP, and one or two presentations to the service
  * by SMB2, HTTP or LDAP. Everything is well-formed DER; only what would be encrypted is random
- * bytes. Names are invented.
+ * bytes. JWTs are really signed, by keys made of the seed (tokens.c); that takes 0.3 ms each, so no more than
+ * SIGNED_MAX are made, after which everybody goes on with the last one. Names are invented.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -40,6 +48,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
+
+#include "tokens.h"
 
 /* clang-format off */
 enum {
@@ -166,6 +177,17 @@ enum {
 	PORT_UNKNOWN_LAST	= 9999,
 	N_SMALL_FLOWS		= 100000,
 	N_FLOOD_TARGETS		= 16,
+	WEB_GAP_US		= 30,
+	N_ISSUERS		= 3,		/* of tokens: the first realms */
+	ISSUER_ES256		= 2,		/* the others sign by RS256 */
+	KEYS_OF_ISSUER		= 2,
+	N_APIS			= 16,		/* of each issuer */
+	N_APPS			= 24,
+	TOKEN_LIFE		= 3600,
+	SIGNED_MAX		= 100000,
+	N_DOCS			= 512,
+	DOC_ROOM		= 64 << 10,
+	CHUNK_BYTES		= 4096,
 	OUT_BYTES		= 4 << 20,
 	POOL_BYTES		= 1 << 20,	/* payload is from a random place in a pool */
 	BODY_MAX		= 128 << 10,
@@ -187,50 +209,6 @@ static const struct realm {
 	{ "PLANT.EXAMPLE", "plant.example", 4 },
 	{ "LAB.EXAMPLE", "lab.example", 7 },
 };
-
-/* ---- random numbers: splitmix64, good enough for shapes and payload ---- */
-
-struct rng {
-	uint64_t state;
-};
-
-static inline uint64_t rng_next(struct rng *r)
-{
-	uint64_t z = r->state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-/** A number in [0, n). */
-static inline uint32_t rng_below(struct rng *r, uint32_t n)
-{
-	return (uint32_t)(((rng_next(r) >> 32) * n) >> 32);
-}
-
-/** A number in [low, high]. */
-static inline uint32_t rng_range(struct rng *r, uint32_t low, uint32_t high)
-{
-	return low + rng_below(r, high - low + 1);
-}
-
-static inline bool rng_percent(struct rng *r, uint32_t percent)
-{
-	return rng_below(r, 100) < percent;
-}
-
-static void rng_fill(struct rng *r, uint8_t *to, size_t n)
-{
-	for (; n >= 8; n -= 8, to += 8) {
-		uint64_t z = rng_next(r);
-
-		for (unsigned i = 0; i < 8; i++)
-			to[i] = (uint8_t)(z >> (8 * i));
-	}
-	for (; n > 0; n--)
-		*to++ = (uint8_t)rng_next(r);
-}
 
 /* ---- byte order ---- */
 
@@ -319,6 +297,8 @@ enum role {
 	ROLE_RESOLVER,
 	ROLE_INTERNET,
 	ROLE_FLOOD,
+	ROLE_ISSUER,
+	ROLE_API,
 };
 
 enum { FROM_CLIENT, FROM_SERVER };
@@ -401,12 +381,16 @@ struct slot {
 	struct ticket ticket;
 	uint32_t peer; /* host of the running connection, for names */
 	uint64_t session_id;
+	bool chunked; /* the server has not sent its last chunk */
+	const uint8_t *chunk;
+	size_t n_chunk;
 	struct message msg;
 };
 
 struct counts {
 	uint64_t flows, auth_packets, kdc_packets, v6_packets, unknown_packets;
 	uint64_t as_req, tgs_req, smb, http, ldap, tickets;
+	uint64_t requests, bearer, tokens;
 };
 
 /* Writes DER from the end of mem to its start, so that each length is known when it is written. */
@@ -423,6 +407,8 @@ struct gen {
 	uint64_t now_us;
 	uint32_t gap_us; /* mean time between packets */
 	bool kdc_only;
+	struct web *web;   /* of kinds web, rs256, es256 */
+	uint32_t n_tokens; /* --tokens */
 	uint16_t next_port[N_CLIENTS];
 	uint8_t *noise; /* POOL_BYTES + BODY_MAX of random bytes */
 	uint8_t *text;  /* the same of words and line ends */
@@ -1947,6 +1933,600 @@ static uint32_t server_port(struct rng *r, uint32_t usual, uint32_t other)
 	return dice < 88 ? other : rng_range(r, PORT_UNKNOWN_FIRST, PORT_UNKNOWN_LAST);
 }
 
+/* ---- the web of kinds web, rs256 and es256: pages, JSON, and tokens of RFC 6749, RFC 6750, RFC 7519 ---- */
+
+/** One JSON document, as it travels. */
+struct doc {
+	const uint8_t *p;
+	size_t n;
+	bool gzip;
+};
+
+/** What a user's software holds. */
+struct holder {
+	size_t n_token;  /* 0 before the first */
+	unsigned n_uses; /* that are left */
+	uint64_t refresh;
+};
+
+struct web {
+	uint32_t n_tokens; /* of calls_only: how many there are, 0: each call has another */
+	unsigned first_issuer, n_issuers;
+	bool calls_only;
+	uint64_t n_signed;
+	struct token_key *keys[N_ISSUERS][KEYS_OF_ISSUER];
+	struct doc docs[N_DOCS];
+	struct doc small; /* what is posted */
+	uint8_t *doc_mem;
+	struct holder holders[N_CLIENTS];
+	char (*held)[TOKEN_TEXT]; /* the token of each */
+};
+
+static const char *issuer_domain(unsigned issuer)
+{
+	return realms[issuer].domain;
+}
+
+/** Letters and digits that say nothing, the same for the same seed: codes, refresh tokens, cookies, jti. */
+static void opaque(char *text, uint64_t seed, size_t n)
+{
+	uint8_t bytes[64];
+	struct rng r = { seed };
+
+	assert(n <= sizeof bytes);
+	rng_fill(&r, bytes, n);
+	token_base64url(text, bytes, n);
+}
+
+/* -- documents -- */
+
+static size_t doc_size(struct rng *r)
+{
+	uint32_t dice = rng_below(r, 100);
+
+	if (dice < 60)
+		return rng_range(r, 150, 1500);
+	return dice < 93 ? rng_range(r, 1500, 8000) : rng_range(r, 8000, 48000);
+}
+
+/** A list of records of about `want` octets. Returns its length. */
+static size_t doc_write(struct rng *r, char *to, size_t want)
+{
+	static const char *const states[] = { "open", "paid", "sent", "cancelled" };
+	size_t n = (size_t)snprintf(to, DOC_ROOM, "{\"items\":[");
+
+	do
+		n += (size_t)snprintf(to + n, DOC_ROOM - n,
+		        "%s{\"id\":%" PRIu32 ",\"name\":\"order %05" PRIx32 "\",\"total\":%" PRIu32
+		        ".%02" PRIu32 ",\"state\":\"%s\",\"owner\":\"u%05" PRIu32 "\"}",
+		        n > 16 ? "," : "", rng_below(r, 10000000), rng_below(r, 1 << 20),
+		        rng_below(r, 5000), rng_below(r, 100), states[rng_below(r, 4)],
+		        rng_below(r, N_CLIENTS));
+	while (n < want);
+	return n + (size_t)snprintf(to + n, DOC_ROOM - n, "],\"page\":1}");
+}
+
+/** gzip as zlib makes it: the only bytes that may differ with its version. Returns the length, 0 when it does not fit. */
+static size_t doc_gzip(const char *text, size_t n, uint8_t *to, size_t room)
+{
+	z_stream z = { .next_in = (z_const Bytef *)text,
+		.avail_in = (uInt)n,
+		.next_out = to,
+		.avail_out = (uInt)room };
+
+	if (deflateInit2(&z, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return 0;
+
+	int r = deflate(&z, Z_FINISH);
+	size_t out = z.total_out;
+
+	(void)deflateEnd(&z);
+	return r == Z_STREAM_END ? out : 0;
+}
+
+static int docs_init(struct web *w, struct rng *r)
+{
+	char *text = malloc(DOC_ROOM);
+	size_t at = 0;
+
+	w->doc_mem = malloc((size_t)N_DOCS * DOC_ROOM);
+	if (text == NULL || w->doc_mem == NULL) {
+		free(text);
+		return -1;
+	}
+	for (unsigned i = 0; i < N_DOCS; i++) {
+		struct doc *d = &w->docs[i];
+		size_t n = doc_write(r, text, doc_size(r));
+
+		d->p = w->doc_mem + at;
+		d->n = n > 1000 && rng_percent(r, 60) ? doc_gzip(text, n, w->doc_mem + at, DOC_ROOM)
+		                                      : 0;
+		d->gzip = d->n != 0;
+		if (!d->gzip) {
+			memcpy(w->doc_mem + at, text, n);
+			d->n = n;
+		}
+		at += d->n;
+	}
+	free(text);
+	w->small = w->docs[0];
+	for (unsigned i = 1; i < N_DOCS; i++)
+		if (!w->docs[i].gzip && w->docs[i].n < w->small.n)
+			w->small = w->docs[i];
+	return 0;
+}
+
+static int web_init(struct gen *g)
+{
+	struct web *w = calloc(1, sizeof *w);
+	struct rng r = g->rng;
+
+	g->web = w;
+	if (w == NULL || docs_init(w, &r) != 0 ||
+	        (w->held = malloc(N_CLIENTS * sizeof *w->held)) == NULL)
+		return -1;
+	w->n_issuers = N_ISSUERS;
+	for (unsigned i = 0; i < N_ISSUERS; i++)
+		for (unsigned k = 0; k < KEYS_OF_ISSUER; k++)
+			if ((w->keys[i][k] = token_key_new(&r, i == ISSUER_ES256)) == NULL)
+				return -1;
+	return 0;
+}
+
+static void web_free(struct web *w)
+{
+	if (w == NULL)
+		return;
+	for (unsigned i = 0; i < N_ISSUERS; i++)
+		for (unsigned k = 0; k < KEYS_OF_ISSUER; k++)
+			token_key_free(w->keys[i][k]);
+	free(w->held);
+	free(w->doc_mem);
+	free(w);
+}
+
+/* -- tokens -- */
+
+static unsigned issuer_of(const struct web *w, uint32_t user)
+{
+	return w->first_issuer + user % w->n_issuers;
+}
+
+static uint32_t api_of(uint32_t user)
+{
+	return user / N_ISSUERS % N_APIS;
+}
+
+static uint32_t app_of(uint32_t user)
+{
+	return user / 7 % N_APPS;
+}
+
+/** Signs a token for user. Returns its length. */
+static size_t mint(struct gen *g, uint32_t user, bool id_token, char text[TOKEN_TEXT])
+{
+	struct web *w = g->web;
+	unsigned issuer = issuer_of(w, user);
+	const char *domain = issuer_domain(issuer);
+	uint64_t now = g->now_us / 1000000;
+	char claims[1024], jti[32], oid[32], aud[64];
+
+	opaque(jti, rng_next(&g->rng), 16);
+	opaque(oid, user, 16);
+	if (id_token)
+		snprintf(aud, sizeof aud, "app%02" PRIu32, app_of(user));
+	else
+		snprintf(aud, sizeof aud, "https://api%02" PRIu32 ".%s", api_of(user), domain);
+
+	int n = snprintf(claims, sizeof claims,
+	        "{\"iss\":\"https://login.%s\",\"sub\":\"u%05" PRIu32
+	        "\",\"aud\":\"%s\",\"iat\":%" PRIu64 ",\"nbf\":%" PRIu64 ",\"exp\":%" PRIu64
+	        ",\"jti\":\"%s\",\"oid\":\"%s\",\"name\":\"User %05" PRIu32
+	        "\",\"preferred_username\":\"u%05" PRIu32 "@%s\"",
+	        domain, user, aud, now, now, now + TOKEN_LIFE, jti, oid, user, user, domain);
+
+	if (!id_token)
+		n += snprintf(claims + n, sizeof claims - (size_t)n,
+		        ",\"client_id\":\"app%02" PRIu32
+		        "\",\"scope\":\"openid profile orders.read orders.write\","
+		        "\"roles\":[\"Orders.Read.All\",\"Orders.Write\",\"Reports.Read\"],"
+		        "\"amr\":[\"pwd\",\"mfa\"],\"ver\":\"2.0\"",
+		        app_of(user));
+	snprintf(claims + n, sizeof claims - (size_t)n, "}");
+
+	size_t n_token = token_sign(w->keys[issuer][user / 5 % KEYS_OF_ISSUER], &g->rng,
+	        id_token ? "JWT" : "at+jwt", claims, text);
+
+	if (n_token == 0)
+		g->out.err = EIO;
+	w->n_signed++;
+	return n_token;
+}
+
+/** A new token in its user's hands, unless enough were signed: then the old one goes on. */
+static void mint_access(struct gen *g, uint32_t user)
+{
+	struct holder *h = &g->web->holders[user];
+
+	h->n_uses = rng_range(&g->rng, 4, 24);
+	if (h->n_token != 0 && g->web->n_signed >= SIGNED_MAX)
+		return;
+	h->n_token = mint(g, user, false, g->web->held[user]);
+	g->n.tokens++;
+}
+
+/* -- messages -- */
+
+static void web_request(
+        struct gen *g, struct slot *s, const char *method, const char *host, const char *path)
+{
+	static const char *const agents[] = {
+		"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0",
+		"okhttp/4.12.0", "python-requests/2.32.3"
+	};
+
+	msg_begin(s, FROM_CLIENT);
+	msg_text(s, method);
+	msg_text(s, " ");
+	msg_text(s, path);
+	msg_text(s, " HTTP/1.1\r\nHost: ");
+	msg_text(s, host);
+	msg_text(s, "\r\nUser-Agent: ");
+	msg_text(s, agents[s->user / 3 % 4]);
+	msg_text(s, "\r\nAccept: application/json\r\nAccept-Encoding: gzip\r\n"
+	            "Connection: keep-alive\r\n");
+	g->n.requests++;
+}
+
+/** The fields of the body and the empty line; all of the body, or its first chunk. */
+static void web_document(struct slot *s, const struct doc *d, const char *type, bool chunked)
+{
+	char line[160];
+	size_t n = chunked && d->n > CHUNK_BYTES ? CHUNK_BYTES : d->n;
+
+	snprintf(line, sizeof line, "Content-Type: %s\r\n%s", type,
+	        d->gzip ? "Content-Encoding: gzip\r\n" : "");
+	msg_text(s, line);
+	if (chunked)
+		snprintf(line, sizeof line, "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", n);
+	else
+		snprintf(line, sizeof line, "Content-Length: %zu\r\n\r\n", n);
+	msg_text(s, line);
+	s->msg.body = d->p;
+	s->msg.n_body = n;
+	s->chunked = chunked;
+	s->chunk = d->p + n;
+	s->n_chunk = d->n - n;
+}
+
+/** The next chunk of what the server sends, or the last and empty one. */
+static void web_chunk(struct slot *s)
+{
+	char line[32];
+	size_t n = s->n_chunk < CHUNK_BYTES ? s->n_chunk : CHUNK_BYTES;
+
+	msg_begin(s, FROM_SERVER);
+	snprintf(line, sizeof line, "\r\n%zx\r\n%s", n, n == 0 ? "\r\n" : "");
+	msg_text(s, line);
+	s->msg.body = s->chunk;
+	s->msg.n_body = n;
+	s->chunked = n != 0;
+	s->chunk += n;
+	s->n_chunk -= n;
+}
+
+/** A document of a given length in one piece. */
+static void web_text(struct slot *s, const char *type, const char *text)
+{
+	char line[128];
+
+	snprintf(line, sizeof line, "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n", type,
+	        strlen(text));
+	msg_text(s, line);
+	msg_text(s, text);
+}
+
+static const struct doc *any_doc(struct gen *g)
+{
+	return &g->web->docs[rng_below(&g->rng, N_DOCS)];
+}
+
+/* -- connections -- */
+
+/** Pages and what belongs to them. */
+static bool next_page(struct gen *g, struct slot *s)
+{
+	char host[32];
+
+	if (s->chunked) {
+		web_chunk(s);
+		return true;
+	}
+	if (s->turn >= s->n_turns)
+		return false;
+	snprintf(host, sizeof host, "www%05" PRIu32 ".example.net", s->peer);
+	if (s->turn % 2 == 1 && rng_percent(&g->rng, 30)) {
+		struct doc page = { g->text + rng_below(&g->rng, POOL_BYTES), http_size(&g->rng),
+			false };
+
+		http_response(s, "200 OK");
+		web_document(s, &page, "text/html; charset=utf-8", true);
+	} else {
+		http_plain(g, s, s->turn % 2 == 0 ? FROM_CLIENT : FROM_SERVER, host);
+		g->n.requests += s->turn % 2 == 0;
+	}
+	s->turn++;
+	return true;
+}
+
+/** The request of a call, with what shows who calls: a token, or a cookie in an application of its own. */
+static void call_request(struct gen *g, struct slot *s, bool token)
+{
+	char path[64], host[48], cookie[80];
+	bool post = rng_percent(&g->rng, 15);
+
+	snprintf(host, sizeof host, "%s%02" PRIu32 ".%s", token ? "api" : "shop", api_of(s->user),
+	        issuer_domain(issuer_of(g->web, s->user)));
+	snprintf(path, sizeof path, "/v1/orders%s%" PRIu32, post ? "?batch=" : "/",
+	        rng_below(&g->rng, 1000000));
+	web_request(g, s, post ? "POST" : "GET", host, path);
+	if (token) {
+		msg_text(s, "Authorization: Bearer ");
+		msg_put(s, g->web->held[s->user], g->web->holders[s->user].n_token);
+		g->n.bearer++;
+	} else {
+		opaque(cookie, s->user, 32);
+		msg_text(s, "Cookie: sid=");
+		msg_text(s, cookie);
+	}
+	msg_text(s, "\r\n");
+	s->msg.auth = token;
+	if (post) {
+		web_document(s, &g->web->small, "application/json", false);
+	} else {
+		msg_text(s, "\r\n");
+	}
+}
+
+static void call_response(struct gen *g, struct slot *s)
+{
+	uint32_t dice = rng_below(&g->rng, 100);
+
+	http_response(s, dice < 90 ? "200 OK" : dice < 95 ? "404 Not Found" : "304 Not Modified");
+	msg_text(s, "Cache-Control: private, max-age=0\r\nX-Request-Id: 4bf92f3577b34da6\r\n");
+	if (dice < 90)
+		web_document(s, any_doc(g), "application/json", rng_percent(&g->rng, 30));
+	else if (dice < 95)
+		web_text(s, "application/json", "{\"error\":\"not found\",\"code\":404}");
+	else
+		msg_text(s, "\r\n");
+}
+
+/** Calls of an interface, each with its user's token. */
+static bool next_call(struct gen *g, struct slot *s)
+{
+	struct holder *h = &g->web->holders[s->user];
+
+	if (s->chunked) {
+		web_chunk(s);
+		return true;
+	}
+	if (s->turn >= s->n_turns || (s->turn % 2 == 0 && h->n_uses == 0))
+		return false;
+	if (s->turn++ % 2 == 1) {
+		call_response(g, s);
+		return true;
+	}
+	if (g->web->calls_only && (g->web->n_tokens == 0 || h->n_token == 0))
+		mint_access(g, s->user);
+	else if (!g->web->calls_only)
+		h->n_uses--;
+	call_request(g, s, true);
+	return true;
+}
+
+static bool next_cookie_call(struct gen *g, struct slot *s)
+{
+	if (s->chunked) {
+		web_chunk(s);
+		return true;
+	}
+	if (s->turn >= s->n_turns)
+		return false;
+	if (s->turn++ % 2 == 0)
+		call_request(g, s, false);
+	else
+		call_response(g, s);
+	return true;
+}
+
+/** The answer of the token endpoint, RFC 6749 section 5.1. */
+static void token_answer(struct gen *g, struct slot *s)
+{
+	struct holder *h = &g->web->holders[s->user];
+	char text[2 * TOKEN_TEXT], refresh[48], id_token[TOKEN_TEXT];
+	size_t n_id = rng_percent(&g->rng, 30) ? mint(g, s->user, true, id_token) : 0;
+
+	mint_access(g, s->user);
+	h->refresh = rng_next(&g->rng);
+	opaque(refresh, h->refresh, 32);
+	snprintf(text, sizeof text,
+	        "{\"access_token\":\"%.*s\",\"token_type\":\"Bearer\",\"expires_in\":%d,"
+	        "\"refresh_token\":\"%s\"%s%.*s%s}",
+	        (int)h->n_token, g->web->held[s->user], TOKEN_LIFE, refresh,
+	        n_id != 0 ? ",\"id_token\":\"" : "", (int)n_id, id_token, n_id != 0 ? "\"" : "");
+	http_response(s, "200 OK");
+	msg_text(s, "Cache-Control: no-store\r\n");
+	web_text(s, "application/json", text);
+	s->msg.auth = true;
+}
+
+/** POST /token with what there is: the code just given, or the refresh token of last time. */
+static void token_request(struct gen *g, struct slot *s, const char *host)
+{
+	struct holder *h = &g->web->holders[s->user];
+	char form[400], proof[48], verifier[64];
+	bool fresh = h->n_token == 0;
+
+	opaque(proof, fresh ? s->session_id : h->refresh, 32);
+	opaque(verifier, s->session_id + 1, 32);
+	snprintf(form, sizeof form, "grant_type=%s&client_id=app%02" PRIu32 "&%s=%s%s%s%s",
+	        fresh ? "authorization_code" : "refresh_token", app_of(s->user),
+	        fresh ? "code" : "refresh_token", proof,
+	        fresh ? "&redirect_uri=https%3A%2F%2Fapp.corp.example%2Fcb&code_verifier=" : "",
+	        fresh ? verifier : "", fresh ? "" : "&scope=openid%20orders.read");
+	web_request(g, s, "POST", host, "/oauth2/token");
+	web_text(s, "application/x-www-form-urlencoded", form);
+	s->msg.auth = true;
+}
+
+/** RFC 6749 section 4.1: a code, which the next request on the connection shows. */
+static void authorize(struct gen *g, struct slot *s, unsigned dir, const char *host)
+{
+	char code[48], line[512];
+
+	if (dir == FROM_CLIENT) {
+		s->session_id = rng_next(&g->rng);
+		opaque(code, s->session_id + 2, 32);
+		snprintf(line, sizeof line,
+		        "/oauth2/authorize?response_type=code&client_id=app%02" PRIu32
+		        "&redirect_uri=https%%3A%%2F%%2Fapp.corp.example%%2Fcb&scope=openid"
+		        "&state=%" PRIx64 "&code_challenge_method=S256&code_challenge=%s",
+		        app_of(s->user), s->session_id, code);
+		web_request(g, s, "GET", host, line);
+		msg_text(s, "\r\n");
+		return;
+	}
+	opaque(code, s->session_id, 32);
+	http_response(s, "302 Found");
+	snprintf(line, sizeof line,
+	        "Location: https://app.corp.example/cb?code=%s&state=%" PRIx64
+	        "\r\nContent-Length: 0\r\n\r\n",
+	        code, s->session_id);
+	msg_text(s, line);
+	s->msg.auth = true;
+}
+
+static bool next_issue(struct gen *g, struct slot *s)
+{
+	unsigned turn = s->turn + (g->web->holders[s->user].n_token != 0 && s->turn == 0 ? 2 : 0);
+	char host[48];
+
+	snprintf(host, sizeof host, "login.%s", issuer_domain(issuer_of(g->web, s->user)));
+	s->turn = turn + 1;
+	if (turn < 2)
+		authorize(g, s, turn == 0 ? FROM_CLIENT : FROM_SERVER, host);
+	else if (turn == 2)
+		token_request(g, s, host);
+	else if (turn == 3)
+		token_answer(g, s);
+	else
+		return false;
+	return true;
+}
+
+static void keys_answer(struct gen *g, struct slot *s, unsigned issuer)
+{
+	char text[KEYS_OF_ISSUER * (TOKEN_JWK + 1) + 16], jwk[TOKEN_JWK];
+	size_t n = (size_t)snprintf(text, sizeof text, "{\"keys\":[");
+
+	for (unsigned k = 0; k < KEYS_OF_ISSUER; k++) {
+		token_jwk(g->web->keys[issuer][k], jwk);
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", k > 0 ? "," : "", jwk);
+	}
+	snprintf(text + n, sizeof text - n, "]}");
+	web_text(s, "application/json", text);
+}
+
+/** OpenID Connect Discovery 1.0, then the keys. */
+static bool next_documents(struct gen *g, struct slot *s)
+{
+	unsigned issuer = issuer_of(g->web, s->user);
+	const char *domain = issuer_domain(issuer);
+	char host[48], text[512];
+
+	snprintf(host, sizeof host, "login.%s", domain);
+	if (s->turn > 3)
+		return false;
+	switch (s->turn++) {
+	case 0:
+	case 2:
+		web_request(g, s, "GET", host,
+		        s->turn == 1 ? "/.well-known/openid-configuration" : "/oauth2/keys");
+		msg_text(s, "\r\n");
+		break;
+	case 1:
+		snprintf(text, sizeof text,
+		        "{\"issuer\":\"https://login.%s\","
+		        "\"authorization_endpoint\":\"https://login.%s/oauth2/authorize\","
+		        "\"token_endpoint\":\"https://login.%s/oauth2/token\","
+		        "\"jwks_uri\":\"https://login.%s/oauth2/keys\"}",
+		        domain, domain, domain, domain);
+		http_response(s, "200 OK");
+		web_text(s, "application/json", text);
+		break;
+	default:
+		http_response(s, "200 OK");
+		keys_answer(g, s, issuer);
+	}
+	return true;
+}
+
+/* -- scripts -- */
+
+static void open_issuer(struct gen *g, struct slot *s, bool (*next)(struct gen *, struct slot *))
+{
+	conn_open(g, s, true, ROLE_ISSUER, issuer_of(g->web, s->user), PORT_HTTP, next);
+}
+
+static bool plan_calls(struct gen *g, struct slot *s)
+{
+	uint32_t server = issuer_of(g->web, s->user) * N_APIS + api_of(s->user);
+
+	s->plan = plan_nothing;
+	s->n_turns = 2 * rng_range(&g->rng, 1, 10);
+	conn_open(g, s, true, ROLE_API, server, PORT_HTTP_ALT, next_call);
+	return true;
+}
+
+/** Another token where none is left to use, then calls. */
+static void start_calls(struct gen *g, struct slot *s)
+{
+	if (g->web->holders[s->user].n_uses == 0 && !g->web->calls_only) {
+		s->plan = plan_calls;
+		open_issuer(g, s, next_issue);
+		return;
+	}
+	(void)plan_calls(g, s);
+}
+
+static void start_web(struct gen *g, struct slot *s)
+{
+	uint32_t dice = rng_below(&g->rng, 1000);
+	uint32_t server = rng_below(&g->rng, N_INTERNET);
+
+	s->chunked = false;
+	if (g->web->calls_only) {
+		if (g->web->n_tokens != 0)
+			s->user = s->user % g->web->n_tokens;
+		s->v6 = s->user % 11 == 0;
+		g->web->holders[s->user].n_uses = 1;
+		start_calls(g, s);
+	} else if (dice < 250) {
+		s->n_turns = 2 * rng_range(&g->rng, 1, 8);
+		conn_open(g, s, true, ROLE_INTERNET, server, PORT_HTTP, next_page);
+	} else if (dice < 450) {
+		s->n_turns = 2 * rng_range(&g->rng, 1, 10);
+		server = N_ISSUERS * N_APIS + api_of(s->user);
+		conn_open(g, s, true, ROLE_API, server, PORT_HTTP_ALT, next_cookie_call);
+	} else if (dice < 455) {
+		open_issuer(g, s, next_documents);
+	} else {
+		start_calls(g, s);
+	}
+}
+
 /** Ends what the slot did before and begins a new script. */
 static void slot_start(struct gen *g, struct slot *s)
 {
@@ -1957,7 +2537,9 @@ static void slot_start(struct gen *g, struct slot *s)
 	s->user = rng_below(&g->rng, N_CLIENTS);
 	s->v6 = s->user % 11 == 0;
 	s->plan = plan_nothing;
-	if (g->kdc_only || dice < 22) {
+	if (g->web != NULL) {
+		start_web(g, s);
+	} else if (g->kdc_only || dice < 22) {
 		start_logon(g, s);
 	} else if (dice < 380) {
 		conn_open(g, s, false, ROLE_RESOLVER, s->user % N_RESOLVERS, PORT_DNS, next_dns);
@@ -2084,7 +2666,18 @@ static bool limit_reached(const struct gen *g, const struct limit *limit)
 	       (g->now_us - EPOCH_US) / 1000000 >= limit->seconds || g->out.err != 0;
 }
 
-/** mix and auth. Returns 0, or -1 when there is no memory. */
+/** What verifiers need comes first: of each issuer its documents, one after the other. */
+static void play_documents(struct gen *g, struct slot *s)
+{
+	for (unsigned i = 0; i < g->web->n_issuers; i++) {
+		s->user = i;
+		open_issuer(g, s, next_documents);
+		while (s->conn.phase != PHASE_CLOSED)
+			slot_step(g, s);
+	}
+}
+
+/** All but small and flood. Returns 0, or -1 when there is no memory. */
 static int run_slots(struct gen *g, const struct limit *limit)
 {
 	uint64_t n_expected = limit->n_bytes / MEAN_MIX_FRAME;
@@ -2103,7 +2696,9 @@ static int run_slots(struct gen *g, const struct limit *limit)
 		return -1;
 	for (uint32_t i = 0; i < n_slots; i++)
 		slots[i].plan = plan_nothing;
-	g->gap_us = g->kdc_only ? AUTH_GAP_US : MIX_GAP_US;
+	g->gap_us = g->kdc_only ? AUTH_GAP_US : g->web != NULL ? WEB_GAP_US : MIX_GAP_US;
+	if (g->web != NULL)
+		play_documents(g, &slots[0]);
 	while (!limit_reached(g, limit)) {
 		struct slot *s = &slots[rng_below(&g->rng, n_slots)];
 
@@ -2203,6 +2798,35 @@ static int run_auth(struct gen *g, const struct limit *limit)
 	return run_slots(g, limit);
 }
 
+/** The same tokens come again with --loop, but their times are others. */
+static int run_web(struct gen *g, const struct limit *limit)
+{
+	if (g->web == NULL && web_init(g) != 0)
+		return -1;
+	return run_slots(g, limit);
+}
+
+static int run_calls(struct gen *g, const struct limit *limit, unsigned issuer)
+{
+	if (g->web == NULL && web_init(g) != 0)
+		return -1;
+	g->web->calls_only = true;
+	g->web->n_tokens = g->n_tokens;
+	g->web->first_issuer = issuer;
+	g->web->n_issuers = 1;
+	return run_slots(g, limit);
+}
+
+static int run_rs256(struct gen *g, const struct limit *limit)
+{
+	return run_calls(g, limit, 0);
+}
+
+static int run_es256(struct gen *g, const struct limit *limit)
+{
+	return run_calls(g, limit, ISSUER_ES256);
+}
+
 static const struct kind {
 	const char *name;
 	int (*run)(struct gen *, const struct limit *);
@@ -2212,6 +2836,9 @@ static const struct kind {
 	{ "auth", run_auth, 5000000 },
 	{ "small", run_small, 10000000 },
 	{ "flood", run_flood, 10000000 },
+	{ "web", run_web, 1500000 },
+	{ "rs256", run_rs256, 100000 },
+	{ "es256", run_es256, 100000 },
 };
 
 /* ---- set-up and command line ---- */
@@ -2251,6 +2878,7 @@ static void gen_done(struct gen *g)
 	free(g->out.mem);
 	free(g->noise);
 	free(g->text);
+	web_free(g->web);
 	free(g);
 }
 
@@ -2272,6 +2900,13 @@ static void report(const struct gen *g, const char *kind)
 	        100.0 * (double)n->kdc_packets / (double)packets,
 	        100.0 * (double)n->unknown_packets / (double)packets,
 	        100.0 * (double)n->v6_packets / (double)packets);
+	if (g->web != NULL) {
+		fprintf(stderr,
+		        "gen: HTTP requests %" PRIu64 ", with a token %" PRIu64
+		        "; access tokens %" PRIu64 ", signatures %" PRIu64 "\n",
+		        n->requests, n->bearer, n->tokens, g->web->n_signed);
+		return;
+	}
 	fprintf(stderr,
 	        "gen: requests: AS %" PRIu64 ", TGS %" PRIu64 ", AP by SMB2 %" PRIu64
 	        ", HTTP %" PRIu64 ", LDAP %" PRIu64 "; tickets issued %" PRIu64 "\n",
@@ -2297,8 +2932,8 @@ static bool parse_number(const char *text, uint64_t *v)
 
 static int usage(void)
 {
-	fputs("usage: gen --kind mix|auth|small|flood [--seed N] [--size BYTES | --packets N | "
-	      "--seconds N] [--loop N] OUT.pcap\n",
+	fputs("usage: gen --kind mix|auth|small|flood|web|rs256|es256 [--seed N] [--size BYTES | "
+	      "--packets N | --seconds N] [--loop N] [--tokens N] OUT.pcap\n",
 	        stderr);
 	return 2;
 }
@@ -2320,8 +2955,8 @@ static int run_loop(struct gen *g, const struct kind *kind, const struct limit *
 	return r;
 }
 
-static int generate(
-        const struct kind *kind, uint64_t seed, const struct limit *limit, const char *path)
+static int generate(const struct kind *kind, uint64_t seed, uint32_t n_tokens,
+        const struct limit *limit, const char *path)
 {
 	bool to_stdout = strcmp(path, "-") == 0;
 	int fd = to_stdout ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -2333,6 +2968,8 @@ static int generate(
 		free(g);
 		return 1;
 	}
+	if (g != NULL)
+		g->n_tokens = n_tokens;
 	if (g == NULL || gen_init(g, seed, fd) != 0 || run_loop(g, kind, limit) != 0) {
 		fprintf(stderr, "gen: out of memory\n");
 		goto out;
@@ -2361,11 +2998,12 @@ int main(int argc, char **argv)
 		{ "packets", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "loop", required_argument, NULL, 'l' },
+		{ "tokens", required_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct limit limit = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
 	const struct kind *kind = &kinds[0];
-	uint64_t seed = 1;
+	uint64_t seed = 1, n_tokens = 0;
 	bool valid = true;
 	int opt;
 
@@ -2386,6 +3024,8 @@ int main(int argc, char **argv)
 			valid = parse_number(optarg, &limit.seconds);
 		} else if (opt == 'l') {
 			valid = parse_number(optarg, &limit.loop) && limit.loop != 0;
+		} else if (opt == 'o') {
+			valid = parse_number(optarg, &n_tokens) && n_tokens <= N_CLIENTS;
 		} else {
 			valid = false;
 		}
@@ -2395,5 +3035,5 @@ int main(int argc, char **argv)
 	if (limit.n_packets == UINT64_MAX && limit.n_bytes == UINT64_MAX &&
 	        limit.seconds == UINT64_MAX)
 		limit.n_packets = kind->n_packets;
-	return generate(kind, seed, &limit, argv[optind]);
+	return generate(kind, seed, (uint32_t)n_tokens, &limit, argv[optind]);
 }
