@@ -568,31 +568,21 @@ static void put_challenge(struct mm_event *ev, const struct mm_web_exchange *x)
 	ev->outcome = MM_FAILURE;
 }
 
-static void put_jti(struct mm_event *ev, struct mm_slice token)
-{
-	struct mm_jwt jwt;
-	if (!mm_jwt_parse(token, &jwt))
-		return;
-	struct mm_slice jti = mm_json_str(jwt.claims, "jti");
-	if (jti.len != 0)
-		mm_event_put_str(ev, &attrs[ATTR_JTI], jti);
-	mm_jwt_done(&jwt);
-}
-
 static void presentation(struct mm_dissect *d, const struct mm_web_exchange *x, uint8_t *room)
 {
 	struct shown s;
-	struct mm_slice proof;
+	struct mm_slice proof, jti;
+	uint8_t jti_room[MM_STR_MAX + 1]; /* one more: the event marks what it cuts */
 	if (!find_shown(x, &s, room))
 		return;
 	struct mm_event *ev = new_event(d, x, MM_EV_PRESENT, "bearer");
 	if (ev == NULL)
 		return;
-	struct mm_cred *cred =
-	        mm_oauth_cred(d, ev, MM_ROLE_PRESENTED, MM_CRED_ACCESS_TOKEN, s.token);
+	struct mm_cred *cred = mm_oauth_shown(d, ev, MM_CRED_ACCESS_TOKEN, s.token, jti_room, &jti);
 	ev->scheme = s.scheme;
 	mm_event_put_str(ev, &attrs[ATTR_WHERE], mm_slice_str(s.where));
-	put_jti(ev, s.token);
+	if (jti.len != 0)
+		mm_event_put_str(ev, &attrs[ATTR_JTI], jti);
 	if (mm_web_header(&x->request, "dpop", 0, &proof))
 		ev->document = mm_event_raw(ev, proof, MM_RAW_MAX / 2);
 	if (x->status == 101 || x->status == 304)

@@ -16,6 +16,10 @@ void mm_oauth_fault(struct mm_dissect *d, enum mm_json_fault fault);
 struct mm_cred *mm_oauth_cred(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_role role,
         enum mm_cred_kind kind, struct mm_slice token);
 
+/** The same for a token that is shown; *jti is what it calls itself, in room, empty when it does not. */
+struct mm_cred *mm_oauth_shown(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_kind kind,
+        struct mm_slice token, uint8_t room[MM_STR_MAX + 1], struct mm_slice *jti);
+
 /** The host and path of the request, for ev->place; its method, its software; status and outcome of the answer. */
 void mm_oauth_place(struct mm_event *ev, const struct mm_web_exchange *x);
 

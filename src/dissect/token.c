@@ -52,26 +52,51 @@ void mm_oauth_fault(struct mm_dissect *d, enum mm_json_fault fault)
 	stats->n_json_bad += fault == MM_JSON_BAD || fault == MM_JSON_LONG;
 }
 
-struct mm_cred *mm_oauth_cred(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_role role,
-        enum mm_cred_kind kind, struct mm_slice token)
+/* jwt is the caller's to be done with where this is one. */
+static struct mm_cred *put_token(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_role role,
+        enum mm_cred_kind kind, struct mm_slice token, struct mm_jwt *jwt)
 {
-	struct mm_jwt jwt;
 	struct mm_cred *cred = token.len != 0 ? mm_event_cred(ev, role) : NULL;
 	if (cred == NULL)
 		return NULL;
 	cred->kind = kind;
 	cred->fp = mm_fp_of(token);
 	cred->length = token.len < UINT32_MAX ? (uint32_t)token.len : UINT32_MAX;
-	cred->jwt = mm_jwt_parse(token, &jwt);
-	if (jwt.fault != MM_JSON_GOOD) {
+	cred->jwt = mm_jwt_parse(token, jwt);
+	if (jwt->fault != MM_JSON_GOOD) {
 		ev->flags |= MM_EVF_MALFORMED;
-		mm_oauth_fault(d, jwt.fault);
+		mm_oauth_fault(d, jwt->fault);
 	}
 	if (!cred->jwt)
 		return cred;
-	put_claims(ev, cred, &jwt);
-	mm_jwt_done(&jwt);
+	put_claims(ev, cred, jwt);
 	cred->raw = mm_event_raw(ev, token, MM_RAW_MAX);
+	return cred;
+}
+
+struct mm_cred *mm_oauth_cred(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_role role,
+        enum mm_cred_kind kind, struct mm_slice token)
+{
+	struct mm_jwt jwt;
+	struct mm_cred *cred = put_token(d, ev, role, kind, token, &jwt);
+	if (cred != NULL && cred->jwt)
+		mm_jwt_done(&jwt);
+	return cred;
+}
+
+struct mm_cred *mm_oauth_shown(struct mm_dissect *d, struct mm_event *ev, enum mm_cred_kind kind,
+        struct mm_slice token, uint8_t room[MM_STR_MAX + 1], struct mm_slice *jti)
+{
+	struct mm_jwt jwt;
+	struct mm_cred *cred = put_token(d, ev, MM_ROLE_PRESENTED, kind, token, &jwt);
+	*jti = mm_slice(room, 0);
+	if (cred == NULL || !cred->jwt)
+		return cred;
+	struct mm_slice text = mm_first(mm_json_str(jwt.claims, "jti"), MM_STR_MAX + 1);
+	if (text.len != 0)
+		memcpy(room, text.p, text.len);
+	*jti = mm_slice(room, text.len);
+	mm_jwt_done(&jwt);
 	return cred;
 }
 
