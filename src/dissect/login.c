@@ -146,5 +146,5 @@ void mm_login_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
 		emit(d, x, "http-login", user, form_meaning(x));
 	else if (mm_web_is_xml(&x->request) || mm_web_is_type(&x->request, "application/soap+xml"))
 		ws_trust(d, x);
-	explicit_bzero(room, sizeof room);
+	mm_web_wipe(x, room, sizeof room);
 }

@@ -571,7 +571,7 @@ void mm_oauth_exchange(struct mm_dissect *d, struct mm_web_exchange *x)
 		mm_login_exchange(d, x);
 	}
 	json_decref(answer);
-	explicit_bzero(room, sizeof room);
+	mm_web_wipe(x, room, sizeof room);
 }
 
 const struct mm_dissector mm_oauth = {

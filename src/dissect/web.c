@@ -193,6 +193,22 @@ bool mm_web_unescape(
 	return true;
 }
 
+static size_t values_b(const struct mm_web_message *m)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < m->n_fields; i++)
+		n += m->fields[i].value.len;
+	return n;
+}
+
+void mm_web_wipe(const struct mm_web_exchange *x, uint8_t *room, size_t room_b)
+{
+	/* Decoding makes nothing longer. */
+	size_t most =
+	        x->request.body.len + x->query.len + values_b(&x->request) + values_b(&x->response);
+	explicit_bzero(room, most < room_b ? most : room_b);
+}
+
 struct mm_web_params mm_web_params(struct mm_slice text, uint8_t *room, size_t room_b)
 {
 	return (struct mm_web_params){ .left = mm_cursor(text), .room = room, .room_b = room_b };
@@ -403,8 +419,9 @@ bool mm_web_login_user(
 			it.room_b = room_b - kept;
 		}
 	}
-	if (room_b > kept)
-		explicit_bzero(room + kept, room_b - kept);
+	/* What is decoded is never longer than the form. */
+	size_t left = room_b - kept;
+	explicit_bzero(room + kept, left < form.len ? left : form.len);
 	return secret;
 }
 

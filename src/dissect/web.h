@@ -134,6 +134,10 @@ struct mm_web_params {
 	size_t room_b, n;
 };
 
+/** Clear what may have been decoded of this exchange into a room: from its parameters, form and fields, each from the
+ * room's beginning on. */
+void mm_web_wipe(const struct mm_web_exchange *x, uint8_t *room, size_t room_b);
+
 /** Read the parameters of text ("a=b&c=d"). What needs decoding is decoded into room, the caller's, room_b octets; what
  * does not is borrowed from text. */
 struct mm_web_params mm_web_params(struct mm_slice text, uint8_t *room, size_t room_b);
