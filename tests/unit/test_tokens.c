@@ -752,6 +752,21 @@ static void test_code(void **state)
 	assert_true(weight_of(f, MM_W_CODE_REUSED_HERE) > 0);
 }
 
+/* What is seen issued does not tell what the rest is like, where most is issued out of sight. */
+static void test_seen_in_part(void **state)
+{
+	(void)state;
+	double before, now;
+	use(FORGER, EVENING, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
+	before = weight_of(expect(&mm_jwt_template, MM_W_TEMPLATE), MM_W_TEMPLATE);
+	for (int64_t i = 0; i < 100; i++)
+		use((uint8_t)(i % CLIENTS + 1), EVENING + 10 + i,
+		        mint((struct spec){ .iat = EVENING - 60 }));
+	use(1, EVENING + 200, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
+	now = weight_of(finding(&mm_jwt_template), MM_W_TEMPLATE);
+	assert_true(now < 10 && before > 2 * now);
+}
+
 /* Claims are compared within an application: so is counted how often an application has new ones. */
 static void test_claims_once(void **state)
 {
@@ -1328,6 +1343,7 @@ int main(void)
 		TEST(test_no_copies),
 		TEST(test_forger_behind_proxy),
 		TEST(test_code),
+		TEST(test_seen_in_part),
 		TEST(test_claims_once),
 		TEST(test_issued_unusual),
 		TEST(test_code_elsewhere),
