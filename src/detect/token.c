@@ -343,7 +343,22 @@ static void weigh_dates(const struct mm_detect *d, struct mm_finding *f)
 	}
 }
 
-static void weigh_use(struct mm_finding *f)
+/* Where one token is shown by several kinds of software, another one elsewhere is as ordinary. Of what was learnt since, too. */
+static struct mm_share count_moves(const struct mm_detect *d, const struct mm_finding *f)
+{
+	const struct mm_token_facts *t = &f->facts.token;
+	struct mm_str issuer = { f->facts.issuer, strlen(f->facts.issuer) },
+	              client = { t->client, strlen(t->client) };
+	struct mm_share share = { .k = t->moved_k, .n = t->moved_n };
+	if (!t->other_agent || client.len == 0)
+		return share;
+	struct mm_share kinds = mm_tokens_of_kinds(d->ledger, issuer, f->facts.kind, client);
+	share.k += kinds.k;
+	share.n = kinds.n > share.n ? kinds.n : share.n;
+	return share;
+}
+
+static void weigh_use(const struct mm_detect *d, struct mm_finding *f)
 {
 	const struct mm_token_facts *t = &f->facts.token;
 	char from[MM_ADDR_TEXT] = "?", to[MM_ADDR_TEXT] = "?";
@@ -352,14 +367,15 @@ static void weigh_use(struct mm_finding *f)
 		(void)mm_addr_text(&t->from, from);
 		(void)mm_addr_text(&t->to, to);
 	}
+	struct mm_share share = count_moves(d, f);
 	enum mm_weight_id moved = t->other_agent ? MM_W_TOKEN_MOVED : MM_W_TOKEN_MOVED_SAME;
 	if (t->odd & MM_TOKEN_MOVED)
-		mm_finding_add(f, moved, mm_weigh(moved, (double)t->moved_k, (double)t->moved_n),
+		mm_finding_add(f, moved, mm_weigh(moved, (double)share.k, (double)share.n),
 		        "shown from %s, %.1f min later from %s%s; %llu of %llu tokens of its "
 		        "application "
-		        "did so",
+		        "did so, or are shown by several kinds of software",
 		        from, minutes, to, t->other_agent ? " by other software" : "",
-		        (unsigned long long)t->moved_k, (unsigned long long)t->moved_n);
+		        (unsigned long long)share.k, (unsigned long long)share.n);
 	if ((t->odd & MM_TOKEN_MOVED) && t->to_and_fro && t->other_agent)
 		add(f, MM_W_TO_AND_FRO, "and both go on showing it in turns");
 	bool code = t->odd & MM_TOKEN_USED_CODE;
@@ -466,7 +482,7 @@ void mm_token_weigh(const struct mm_detect *d, struct mm_finding *f)
 	weigh_key_life(f);
 	weigh_claims(d, f, sight);
 	weigh_dates(d, f);
-	weigh_use(f);
+	weigh_use(d, f);
 	weigh_binding(f);
 	if (made || used)
 		weigh_answer(f);

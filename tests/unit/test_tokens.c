@@ -654,6 +654,26 @@ static void test_two_kinds(void **state)
 	assert_int_equal(d.findings.n, 0);
 }
 
+/* Of one application, many of whose tokens are shown by two kinds of software at once: what each moves to first is chance. */
+static void test_kinds_of_many(void **state)
+{
+	(void)state;
+	const char *token = honest(1, EVENING, (struct spec){ 0 });
+	show_token(1, EVENING + 60, token);
+	from_network(7);
+	room.ev.agent = text("okhttp/4.12.0");
+	pass();
+	expect(&mm_token_moved, MM_W_TOKEN_MOVED);
+	for (int64_t i = 0; i < 60; i++) {
+		const char *other = honest(2, EVENING + 100 + i * 10, (struct spec){ 0 });
+		show_token(2, EVENING + 104 + i * 10, other);
+		room.ev.agent = text("okhttp/4.12.0");
+		pass();
+	}
+	assert_silent();
+	assert_true(weight_of(finding(&mm_token_moved), MM_W_TOKEN_MOVED) > 0);
+}
+
 /* A service that passes it on, in an exchange, is not its holder. */
 static void test_passed_on(void **state)
 {
@@ -1338,6 +1358,7 @@ int main(void)
 		TEST(test_mobile),
 		TEST(test_in_turns),
 		TEST(test_two_kinds),
+		TEST(test_kinds_of_many),
 		TEST(test_passed_on),
 		TEST(test_copies),
 		TEST(test_no_copies),
