@@ -223,7 +223,48 @@ static void weigh_key_life(struct mm_finding *f)
 	        newer ? set : "");
 }
 
-static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
+enum sight {
+	ISSUED, /* or what cannot be an orphan */
+	MISSED, /* never seen issued: facts.miss */
+	BLIND,  /* nor is anything else of its issuer */
+};
+
+/* Was it seen issued, and else, how often are honest ones not? */
+static enum sight find_issued(const struct mm_detect *d, struct mm_finding *f)
+{
+	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
+	if (f->facts.issuer[0] == '\0' && row != NULL) /* it came to be known since */
+		mm_name_copy(f->facts.issuer,
+		        mm_names_text(&d->ledger->names, mm_ledger_mint(d->ledger, row)->issuer));
+	struct mm_str name = { f->facts.issuer, strlen(f->facts.issuer) };
+	uint32_t issuer = mm_names_find_folded(&d->ledger->names, name);
+	bool can = f->facts.kind == MM_CRED_ACCESS_TOKEN || f->facts.kind == MM_CRED_ID_TOKEN ||
+	           f->facts.kind == MM_CRED_REFRESH_TOKEN;
+	if (!can || (row != NULL && mm_ledger_issued(d->ledger, row)))
+		return ISSUED;
+	const struct mm_issuer *seen = mm_ledger_issuer(d->ledger, issuer);
+	if (seen == NULL || seen->n_issued == 0)
+		return BLIND;
+	/* A stranger's other orphans do not speak for this one: what others miss does. */
+	const struct mm_cell *host = mm_ledger_host(d->ledger, issuer, &f->facts.client);
+	double own = row != NULL ? (double)row->missed : 0;
+	if (host != NULL && host->hits == 0 && host->n_obtained == 0)
+		own = fmax(own, host->misses);
+	f->facts.blind = MM_SEEING;
+	f->facts.miss = mm_ledger_miss(
+	        d->ledger, issuer, &f->facts.client, MM_MISS_TOKEN, f->facts.miss.watched_ns, own);
+	return MISSED;
+}
+
+/* Where much is issued out of sight, what is seen issued does not tell what the rest is like. */
+static double at_most(enum mm_weight_id id, double w, const struct mm_finding *f, enum sight sight)
+{
+	const double in_part = 0.05, of = 1000;
+	double c = f->facts.miss.c;
+	return sight == MISSED && c > in_part ? fmin(w, fmax(0, mm_weigh(id, c * of, of))) : w;
+}
+
+static void weigh_claims(const struct mm_detect *d, struct mm_finding *f, enum sight sight)
 {
 	const struct mm_token_facts *t = &f->facts.token;
 	struct mm_str name = { f->facts.issuer, strlen(f->facts.issuer) };
@@ -236,7 +277,8 @@ static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
 		struct mm_share once =
 		        mm_baseline_once(&d->ledger->baseline, MM_TRAIT_CLAIMS_NTH, issuer, 0);
 		mm_finding_add(f, MM_W_TEMPLATE,
-		        mm_weigh(MM_W_TEMPLATE, (double)once.k, (double)once.n),
+		        at_most(MM_W_TEMPLATE,
+		                mm_weigh(MM_W_TEMPLATE, (double)once.k, (double)once.n), f, sight),
 		        "its claims are not those of the %llu tokens like it seen issued (%s); "
 		        "%llu of "
 		        "%llu tokens of this issuer have claims seen once",
@@ -244,11 +286,14 @@ static void weigh_claims(const struct mm_detect *d, struct mm_finding *f)
 		        (unsigned long long)once.n);
 	}
 	if (t->odd & MM_TOKEN_ALG)
-		mm_finding_add(f, MM_W_TOKEN_ALG, mm_weigh(MM_W_TOKEN_ALG, 0, (double)t->alg_n),
+		mm_finding_add(f, MM_W_TOKEN_ALG,
+		        at_most(MM_W_TOKEN_ALG, mm_weigh(MM_W_TOKEN_ALG, 0, (double)t->alg_n), f,
+		                sight),
 		        "it is signed with %s, none of the %llu tokens seen issued is", t->alg,
 		        (unsigned long long)t->alg_n);
 	if (t->odd & MM_TOKEN_LIFETIME)
-		mm_finding_add(f, MM_W_TOKEN_LIFETIME, mm_weigh_p(MM_W_TOKEN_LIFETIME, 0),
+		mm_finding_add(f, MM_W_TOKEN_LIFETIME,
+		        at_most(MM_W_TOKEN_LIFETIME, mm_weigh_p(MM_W_TOKEN_LIFETIME, 0), f, sight),
 		        "it lives for %lld s; the %llu tokens like it seen issued live for %u s at "
 		        "most",
 		        (long long)(t->exp_s - t->iat_s), (unsigned long long)t->lifetime_n,
@@ -298,7 +343,22 @@ static void weigh_dates(const struct mm_detect *d, struct mm_finding *f)
 	}
 }
 
-static void weigh_use(struct mm_finding *f)
+/* Where one token is shown by several kinds of software, another one elsewhere is as ordinary. Of what was learnt since, too. */
+static struct mm_share count_moves(const struct mm_detect *d, const struct mm_finding *f)
+{
+	const struct mm_token_facts *t = &f->facts.token;
+	struct mm_str issuer = { f->facts.issuer, strlen(f->facts.issuer) },
+	              client = { t->client, strlen(t->client) };
+	struct mm_share share = { .k = t->moved_k, .n = t->moved_n };
+	if (!t->other_agent || client.len == 0)
+		return share;
+	struct mm_share kinds = mm_tokens_of_kinds(d->ledger, issuer, f->facts.kind, client);
+	share.k += kinds.k;
+	share.n = kinds.n > share.n ? kinds.n : share.n;
+	return share;
+}
+
+static void weigh_use(const struct mm_detect *d, struct mm_finding *f)
 {
 	const struct mm_token_facts *t = &f->facts.token;
 	char from[MM_ADDR_TEXT] = "?", to[MM_ADDR_TEXT] = "?";
@@ -307,14 +367,15 @@ static void weigh_use(struct mm_finding *f)
 		(void)mm_addr_text(&t->from, from);
 		(void)mm_addr_text(&t->to, to);
 	}
+	struct mm_share share = count_moves(d, f);
 	enum mm_weight_id moved = t->other_agent ? MM_W_TOKEN_MOVED : MM_W_TOKEN_MOVED_SAME;
 	if (t->odd & MM_TOKEN_MOVED)
-		mm_finding_add(f, moved, mm_weigh(moved, (double)t->moved_k, (double)t->moved_n),
+		mm_finding_add(f, moved, mm_weigh(moved, (double)share.k, (double)share.n),
 		        "shown from %s, %.1f min later from %s%s; %llu of %llu tokens of its "
 		        "application "
-		        "did so",
+		        "did so, or are shown by several kinds of software",
 		        from, minutes, to, t->other_agent ? " by other software" : "",
-		        (unsigned long long)t->moved_k, (unsigned long long)t->moved_n);
+		        (unsigned long long)share.k, (unsigned long long)share.n);
 	if ((t->odd & MM_TOKEN_MOVED) && t->to_and_fro && t->other_agent)
 		add(f, MM_W_TO_AND_FRO, "and both go on showing it in turns");
 	bool code = t->odd & MM_TOKEN_USED_CODE;
@@ -385,38 +446,21 @@ static void weigh_host(const struct mm_detect *d, struct mm_finding *f, uint32_t
 		        (unsigned long long)share.k);
 }
 
-/* What the ledger says: was it ever issued? Returns whether that could be weighed. */
-static bool weigh_orphan(const struct mm_detect *d, struct mm_finding *f)
+/* What the ledger says: was it ever issued? */
+static void weigh_orphan(const struct mm_detect *d, struct mm_finding *f, enum sight sight)
 {
-	const struct mm_row *row = mm_ledger_find(d->ledger, &f->facts.fp);
-	if (f->facts.issuer[0] == '\0' && row != NULL) /* it came to be known since */
-		mm_name_copy(f->facts.issuer,
-		        mm_names_text(&d->ledger->names, mm_ledger_mint(d->ledger, row)->issuer));
+	const struct mm_miss *m = &f->facts.miss;
 	struct mm_str name = { f->facts.issuer, strlen(f->facts.issuer) };
-	uint32_t issuer = mm_names_find_folded(&d->ledger->names, name);
-	bool can = f->facts.kind == MM_CRED_ACCESS_TOKEN || f->facts.kind == MM_CRED_ID_TOKEN ||
-	           f->facts.kind == MM_CRED_REFRESH_TOKEN;
-	if (!can || (row != NULL && mm_ledger_issued(d->ledger, row)))
-		return false;
-	const struct mm_issuer *seen = mm_ledger_issuer(d->ledger, issuer);
-	if (seen == NULL || seen->n_issued == 0) {
+	if (sight == BLIND) {
 		f->unscored = "issuer-not-in-view";
 		mm_finding_add(f, MM_W_ORPHAN, 0,
 		        "it was never seen issued, but neither was anything else by %s: what it "
 		        "issues is "
 		        "out of sight",
 		        f->facts.issuer[0] != '\0' ? f->facts.issuer : "its issuer");
-		return false;
 	}
-	/* A stranger's other orphans do not speak for this one: what others miss does. */
-	const struct mm_cell *host = mm_ledger_host(d->ledger, issuer, &f->facts.client);
-	double own = row != NULL ? (double)row->missed : 0;
-	if (host != NULL && host->hits == 0 && host->n_obtained == 0)
-		own = fmax(own, host->misses);
-	f->facts.blind = MM_SEEING;
-	f->facts.miss = mm_ledger_miss(
-	        d->ledger, issuer, &f->facts.client, MM_MISS_TOKEN, f->facts.miss.watched_ns, own);
-	const struct mm_miss *m = &f->facts.miss;
+	if (sight != MISSED)
+		return;
 	if (m->a > 0)
 		f->unscored = "warm-up";
 	mm_finding_add(f, MM_W_ORPHAN, mm_weigh_p(MM_W_ORPHAN, m->m),
@@ -425,8 +469,7 @@ static bool weigh_orphan(const struct mm_detect *d, struct mm_finding *f)
 	        "%.2g, issued out of sight %.2g (%llu others were matched to their issuance), lost "
 	        "%.2g: an honest one goes missing with chance %.2g",
 	        m->a, m->c, (unsigned long long)m->n_hits, m->b, m->m);
-	weigh_host(d, f, issuer);
-	return true;
+	weigh_host(d, f, mm_names_find_folded(&d->ledger->names, name));
 }
 
 void mm_token_weigh(const struct mm_detect *d, struct mm_finding *f)
@@ -434,16 +477,17 @@ void mm_token_weigh(const struct mm_detect *d, struct mm_finding *f)
 	const struct mm_token_facts *t = &f->facts.token;
 	bool made = (t->proof & MADE_PROOF) != 0 || (t->odd & MADE_ODD) != 0;
 	bool used = (t->odd & ~(uint32_t)MADE_ODD) != 0;
+	enum sight sight = find_issued(d, f);
 	mm_finding_reset(f, made || !used ? MM_W_PRIOR_FORGED : MM_W_PRIOR_STOLEN);
 	weigh_key(f);
 	weigh_key_life(f);
-	weigh_claims(d, f);
+	weigh_claims(d, f, sight);
 	weigh_dates(d, f);
-	weigh_use(f);
+	weigh_use(d, f);
 	weigh_binding(f);
 	if (made || used)
 		weigh_answer(f);
-	(void)weigh_orphan(d, f);
+	weigh_orphan(d, f, sight);
 	mm_finding_sum(f);
 	f->bare = !made && !used && f->score < 0;
 	if (!f->bare)

@@ -32,7 +32,7 @@ enum mm_trait {
 	MM_TRAIT_CLAIMS_NTH, /* of tokens issued: which with its claims it is, 1, 2, or 3 for more */
 	MM_TRAIT_ALG,        /* of an issuer's tokens: alg */
 	MM_TRAIT_AUD_AT,     /* of tokens accepted by a server: aud */
-	MM_TRAIT_MOVED, /* of an application's tokens shown: 1 those that moved to other software elsewhere, 2 those shown in turns by the same, 0 all */
+	MM_TRAIT_MOVED, /* of an application's tokens shown: 1 those that moved to other software elsewhere, 2 those shown in turns by the same, 3 those shown by several kinds in one network, 0 all */
 	MM_TRAIT_EXPIRED_AT, /* of tokens accepted by a server from whom they were issued to: 1 those that had expired, 0 all */
 	MM_TRAIT_CERT, /* of uses of certificate-bound tokens that a server accepted: 1 with the certificate, 0 without */
 	MM_TRAIT_APP_NTH, /* of tokens obtained: which of its application it is, 1, 2, or 3 for more */

@@ -20,6 +20,10 @@ enum {
 	PROXIES_MAX = 4096,
 	PROOFS_MAX = 65536,
 	COMPARED = 20, /* tokens seen issued before one is held to be unlike them */
+	/* MM_TRAIT_MOVED */
+	MOVED_OTHER = 1,
+	MOVED_SAME = 2,
+	MOVED_KINDS = 3,
 	SCOPE_ALL =
 	        0xffffffc0, /* scopes that are no names: tokens of a kind, of all applications */
 };
@@ -220,6 +224,17 @@ static bool has_agent(const struct mm_token *token, uint64_t agent)
 	for (size_t i = 0; i < token->n_places; i++)
 		if (token->places[i].agent == agent)
 			return true;
+	return false;
+}
+
+static bool is_second_kind(const struct mm_token *token, const struct mm_token_place *at)
+{
+	for (size_t i = 0; i < token->n_places; i++) {
+		const struct mm_token_place *p = &token->places[i];
+		if (same_network(&p->client, &at->client) && p->agent != at->agent &&
+		        p->agent != 0 && at->agent != 0)
+			return true;
+	}
 	return false;
 }
 
@@ -583,7 +598,7 @@ static bool is_holders(const struct mm_event *ev, const struct mm_cred *cred)
 /* As MM_TRAIT_MOVED counts it. */
 static int64_t moved_as(const struct mm_token_facts *f)
 {
-	return f->other_agent ? 1 : 2;
+	return f->other_agent ? MOVED_OTHER : MOVED_SAME;
 }
 
 static void look_place(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,
@@ -602,6 +617,7 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 	struct mm_token_place from = last != NULL ? *last : (struct mm_token_place){ 0 };
 	bool other = from.agent != 0 && agent != 0 && !has_agent(token, agent);
 	const struct mm_token_place *at = put_place(token, client, agent, now);
+	f->second_kind = at != NULL && is_second_kind(token, at);
 	if (last == NULL || same_network(&from.client, client))
 		return;
 	bool back = at != NULL && at->n > 1 && now - at->first_ns < TURNS_NS;
@@ -617,6 +633,19 @@ static void look_place(struct mm_ledger *l, const struct mm_event *ev, const str
 	         app = find_app(l, cred, ev);
 	f->moved_k = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, issuer, app, moved_as(f)).k;
 	f->moved_n = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, issuer, app, 0).k;
+}
+
+struct mm_share mm_tokens_of_kinds(const struct mm_ledger *l, struct mm_str issuer,
+        enum mm_cred_kind kind, struct mm_str client)
+{
+	char text[MM_STR_MAX];
+	const struct mm_cred cred = { .kind = kind };
+	uint32_t name = mm_names_find_folded(&l->names, issuer);
+	uint32_t app = mm_names_find(&l->names, app_text(&cred, mm_str_slice(client), text));
+	struct mm_share share =
+	        mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, name, app, MOVED_KINDS);
+	share.n = mm_baseline_share(&l->baseline, MM_TRAIT_MOVED, name, app, 0).k;
+	return share;
 }
 
 /* Codes and refresh tokens serve once. */
@@ -746,6 +775,10 @@ static void settle_shown(
 	if ((s->token->odd & MM_TOKEN_MOVED) && !token->moved) {
 		token->moved = true;
 		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, moved_as(s->token));
+	}
+	if (s->token->second_kind && !token->kinds) {
+		token->kinds = true;
+		mm_baseline_count(&l->baseline, MM_TRAIT_MOVED, issuer, app, MOVED_KINDS);
 	}
 	if (s->token->cert_bound && ev->outcome == MM_SUCCESS &&
 	        (ev->no_cert || mm_fp_is_set(&ev->cert)))

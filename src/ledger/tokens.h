@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "event/event.h"
 #include "keys/keyring.h"
+#include "ledger/baseline.h"
 
 enum {
 	MM_TOKENS_MAX = 262144, /* default: tokens whose judgement is kept */
@@ -62,7 +63,8 @@ struct mm_token_facts {
 	/* MM_TOKEN_MOVED */
 	struct mm_addr from, to;
 	bool other_agent, to_and_fro;
-	bool cert_bound; /* cnf has x5t#S256 */
+	bool second_kind; /* in this network other software had shown it before */
+	bool cert_bound;  /* cnf has x5t#S256 */
 	bool cert_missing; /* MM_TOKEN_NO_CERT: none was shown, at a server that saw one with each such token */
 	uint64_t moved_k, moved_n; /* of its application's tokens, how many did so */
 	int64_t since_ns; /* between the two uses; of MM_TOKEN_ROTATED and _USED_CODE: since the first */
@@ -82,7 +84,7 @@ struct mm_token {
 	uint32_t generation, proof, odd;
 	uint32_t key; /* number in the keyring; 0: none */
 	uint8_t verdict, n_places;
-	bool judged, counted, moved, bound, late;
+	bool judged, counted, moved, bound, late, kinds;
 	bool looked; /* all that can be odd about it was looked at, as it was shown */
 	struct mm_token_place places[MM_TOKEN_PLACES];
 	int64_t used_ns; /* a code: when it was redeemed; a refresh token: when another took its place; 0: not yet */
@@ -133,6 +135,11 @@ void mm_tokens_prepare(struct mm_ledger *l, struct mm_event *ev);
 /** Is this use another leg of one that was counted, before or behind a proxy? The token's place is then that of the leg
  * nearer to its user. */
 bool mm_tokens_copy(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred);
+
+/** How many of an application's tokens are shown by several kinds of software in one network. kind, client: as the tokens
+ * have them. */
+struct mm_share mm_tokens_of_kinds(const struct mm_ledger *l, struct mm_str issuer,
+        enum mm_cred_kind kind, struct mm_str client);
 
 /** What is to be said of a token shown; and where it was shown is taken down. */
 void mm_tokens_look(struct mm_ledger *l, const struct mm_event *ev, const struct mm_cred *cred,

@@ -7,7 +7,8 @@ static void save_token(void *arg, struct mm_store *out, const void *elem)
 	(void)arg;
 	mm_store_bytes(out, t->fp.b, sizeof t->fp.b);
 	mm_store_u32(out, t->odd);
-	mm_store_u8(out, (uint8_t)(t->counted | t->moved << 1 | t->bound << 2 | t->late << 3));
+	mm_store_u8(out, (uint8_t)(t->counted | t->moved << 1 | t->bound << 2 | t->late << 3 |
+	                           t->kinds << 4));
 	mm_store_u8(out, t->n_places);
 	for (size_t i = 0; i < t->n_places; i++) {
 		const struct mm_token_place *p = &t->places[i];
@@ -25,7 +26,7 @@ static void save_token(void *arg, struct mm_store *out, const void *elem)
 /* It is judged anew when it is shown again: keys may have changed since. */
 static void load_token(void *arg, struct mm_cursor *in, void *elem)
 {
-	enum { FLAGS = 15 };
+	enum { FLAGS = 31 };
 	struct mm_token *t = elem;
 	(void)arg;
 	t->fp = mm_load_fp(in);
@@ -35,6 +36,7 @@ static void load_token(void *arg, struct mm_cursor *in, void *elem)
 	t->moved = flags >> 1 & 1;
 	t->bound = flags >> 2 & 1;
 	t->late = flags >> 3 & 1;
+	t->kinds = flags >> 4 & 1;
 	t->n_places = mm_load_u8(in, MM_TOKEN_PLACES);
 	for (size_t i = 0; i < t->n_places; i++) {
 		struct mm_token_place *p = &t->places[i];

@@ -2009,7 +2009,7 @@ static size_t doc_write(struct rng *r, char *to, size_t want)
 /** gzip as zlib makes it: the only bytes that may differ with its version. Returns the length, 0 when it does not fit. */
 static size_t doc_gzip(const char *text, size_t n, uint8_t *to, size_t room)
 {
-	z_stream z = { .next_in = (z_const Bytef *)text,
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)text,
 		.avail_in = (uInt)n,
 		.next_out = to,
 		.avail_out = (uInt)room };

@@ -631,6 +631,26 @@ static void test_two_kinds(void **state)
 	assert_int_equal(d.findings.n, 0);
 }
 
+/* Of one application, many of whose tokens are shown by two kinds of software at once: what each moves to first is chance. */
+static void test_kinds_of_many(void **state)
+{
+	(void)state;
+	const char *token = honest(1, EVENING, (struct spec){ 0 });
+	show_token(1, EVENING + 60, token);
+	from_network(7);
+	room.ev.agent = text("okhttp/4.12.0");
+	pass();
+	expect(&mm_token_moved, MM_W_TOKEN_MOVED);
+	for (int64_t i = 0; i < 60; i++) {
+		const char *other = honest(2, EVENING + 100 + i * 10, (struct spec){ 0 });
+		show_token(2, EVENING + 104 + i * 10, other);
+		room.ev.agent = text("okhttp/4.12.0");
+		pass();
+	}
+	assert_silent();
+	assert_true(weight_of(finding(&mm_token_moved), MM_W_TOKEN_MOVED) > 0);
+}
+
 /* A service that passes it on, in an exchange, is not its holder. */
 static void test_passed_on(void **state)
 {
@@ -727,6 +747,21 @@ static void test_code(void **state)
 	assert_non_null(f);
 	assert_int_equal(f->band, MM_BAND_LOW);
 	assert_true(weight_of(f, MM_W_CODE_REUSED_HERE) > 0);
+}
+
+/* What is seen issued does not tell what the rest is like, where most is issued out of sight. */
+static void test_seen_in_part(void **state)
+{
+	(void)state;
+	double before, now;
+	use(FORGER, EVENING, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
+	before = weight_of(expect(&mm_jwt_template, MM_W_TEMPLATE), MM_W_TEMPLATE);
+	for (int64_t i = 0; i < 100; i++)
+		use((uint8_t)(i % CLIENTS + 1), EVENING + 10 + i,
+		        mint((struct spec){ .iat = EVENING - 60 }));
+	use(1, EVENING + 200, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
+	now = weight_of(finding(&mm_jwt_template), MM_W_TEMPLATE);
+	assert_true(now < 10 && before > 2 * now);
 }
 
 /* Claims are compared within an application: so is counted how often an application has new ones. */
@@ -1357,11 +1392,13 @@ int main(void)
 		TEST(test_mobile),
 		TEST(test_in_turns),
 		TEST(test_two_kinds),
+		TEST(test_kinds_of_many),
 		TEST(test_passed_on),
 		TEST(test_copies),
 		TEST(test_no_copies),
 		TEST(test_forger_behind_proxy),
 		TEST(test_code),
+		TEST(test_seen_in_part),
 		TEST(test_claims_once),
 		TEST(test_issued_unusual),
 		TEST(test_code_elsewhere),
