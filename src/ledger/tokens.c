@@ -764,8 +764,13 @@ static void settle_shown(
 {
 	const struct mm_cred *cred = s->cred;
 	struct mm_token *token = mm_table_find(&l->tokens.tokens, &cred->fp);
-	uint32_t issuer = mm_names_find_folded(&l->names, cred->issuer);
-	if (token == NULL || !is_holders(ev, cred) || issuer == 0 || s->orphan)
+	/* Names are kept of issuers that sign: anybody can make others up. */
+	uint32_t issuer = s->token->verdict == MM_VALID
+	                          ? mm_names_put_folded(&l->names, cred->issuer)
+	                          : mm_names_find_folded(&l->names, cred->issuer);
+	/* Where what an issuer hands out is out of sight, all of its tokens are orphans. */
+	bool missing = s->orphan && s->blind != MM_BLIND_ISSUER;
+	if (token == NULL || !is_holders(ev, cred) || issuer == 0 || missing)
 		return;
 	char text[MM_STR_MAX];
 	struct mm_slice client = client_of(cred, ev);

@@ -651,6 +651,28 @@ static void test_kinds_of_many(void **state)
 	assert_true(weight_of(finding(&mm_token_moved), MM_W_TOKEN_MOVED) > 0);
 }
 
+/* The same, of an issuer whose own leg is out of sight. */
+static void test_kinds_unseen(void **state)
+{
+	(void)state;
+	static const char b[] = "https://b.example";
+	document(50, EVENING, "b.example/.well-known/openid-configuration",
+	        "{\"issuer\":\"https://b.example\",\"jwks_uri\":\"https://b.example/jwks\"}");
+	document(50, EVENING, "b.example/jwks", set_of(&foreign, NULL));
+	for (int64_t i = 0; i < 60; i++) {
+		int64_t at = EVENING + 10 + i * 10;
+		const char *token = mint((struct spec){ .iat = at, .iss = b, .by = &foreign });
+		use(2, at + 4, token);
+		show_token(2, at + 5, token);
+		room.ev.agent = text("okhttp/4.12.0");
+		if (i == 59)
+			from_network(7);
+		pass();
+	}
+	assert_silent();
+	assert_int_equal(mm_tokens_of_kinds(l, text(b), MM_CRED_ACCESS_TOKEN, text("shop")).k, 59);
+}
+
 /* A service that passes it on, in an exchange, is not its holder. */
 static void test_passed_on(void **state)
 {
@@ -1305,7 +1327,8 @@ static void test_saved_findings(void **state)
 	struct mm_file_map map = { 0 };
 	assert_int_equal(mm_files_add(&files, "a.pcap"), 0);
 	document(SERVICE, EVENING, "b.example/.well-known/openid-configuration",
-	        "{\"issuer\":\"https://b.example\",\"jwks_uri\":\"https://b.example/jwks\"}");
+	        "{\"issuer\":\"https://b.example\",\"jwks_uri\":\"https://b.example/"
+	        "jwks\"}");
 	document(SERVICE, EVENING + 1, "b.example/jwks", set_of(&foreign, NULL));
 	use(FORGER, EVENING + 10, mint((struct spec){ .by = &foreign, .iat = EVENING }));
 	use(FORGER, EVENING + 20, mint((struct spec){ .iat = EVENING - 60, .bare = true }));
@@ -1393,6 +1416,7 @@ int main(void)
 		TEST(test_in_turns),
 		TEST(test_two_kinds),
 		TEST(test_kinds_of_many),
+		TEST(test_kinds_unseen),
 		TEST(test_passed_on),
 		TEST(test_copies),
 		TEST(test_no_copies),
