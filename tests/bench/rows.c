@@ -46,9 +46,9 @@ static struct mm_endpoint host(uint32_t i)
 	};
 }
 
-static void begin(struct mm_event *ev, uint32_t user, int64_t at_ns)
+static struct mm_event *begin(struct mm_event_room *room, uint32_t user, int64_t at_ns)
 {
-	memset(ev, 0, sizeof *ev);
+	struct mm_event *ev = mm_event_init(room);
 	ev->protocol = ev->action = ev->transport = "bench";
 	ev->src = host(user);
 	ev->dst = host(0xfffffe);
@@ -57,6 +57,7 @@ static void begin(struct mm_event *ev, uint32_t user, int64_t at_ns)
 	ev->response_pkt = (struct mm_pkt){ 0, (uint64_t)at_ns };
 	ev->outcome = MM_SUCCESS;
 	ev->reply_kvno = -1;
+	return ev;
 }
 
 static struct mm_cred *show(struct mm_event *ev, enum mm_cred_role role, uint32_t user, uint32_t i,
@@ -91,13 +92,13 @@ static void pass(struct mm_ledger *l, const struct mm_event *ev)
 }
 
 /* Everybody's tickets are issued, then all are presented, in another order. */
-static void day(struct mm_ledger *l, struct mm_event *ev)
+static void day(struct mm_ledger *l, struct mm_event_room *room)
 {
 	char service[2][64], principal[64];
 	int64_t at_ns = 1000 * SECOND;
 	for (uint32_t i = 0; i <= SERVICES_EACH; i++) {
 		for (uint32_t user = 0; user < USERS; user++) {
-			begin(ev, user, at_ns += SECOND / 100);
+			struct mm_event *ev = begin(room, user, at_ns += SECOND / 100);
 			ev->kind = MM_EV_ISSUE;
 			ev->stack = 1;
 			ev->reply_alg = 18;
@@ -109,7 +110,7 @@ static void day(struct mm_ledger *l, struct mm_event *ev)
 	}
 	for (uint32_t user = 0; user < USERS; user++) {
 		for (uint32_t i = 1; i <= SERVICES_EACH; i++) {
-			begin(ev, user, at_ns += SECOND / 100);
+			struct mm_event *ev = begin(room, user, at_ns += SECOND / 100);
 			ev->kind = MM_EV_PRESENT;
 			(void)show(ev, MM_ROLE_PRESENTED, user, i, service[0], principal);
 			pass(l, ev);
@@ -213,12 +214,12 @@ static struct cost cost_of(size_t rows)
 		exit(1);
 	pid_t child = fork();
 	if (child == 0) {
-		struct mm_event *ev = calloc(1, sizeof *ev);
+		struct mm_event_room *room = calloc(1, sizeof *room);
 		struct mm_ledger *l = make(rows);
 		cost = (struct cost){ .allocated = allocated(), .resident = resident() };
-		if (ev == NULL)
+		if (room == NULL)
 			exit(1);
-		day(l, ev);
+		day(l, room);
 		cost = (struct cost){ .rows = l->rows.n,
 			.allocated = allocated() - cost.allocated,
 			.resident = resident() - cost.resident };
