@@ -373,7 +373,7 @@ static void give(struct mm_dissect *d, enum mm_dir dir, struct mm_slice msg)
 
 static struct mm_slice hello_record(const char *message)
 {
-	char text[2048];
+	char text[4096];
 	snprintf(text, sizeof text, "160303%04zx%s", hex(message).len, message);
 	return hex(text);
 }
@@ -719,8 +719,8 @@ static void test_certificate(void **state)
 }
 
 /* A ServerHello of TLS 1.2 that echoes no session id. */
-#define ANSWER_12 "0200002a 0303" CLIENT_RANDOM "00 c02f 00 0002 0000"
-#define FINISHED  "1400000c 000000000000000000000000"
+#define ANSWER_12_PLAIN "0200002a 0303" CLIENT_RANDOM "00 c02f 00 0002 0000"
+#define FINISHED        "1400000c 000000000000000000000000"
 
 /* A handshake in which each side shows a certificate or none; gap: bytes of the client's are lost. What is known in the end. */
 static struct mm_tls_seen shake(bool server, bool client, bool gap)
@@ -733,7 +733,7 @@ static struct mm_tls_seen shake(bool server, bool client, bool gap)
 	struct mm_dissect d = begin(&s, &conf);
 	snprintf(shown, sizeof shown, "0b%06zx%06zx%06zx%s", n + 6, n + 3, n, certificate);
 	give(&d, MM_TO_SERVER, hello_record(HELLO));
-	give(&d, MM_TO_CLIENT, hello_record(ANSWER_12));
+	give(&d, MM_TO_CLIENT, hello_record(ANSWER_12_PLAIN));
 	if (server)
 		give(&d, MM_TO_CLIENT, hello_record(shown));
 	if (client)
