@@ -526,6 +526,9 @@ static void enrich(const struct mintmark *m, struct mm_event *ev, const struct m
 		ev->flags |= MM_EVF_COPY;
 	if (look->proof->orphan && !look->proof->claimed)
 		ev->flags |= MM_EVF_ORPHAN;
+	const struct mm_token_facts *token = look->proof->token;
+	if (token != NULL && token->jwt && !token->encrypted && !look->proof->copy)
+		ev->signature = mm_verdict3_name(token->verdict);
 	const struct mm_party *party = mm_ledger_party(m->ledger, row);
 	if (mm_fp_is_set(&mm_ledger_lineage(m->ledger, row)->root))
 		ev->flags |= MM_EVF_TAINTED;

@@ -266,6 +266,8 @@ struct mm_event {
 	size_t n_attrs;
 	const struct mm_geo_place *
 	        geo; /* where who acts is, as far as a database knows; set while it is analysed, NULL else */
+	const char *
+	        signature; /* of the JWT that is shown: "valid", "invalid", "unknown"; set while it is analysed, NULL else */
 	void *holder; /* for whoever holds it */
 	uint32_t
 	        packed_size; /* bytes it takes with all it points to; 0: not packed, more can be added */

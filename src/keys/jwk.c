@@ -338,6 +338,12 @@ static enum mm_verdict3 verify_ec(
 	return verdict(good);
 }
 
+const char *mm_verdict3_name(enum mm_verdict3 verdict)
+{
+	static const char *const names[] = { "unknown", "valid", "invalid" };
+	return names[verdict];
+}
+
 enum mm_verdict3 mm_jwk_verify(const struct mm_jwk *jwk, enum mm_alg alg, const struct mm_jwt *jwt)
 {
 	const struct alg_row *row = row_of(alg);

@@ -71,6 +71,8 @@ enum mm_verdict3 {
 	MM_INVALID,
 };
 
+const char *mm_verdict3_name(enum mm_verdict3 verdict);
+
 /** Does the signature verify with this key? MM_CANNOT_TELL when the algorithm is not one of the key's type. */
 enum mm_verdict3 mm_jwk_verify(const struct mm_jwk *jwk, enum mm_alg alg, const struct mm_jwt *jwt);
 

@@ -68,6 +68,7 @@ const struct mm_field mm_fields[] = {
 	{ "mintmark.status.domain", "keyword", "whose codes: kerberos, ntstatus, ldap, http, dcerpc or gss" },
 	{ "mintmark.status.code", "long", "status the server gave" },
 	{ "mintmark.flags", "keyword[]", "renewal, forwarded, s4u2self, s4u2proxy, u2u, armored, anonymous, malformed, one-sided, lossy, truncated, orphan, tainted, copy: shown again on another leg of the same request" },
+	{ "mintmark.jwt.signature", "keyword", "of the JWT that was shown, by the keys known then: valid, invalid, or unknown where that cannot be told" },
 	{ "mintmark.request.time", "date", "when the request was complete" },
 	{ "mintmark.response.time", "date", "when the response was complete" },
 	{ "mintmark.path", "keyword", "tags and tunnels that the flow came through, from the outside in: vlan:100/ip/gre/erspan:7/vlan:12; ... when there were more; none without" },

@@ -406,6 +406,8 @@ void mm_json_event(struct mm_buf *out, const struct mm_event *ev, const struct m
 	if (ev->response_ns != 0)
 		put_time(out, "mintmark.response.time", ev->response_ns);
 	put_event_id(out, start);
+	if (ev->signature != NULL) /* by the keys that were known: not of the traffic alone */
+		put_word(out, "mintmark.jwt.signature", ev->signature);
 	put_geo(out, ev->client.family != 0 ? "client" : "source", ev->geo);
 	put_path(out, &ev->path); /* behind the id: another sensor sees other tags */
 	struct named named = { 0 };

@@ -272,6 +272,35 @@ def never_issued(tap, day, c, runs):
     tap.result(f"{c.name}, its issuer's leg out of sight: nothing is medium or above", [told(f) for f in serious(findings)])
 
 
+# What a token's maker did to its signature, by the rule that the books name it for: forged with another key or none, or made
+# with the issuer's own.
+INVALID = {"JWT-01", "JWT-02", "JWT-03"}
+VALID = {"JWT-06", "JWT-07", "JWT-08", "JWT-09", "JWT-10", "JWT-11", "JWT-13"}
+
+
+def signatures(tap, day, c, runs):
+    """Whether each JWT that was shown is signed by its issuer, as the books have it."""
+    rules, told, bad = {}, {}, []
+    for r in c.expect:
+        rules.setdefault(r["token"], set()).add(r["rule"])
+    for e in runs.records(day, c)[0]:
+        shown = [x["fingerprint"] for x in e.get("mintmark.credentials", []) if x["role"] == "presented"]
+        if "mintmark.jwt.signature" in e:
+            told.setdefault(shown[0], set()).add(e["mintmark.jwt.signature"])
+    honest = c.tokens("honest") - set(rules)
+    # A key that nobody published cannot be known; and a key as JSON has more than one text.
+    unsure = {r["token"] for r in c.expect if any(w in r["what"] for w in ("jku", "x5u", "(JWK)"))}
+    for fp, said in told.items():
+        forged = rules.get(fp, set())
+        want = {"invalid"} if forged & INVALID else {"valid"} if forged & VALID else {"valid", "unknown"} if fp in honest else said
+        want |= {"unknown"} if fp in unsure else set()
+        bad += [f"{fp} {sorted(forged)}: {sorted(said)}"] * (not said <= want)
+    sure = [fp for fp in honest & set(told) if told[fp] == {"valid"}]
+    tap.result(f"{c.name} after the day: signatures of {len(told)} JWTs are what the books say", bad)
+    tap.result(f"{c.name} after the day: nearly all honest ones are known to be valid",
+               [] if len(sure) >= 0.9 * len(honest & set(told)) else [f"{len(sure)} of {len(honest & set(told))}"])
+
+
 def transport(tap, captures, runs, have, counts):
     day = next((c for c in captures if c.scenario == DAY), None)
     if day is None: # secrets inside: the same as with a key log, of a run of its own
@@ -287,6 +316,7 @@ def transport(tap, captures, runs, have, counts):
     tap.result(f"{day.name} alone: nothing is medium or above", [told(f) for f in serious(runs.records(day)[1])])
     for c in attacks:
         attack(tap, day, c, runs, have, counts)
+        signatures(tap, day, c, runs)
         if c.scenario == STORM:
             storm(tap, day, c, runs)
         if c.scenario == NEVER:
