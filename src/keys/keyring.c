@@ -30,6 +30,11 @@ void mm_keyring_free(struct mm_keyring *k)
 	free(k);
 }
 
+uint64_t mm_keyring_cut(const struct mm_keyring *k)
+{
+	return k->n_cut;
+}
+
 uint32_t mm_keyring_generation(const struct mm_keyring *k)
 {
 	return k->generation;

@@ -122,6 +122,9 @@ void mm_keyring_free(struct mm_keyring *k);
 /** Grows whenever something was learnt that may change a verdict. */
 uint32_t mm_keyring_generation(const struct mm_keyring *k);
 
+/** How many tokens were left untold because more keys came into question than are tried. */
+uint64_t mm_keyring_cut(const struct mm_keyring *k);
+
 /** A discovery document: issuer and jwks_uri. False when it is none, or its issuer is held to be another's place. */
 bool mm_keyring_discovery(
         struct mm_keyring *k, const struct mm_key_source *from, struct mm_slice doc);
