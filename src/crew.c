@@ -305,9 +305,11 @@ static void settle_up(struct worker *w, int64_t until_ns)
 static int take_segment(
         struct mm_crew *c, const struct mm_packet *pkt, const struct mm_segment *seg)
 {
-	struct worker *w = &c->workers[mm_flow_hash(&c->flow_key, seg) % c->n_workers];
+	struct mm_flow_place place;
+	mm_flow_place_of(&c->flow_key, seg, &place);
+	struct worker *w = &c->workers[place.hash % c->n_workers];
 	w->n_segments++;
-	mm_flow_packet(w->flows, pkt, seg);
+	mm_flow_packet_at(w->flows, pkt, seg, &place);
 	return c->status;
 }
 
@@ -441,7 +443,9 @@ static bool keep_bytes(struct load *l, const struct mm_packet *pkt, struct mm_se
 /* Put the segment into the load of its worker. */
 static void dispatch(struct mm_crew *c, const struct mm_packet *pkt, struct mm_segment *seg)
 {
-	size_t k = mm_flow_hash(&c->flow_key, seg) % c->n_workers;
+	struct mm_flow_place place;
+	mm_flow_place_of(&c->flow_key, seg, &place);
+	size_t k = place.hash % c->n_workers;
 	for (int tries = 0; tries < 2; tries++) {
 		if (c->open[k] == NULL && (c->open[k] = new_load(c)) == NULL)
 			break;
@@ -840,7 +844,7 @@ struct ahead {
 	struct mm_packet pkt;
 	struct mm_segment seg;
 	enum mm_decode_verdict verdict;
-	uint32_t hash;
+	struct mm_flow_place place;
 };
 
 static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
@@ -849,15 +853,15 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 	int r = MM_OK;
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch(w->flows, a[i].hash);
+			mm_flow_fetch(w->flows, a[i].place.hash);
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch_track(w->flows, a[i].hash);
+			mm_flow_fetch_track(w->flows, &a[i].place);
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
 		r = note_time_alone(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {
 			w->n_segments++;
-			mm_flow_packet_hashed(w->flows, &a[i].pkt, &a[i].seg, a[i].hash);
+			mm_flow_packet_at(w->flows, &a[i].pkt, &a[i].seg, &a[i].place);
 			r = c->status;
 		}
 	}
@@ -878,8 +882,8 @@ static int run_alone(struct mm_crew *c)
 			struct ahead *e = &a[n++];
 			e->verdict = decode(c, &e->pkt, &e->seg);
 			if (e->verdict == MM_DECODE_SEGMENT) {
-				e->hash = mm_flow_hash(&c->flow_key, &e->seg);
-				mm_flow_fetch_slot(c->workers[0].flows, e->hash);
+				mm_flow_place_of(&c->flow_key, &e->seg, &e->place);
+				mm_flow_fetch_slot(c->workers[0].flows, e->place.hash);
 				if (e->seg.payload.len != 0 &&
 				        !mm_slice_holds(e->pkt.data, e->seg.payload))
 					break;

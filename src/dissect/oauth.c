@@ -68,9 +68,8 @@ bool mm_oauth_param(
 {
 	struct mm_web_param p;
 	struct mm_slice form = mm_web_form(&x->request);
-	if (!mm_web_param_find(
-	            form.len != 0 ? form : x->query, name, room, MM_WEB_PARAM_ROOM, &p) ||
-	        p.cut)
+	struct mm_slice in = form.len != 0 ? form : x->query;
+	if (in.len == 0 || !mm_web_param_find(in, name, room, MM_WEB_PARAM_ROOM, &p) || p.cut)
 		return false;
 	*value = p.value;
 	return value->len != 0;

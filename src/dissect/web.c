@@ -257,7 +257,7 @@ bool mm_web_param_find(struct mm_slice text, const char *name, uint8_t *room, si
 
 struct mm_slice mm_web_form(const struct mm_web_message *m)
 {
-	return mm_web_is_form(m) ? m->body : mm_first(m->body, 0);
+	return m->body.len != 0 && mm_web_is_form(m) ? m->body : mm_first(m->body, 0);
 }
 
 /* scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) */

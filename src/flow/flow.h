@@ -79,6 +79,21 @@ struct mm_flow_proto_stats {
 
 struct mm_flow_table;
 
+struct mm_flow_key {
+	uint8_t addr[2][16]; /* the lower endpoint first */
+	uint16_t port[2];
+	uint8_t proto;
+	uint8_t family;
+	uint8_t pad[2]; /* zero, so that keys compare by memcmp */
+};
+
+/** To which flow a segment belongs, and which end sent it. */
+struct mm_flow_place {
+	struct mm_flow_key key;
+	uint32_t hash; /* of the key: the same for both directions, to spread flows over workers */
+	uint8_t side;  /* the sender's index in key */
+};
+
 void mm_flow_config_default(struct mm_flow_config *config);
 int mm_flow_table_new(
         const struct mm_flow_config *config, struct mm_flow_table **out) MM_MUST_CHECK;
@@ -106,14 +121,16 @@ void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns);
  * into; 2: they are not even followed. */
 void mm_flow_shed(struct mm_flow_table *t, unsigned level);
 
-/** A number that all segments of a flow share, in both directions, to spread flows over workers. key: made of the table's
- * own. */
-uint32_t mm_flow_hash(const struct mm_brief_key *key, const struct mm_segment *seg);
+/** Where a segment belongs. key: made of the table's own. */
+void mm_flow_place_of(const struct mm_brief_key *key, const struct mm_segment *seg,
+        struct mm_flow_place *place);
+/** mm_flow_packet() of a segment whose place is known. Some time before it the memory that it will touch may be fetched, in this
+ * order. */
+void mm_flow_packet_at(struct mm_flow_table *t, const struct mm_packet *pkt,
+        const struct mm_segment *seg, const struct mm_flow_place *place);
 void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash);
 void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash);
-void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash);
-void mm_flow_packet_hashed(struct mm_flow_table *t, const struct mm_packet *pkt,
-        const struct mm_segment *seg, uint32_t hash);
+void mm_flow_fetch_track(const struct mm_flow_table *t, const struct mm_flow_place *place);
 
 /** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector, as if
  * their time ran out. */

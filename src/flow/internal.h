@@ -52,14 +52,6 @@ enum {
 	MM_RST_SEEN = 1u << 8, /* either side */
 };
 
-struct mm_flow_key {
-	uint8_t addr[2][16]; /* the lower endpoint first */
-	uint16_t port[2];
-	uint8_t proto;
-	uint8_t family;
-	uint8_t pad[2]; /* zero, so that keys compare by memcmp */
-};
-
 struct mm_track;
 
 /* What a packet of a shunted flow touches is in the first 64 bytes: one cache line, as flows are so aligned. */
