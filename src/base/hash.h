@@ -38,6 +38,9 @@ void mm_bulk_key_init(struct mm_bulk_key *k, const struct mm_hash_key *key);
  * differ; nothing that depends on it may tell the sender more than that. */
 struct mm_id mm_bulk_id_of(const struct mm_bulk_key *k, struct mm_slice bytes);
 
+/** Half of the same under a key that everybody knows: the same everywhere and in every run. To name things by, not to trust. */
+uint64_t mm_public_id_of(struct mm_slice bytes);
+
 enum { MM_BRIEF_MAX = 128, MM_BRIEF_WORDS = MM_BRIEF_MAX / 4 + 1 };
 
 /** What mm_brief_hash() needs, made once. */

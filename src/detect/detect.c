@@ -117,6 +117,34 @@ static void fill_facts(
 	fill_place(f, look->ev);
 }
 
+/* How many findings there are of this root, and of others that share its bits. */
+static uint32_t *n_of_root(struct mm_detect *d, const struct mm_fp *root)
+{
+	return &d->roots[(root->b[0] | root->b[1] << 8) % MM_DETECT_ROOTS];
+}
+
+static struct mm_finding *put(struct mm_detect *d, const struct mm_finding_key *key, bool *fresh)
+{
+	struct mm_finding *f = mm_table_put(&d->findings, key, fresh);
+	if (f != NULL && *fresh)
+		++*n_of_root(d, &key->root);
+	return f;
+}
+
+static void drop(struct mm_detect *d, struct mm_finding *f)
+{
+	--*n_of_root(d, &f->key.root);
+	mm_table_remove(&d->findings, f);
+}
+
+void mm_detect_count_roots(struct mm_detect *d)
+{
+	memset(d->roots, 0, sizeof d->roots);
+	for (struct mm_finding *f = mm_table_next(&d->findings, NULL); f != NULL;
+	        f = mm_table_next(&d->findings, f))
+		++*n_of_root(d, &f->key.root);
+}
+
 /* What no verifier accepted anybody can make up; beyond that the score decides. */
 static bool matters_less(const struct mm_finding *a, const struct mm_finding *b)
 {
@@ -136,7 +164,7 @@ static void make_room(struct mm_detect *d)
 	for (int i = 0; i < OLDER && (f = mm_table_next(&d->findings, f)) != NULL; i++)
 		if (least == NULL || matters_less(f, least))
 			least = f;
-	mm_table_remove(&d->findings, least);
+	drop(d, least);
 	d->n_dropped++;
 }
 
@@ -147,7 +175,7 @@ struct mm_finding *mm_detect_open(struct mm_detect *d, const struct mm_detector 
 	struct mm_finding_key key = finding_key(&s->cred->fp, detector_index(detector));
 	if (mm_table_find(&d->findings, &key) == NULL)
 		make_room(d);
-	struct mm_finding *f = mm_table_put(&d->findings, &key, &fresh);
+	struct mm_finding *f = put(d, &key, &fresh);
 	if (f != NULL && fresh) {
 		f->detector = detector;
 		fill_facts(f, look, s);
@@ -171,7 +199,7 @@ struct mm_finding *mm_detect_open_about(struct mm_detect *d, const struct mm_det
 	struct mm_finding_key key = finding_key(&root, detector_index(detector));
 	if (mm_table_find(&d->findings, &key) == NULL)
 		make_room(d);
-	struct mm_finding *f = mm_table_put(&d->findings, &key, &fresh);
+	struct mm_finding *f = put(d, &key, &fresh);
 	if (f != NULL && fresh) {
 		f->detector = detector;
 		f->facts = (struct mm_facts){ .fp = root, .kvno = -1 };
@@ -233,6 +261,8 @@ bool mm_detect_look(struct mm_detect *d, const struct mm_look *look)
 		const struct mm_sighting *s = &look->seen[i];
 		const struct mm_fp *root = &mm_ledger_lineage(d->ledger, s->row)->root;
 		root = mm_fp_is_set(root) ? root : &s->cred->fp;
+		if (*n_of_root(d, root) == 0)
+			continue;
 		for (uint32_t j = 0; mm_detectors[j] != NULL; j++) {
 			struct mm_finding_key key = finding_key(root, j);
 			struct mm_finding *f = mm_table_find(&d->findings, &key);
@@ -274,6 +304,6 @@ void mm_detect_weigh_all(struct mm_detect *d)
 		next = mm_table_next(&d->findings, f);
 		weigh(d, f);
 		if (cleared(d, f))
-			mm_table_remove(&d->findings, f);
+			drop(d, f);
 	}
 }

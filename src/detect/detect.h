@@ -22,10 +22,14 @@ enum {
 };
 
 /** The findings so far, and what detectors may look at. */
+enum { MM_DETECT_ROOTS = 4096 }; /* a power of two */
+
 struct mm_detect {
 	const struct mm_ledger *ledger;
-	struct mm_table findings;
+	struct mm_table findings; /* changed by detect.c and save.c alone */
 	size_t findings_max;
+	/* Findings by bits of their root: nearly all credentials have none, and one look tells it. */
+	uint32_t roots[MM_DETECT_ROOTS];
 	uint64_t n_dropped; /* findings that gave way to others */
 	/** Live: told of each finding that reaches tell_band, and again as it reaches a higher one. NULL: nobody is. */
 	void (*tell)(void *arg, const struct mm_finding *f);
@@ -76,6 +80,9 @@ bool mm_detect_look(struct mm_detect *d, const struct mm_look *look);
 
 /** Weigh all findings again, against all that is known by now, and tell of those that are to be told. */
 void mm_detect_tell_all(struct mm_detect *d);
+
+/** The findings were read from a state: count their roots anew. */
+void mm_detect_count_roots(struct mm_detect *d);
 
 /** Weigh all findings for the last time: those that came to nothing are forgotten. */
 void mm_detect_weigh_all(struct mm_detect *d);

@@ -65,5 +65,6 @@ int mm_detect_load(struct mm_detect *d, struct mm_cursor *in, struct mm_file_map
 	if (r != MM_OK)
 		return r;
 	mm_table_shrink(&d->findings);
+	mm_detect_count_roots(d);
 	return mm_end(in) ? MM_OK : MM_ERR_CORRUPT;
 }

@@ -10,6 +10,9 @@ struct total {
 	uint32_t unused;
 	uint64_t n;
 	int64_t latest;
+	/* As a rule there is no other value: the one seen first is counted here, each other one by itself. */
+	int64_t first;
+	uint64_t n_first;
 };
 
 struct count_key {
@@ -69,12 +72,20 @@ void mm_baseline_count(
 	struct count_key count_key = { trait, issuer, scope, 0, value };
 	struct mm_baseline_near *near = &b->near[near_of(trait, issuer, scope) % MM_BASELINE_NEAR];
 	struct total *total = put(&b->totals, &near->total, &total_key);
-	struct count *count = put(&b->counts, &near->count, &count_key);
-	if (total == NULL || count == NULL)
+	if (total == NULL)
+		return;
+	if (total->n == 0)
+		total->first = value;
+	bool first = value == total->first;
+	struct count *count = first ? NULL : put(&b->counts, &near->count, &count_key);
+	if (!first && count == NULL)
 		return;
 	total->n++;
 	total->latest = value;
-	count->n++;
+	if (first)
+		total->n_first++;
+	else
+		count->n++;
 }
 
 struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait trait, uint32_t issuer,
@@ -83,12 +94,17 @@ struct mm_share mm_baseline_share(const struct mm_baseline *b, enum mm_trait tra
 	struct total_key total_key = { trait, issuer, scope };
 	struct count_key count_key = { trait, issuer, scope, 0, value };
 	const struct total *total = mm_table_find(&b->totals, &total_key);
-	const struct count *count = mm_table_find(&b->counts, &count_key);
 	struct mm_share share = { 0 };
-	if (total != NULL)
-		share = (struct mm_share){ 0, total->n, total->latest };
+	if (total == NULL)
+		return share;
+	share = (struct mm_share){ 0, total->n, total->latest };
+	if (value == total->first) {
+		share.k = total->n_first;
+		return share;
+	}
 	/* The two are evicted apart: a count may have outlived the total it belonged to. */
-	if (count != NULL && total != NULL)
+	const struct count *count = mm_table_find(&b->counts, &count_key);
+	if (count != NULL)
 		share.k = count->n < total->n ? count->n : total->n;
 	return share;
 }
@@ -150,6 +166,8 @@ static void save_total(void *arg, struct mm_store *out, const void *elem)
 	mm_store_u32(out, total->key.scope);
 	mm_store_u64(out, total->n);
 	mm_store_u64(out, (uint64_t)total->latest);
+	mm_store_u64(out, (uint64_t)total->first);
+	mm_store_u64(out, total->n_first);
 }
 
 static void load_total(void *arg, struct mm_cursor *in, void *elem)
@@ -161,6 +179,10 @@ static void load_total(void *arg, struct mm_cursor *in, void *elem)
 	total->key.scope = mm_le32(in);
 	total->n = mm_le64(in);
 	total->latest = (int64_t)mm_le64(in);
+	total->first = (int64_t)mm_le64(in);
+	total->n_first = mm_le64(in);
+	if (total->n_first > total->n)
+		mm_fail(in);
 }
 
 static void save_count(void *arg, struct mm_store *out, const void *elem)

@@ -51,8 +51,8 @@ enum {
 };
 
 struct mm_baseline {
-	struct mm_table counts;  /* (trait, issuer, scope, value) */
-	struct mm_table totals;  /* (trait, issuer, scope) */
+	struct mm_table totals;  /* (trait, issuer, scope), and the value of it seen first */
+	struct mm_table counts;  /* (trait, issuer, scope, value) of the other values */
 	struct mm_table lengths; /* (issuer, scope) */
 	/* One ticket is counted some twenty times, and the next one much like it: found without a search. */
 	struct mm_baseline_near near[MM_BASELINE_NEAR];

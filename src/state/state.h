@@ -30,7 +30,7 @@
 #include "ledger/ledger.h"
 
 enum {
-	MM_STATE_VERSION = 5,
+	MM_STATE_VERSION = 6,
 	MM_STATE_DIGEST = 32,
 };
 

@@ -54,7 +54,8 @@ static void test_bounded(void **state)
 		mm_baseline_count(&b, MM_TRAIT_STACK, 1, 0, v);
 	struct mm_share s = mm_baseline_share(&b, MM_TRAIT_STACK, 1, 0, 999);
 	assert_true(s.n == 1000 && s.k == 1);
-	assert_int_equal(mm_baseline_share(&b, MM_TRAIT_STACK, 1, 0, 0).k, 0); /* forgotten */
+	assert_int_equal(mm_baseline_share(&b, MM_TRAIT_STACK, 1, 0, 0).k, 1);
+	assert_int_equal(mm_baseline_share(&b, MM_TRAIT_STACK, 1, 0, 1).k, 0); /* forgotten */
 	assert_int_equal(b.counts.n, 16);
 }
 
