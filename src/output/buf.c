@@ -79,6 +79,11 @@ static size_t count_digits(uint64_t v)
 /** At least width digits. */
 static void put_digits(struct mm_buf *b, uint64_t v, size_t width)
 {
+	if (v < 10 && width == 1) {
+		char digit = (char)('0' + v);
+		mm_buf_put(b, &digit, 1);
+		return;
+	}
 	size_t n = count_digits(v);
 	n = n < width ? width : n;
 	if (!mm_buf_reserve(b, n))
@@ -285,14 +290,29 @@ void mm_buf_safe(struct mm_buf *b, const char *text, size_t len)
 	}
 }
 
-void mm_buf_time(struct mm_buf *b, int64_t time_ns)
+void mm_buf_ipv4(struct mm_buf *b, const uint8_t addr[4])
 {
-	enum { DAY_S = 86400, ERA_DAYS = 146097, ERA_YEARS = 400, NS = 1000000000 };
-	int64_t s = time_ns / NS, ns = time_ns % NS;
-	if (ns < 0) {
-		ns += NS;
-		s--;
+	enum { LONGEST = 15 }; /* 255.255.255.255 */
+	if (!mm_buf_reserve(b, LONGEST))
+		return;
+	char *p = b->p + b->len;
+	for (size_t i = 0; i < 4; i++) {
+		unsigned v = addr[i];
+		if (v >= 100)
+			*p++ = (char)('0' + v / 100);
+		if (v >= 10)
+			*p++ = (char)('0' + v / 10 % 10);
+		*p++ = (char)('0' + v % 10);
+		*p++ = '.';
 	}
+	*--p = '\0';
+	b->len = (size_t)(p - b->p);
+}
+
+/* "2026-01-31T12:00:00" */
+static void second_text(int64_t s, char out[MM_BUF_SECOND])
+{
+	enum { DAY_S = 86400, ERA_DAYS = 146097, ERA_YEARS = 400 };
 	int64_t days = s / DAY_S, in_day = s % DAY_S;
 	if (in_day < 0) {
 		in_day += DAY_S;
@@ -308,8 +328,8 @@ void mm_buf_time(struct mm_buf *b, int64_t time_ns)
 	int64_t mp = (5 * doy + 2) / 153;
 	int64_t month = mp < 10 ? mp + 3 : mp - 9;
 	int64_t year = yoe + era * ERA_YEARS + (month <= 2 ? 1 : 0);
-	char out[] = "0000-00-00T00:00:00.000000000Z";
-	uint32_t frac = (uint32_t)ns, sec = (uint32_t)in_day;
+	uint32_t sec = (uint32_t)in_day;
+	memcpy(out, "0000-00-00T00:00:00", MM_BUF_SECOND);
 	two_digits(out, (unsigned)(year / 100));
 	two_digits(out + 2, (unsigned)(year % 100));
 	two_digits(out + 5, (unsigned)month);
@@ -317,6 +337,23 @@ void mm_buf_time(struct mm_buf *b, int64_t time_ns)
 	two_digits(out + 11, sec / 3600);
 	two_digits(out + 14, sec / 60 % 60);
 	two_digits(out + 17, sec % 60);
+}
+
+void mm_buf_time(struct mm_buf *b, int64_t time_ns)
+{
+	enum { NS = 1000000000 };
+	int64_t s = time_ns / NS, ns = time_ns % NS;
+	if (ns < 0) {
+		ns += NS;
+		s--;
+	}
+	if (b->second_text[0] == '\0' || b->second != s) { /* as a rule it is that of the time before */
+		second_text(s, b->second_text);
+		b->second = s;
+	}
+	char out[] = "0000-00-00T00:00:00.000000000Z";
+	uint32_t frac = (uint32_t)ns;
+	memcpy(out, b->second_text, MM_BUF_SECOND);
 	for (size_t i = 0; i < 8; i += 2, frac /= 100)
 		two_digits(out + 27 - i, frac % 100);
 	out[20] = (char)('0' + frac);

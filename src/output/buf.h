@@ -7,10 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { MM_BUF_SECOND = 19 };
+
 struct mm_buf {
 	char *p;
 	size_t len, room;
-	bool failed; /* memory was out: what is in it is cut */
+	bool failed;    /* memory was out: what is in it is cut */
+	int64_t second; /* of the time that was written last, and how it was written; empty: none was */
+	char second_text[MM_BUF_SECOND];
 };
 
 void mm_buf_done(struct mm_buf *b);
@@ -44,6 +48,9 @@ static inline void mm_buf_str(struct mm_buf *b, const char *s)
 void mm_buf_printf(struct mm_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void mm_buf_i64(struct mm_buf *b, int64_t v);
 void mm_buf_u64(struct mm_buf *b, uint64_t v);
+
+/** An IPv4 address, in network order, as inet_ntop() writes it. */
+void mm_buf_ipv4(struct mm_buf *b, const uint8_t addr[4]);
 
 /** A number with this many decimals (0 to 9), rounded half away from zero; no locale changes it, and there is no
  * negative zero. What does not fit in 64 bits, and what is no number, is written as the nearest that does, and as 0. */

@@ -102,22 +102,14 @@ INLINE void put_fp(struct mm_buf *out, const char *name, const struct mm_fp *fp)
 		put_word(out, name, mm_fp_text(fp, text));
 }
 
-/* As inet_ntop() does, which goes through printf(). */
-static void put_ipv4(struct mm_buf *out, const uint8_t *b)
-{
-	for (size_t i = 0; i < 4; i++) {
-		mm_buf_put(out, i == 0 ? "\"" : ".", 1);
-		mm_buf_u64(out, b[i]);
-	}
-	mm_buf_put(out, "\"", 1);
-}
-
 INLINE void put_addr(struct mm_buf *out, const char *name, const struct mm_addr *addr)
 {
 	char text[MM_ADDR_TEXT];
 	if (addr->family == 4) {
 		key(out, name);
-		put_ipv4(out, addr->b);
+		mm_buf_put(out, "\"", 1);
+		mm_buf_ipv4(out, addr->b);
+		mm_buf_put(out, "\"", 1);
 	} else if (addr->family != 0) {
 		put_word(out, name, mm_addr_text(addr, text));
 	}
