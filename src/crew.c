@@ -26,6 +26,8 @@ enum {
 	LIVES_MAX = MM_CREW_LIVES_MAX,
 	PROTOS_MAX = 64, /* dissectors */
 	POLL_MS = 20,
+	/* Packets read ahead: while they are decoded, the memory that the first of them will touch is fetched. */
+	AHEAD = 32,
 };
 
 /* SETTLE_NS: packet time between two looks of a single thread at what is in order. */
@@ -42,6 +44,7 @@ struct item {
 	int64_t time_ns;
 	struct mm_pkt id;
 	struct mm_segment seg;
+	struct mm_flow_place place;
 };
 
 /* Segments for one worker, in order. */
@@ -79,7 +82,8 @@ struct worker {
 	struct mm_live_stats told; /* what of the counts the ledger knows */
 	/* Under the crew's lock: */
 	struct load *first, *last;
-	size_t n_loads, most_loads;
+	size_t most_loads;
+	_Atomic size_t n_loads; /* read without it, too */
 	bool busy; /* with a load */
 	bool watching;
 	unsigned n_retimed;   /* the crew's, when the worker looked last */
@@ -103,7 +107,9 @@ struct mm_crew {
 	int64_t udp_timeout_ns, tcp_timeout_ns; /* taken by each worker between two rounds */
 	bool quit, ended, reading, analysing, stop, watched;
 	bool held;        /* analysing: by the caller, between two mm_crew_watch() */
+	bool due;         /* whoever analysed left some of it to others */
 	size_t n_running; /* threads in work() */
+	_Atomic size_t n_idle; /* of these, those with nothing to do; read without the lock, too */
 	struct mm_batch *filled, *filled_last, *free_batches;
 	size_t n_filled, n_batches, batches_max;
 	struct load *free_loads;
@@ -189,12 +195,20 @@ static int64_t order_limit(const struct mm_crew *c, int64_t until_ns)
 	return until_ns - c->config.hold_ns;
 }
 
+/* Others have time to analyse, and nobody else for the worker's own loads. */
+static bool has_better_to_do(const struct mm_crew *c, const struct worker *w)
+{
+	return w != NULL && w->n_loads != 0 && c->n_idle != 0;
+}
+
 /* Analyse what is known until then, in order. hungry: and then on, in the order that there is, until some batch is
- * empty. Returns the empty ones. */
-static struct mm_batch *drain(
-        struct mm_crew *c, int64_t limit_ns, bool hungry, struct mm_batch *done)
+ * empty. by: who does it, and may leave the rest to others, *due; NULL: nobody else will. Returns the empty ones. */
+static struct mm_batch *drain(struct mm_crew *c, int64_t limit_ns, bool hungry,
+        const struct worker *by, bool *due, struct mm_batch *done)
 {
 	for (;;) {
+		if ((*due = has_better_to_do(c, by)))
+			return done;
 		struct mm_event *ev = mm_event_merge_take(&c->waiting, limit_ns);
 		if (ev == NULL && hungry && done == NULL) {
 			ev = mm_event_merge_take(&c->waiting, INT64_MAX);
@@ -210,11 +224,12 @@ static struct mm_batch *drain(
 	}
 }
 
-/* By whoever has set c->analysing. */
-static void analyse(struct mm_crew *c, bool hungry)
+/* By whoever has set c->analysing; by: see drain(). */
+static void analyse(struct mm_crew *c, bool hungry, const struct worker *by)
 {
 	struct mm_batch *done = NULL, *empty;
 	int64_t until_ns = INT64_MAX;
+	bool due;
 	pthread_mutex_lock(&c->lock);
 	struct mm_batch *list = c->filled;
 	c->filled = c->filled_last = NULL;
@@ -223,8 +238,9 @@ static void analyse(struct mm_crew *c, bool hungry)
 		until_ns = c->workers[i].until_ns < until_ns ? c->workers[i].until_ns : until_ns;
 	pthread_mutex_unlock(&c->lock);
 	put_in_order(c, list, &done);
-	done = drain(c, order_limit(c, until_ns), hungry, done);
+	done = drain(c, order_limit(c, until_ns), hungry, by, &due, done);
 	pthread_mutex_lock(&c->lock);
+	c->due = due;
 	while ((empty = done) != NULL) {
 		done = empty->next;
 		empty->next = c->free_batches;
@@ -249,7 +265,7 @@ static struct mm_batch *next_batch(struct worker *w)
 		}
 		c->analysing = true;
 		pthread_mutex_unlock(&c->lock);
-		analyse(c, true);
+		analyse(c, true, NULL);
 		pthread_mutex_lock(&c->lock);
 		c->analysing = false;
 		pthread_cond_broadcast(&c->changed);
@@ -332,7 +348,7 @@ static int note_time_alone(struct mm_crew *c, int64_t time_ns)
 		mm_flow_advance(c->workers[i].flows, c->now_ns);
 		settle_up(&c->workers[i], c->now_ns);
 	}
-	analyse(c, false);
+	analyse(c, false, NULL);
 	return c->status;
 }
 
@@ -451,7 +467,7 @@ static void dispatch(struct mm_crew *c, const struct mm_packet *pkt, struct mm_s
 			break;
 		struct load *l = c->open[k];
 		if (l->n_items < LOAD_ITEMS && keep_bytes(l, pkt, seg)) {
-			l->items[l->n_items++] = (struct item){ pkt->time_ns, pkt->id, *seg };
+			l->items[l->n_items++] = (struct item){ pkt->time_ns, pkt->id, *seg, place };
 			return;
 		}
 		send(c, k);
@@ -486,12 +502,25 @@ static bool read_round(struct mm_crew *c)
 
 /* --- the threads ----------------------------------------------------------------------------------- */
 
+/* The memory that these will touch, while there is other work. */
+static void fetch_for(const struct mm_flow_table *flows, const struct item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mm_flow_fetch_slot(flows, items[i].place.hash);
+	for (size_t i = 0; i < n; i++)
+		mm_flow_fetch(flows, items[i].place.hash);
+	for (size_t i = 0; i < n; i++)
+		mm_flow_fetch_track(flows, &items[i].place);
+}
+
 static void take_load(struct worker *w, struct load *l)
 {
 	for (size_t i = 0; i < l->n_items; i++) {
 		struct item *item = &l->items[i];
 		struct mm_packet pkt = { .time_ns = item->time_ns, .id = item->id };
-		mm_flow_packet(w->flows, &pkt, &item->seg);
+		if (i % AHEAD == 0)
+			fetch_for(w->flows, item, l->n_items - i < AHEAD ? l->n_items - i : AHEAD);
+		mm_flow_packet_at(w->flows, &pkt, &item->seg, &item->place);
 	}
 	w->n_segments += l->n_items;
 	mm_flow_advance(w->flows, l->now_ns);
@@ -511,12 +540,12 @@ static bool may_read(const struct mm_crew *c)
 
 static bool may_analyse(const struct mm_crew *c, size_t n_batches)
 {
-	return !c->analysing && c->n_filled >= n_batches;
+	return !c->analysing && (c->n_filled >= n_batches || c->due);
 }
 
 static bool all_done(const struct mm_crew *c)
 {
-	if (!c->ended || c->reading || c->analysing || c->n_filled != 0)
+	if (!c->ended || c->reading || c->analysing || c->n_filled != 0 || c->due)
 		return false;
 	for (size_t i = 0; i < c->n_workers; i++)
 		if (c->workers[i].first != NULL || c->workers[i].busy)
@@ -542,11 +571,11 @@ static bool do_next(struct worker *w)
 {
 	struct mm_crew *c = w->crew;
 	struct load *l;
-	if (may_analyse(c, ANALYSE_BATCHES) ||
+	if ((!has_better_to_do(c, w) && may_analyse(c, ANALYSE_BATCHES)) ||
 	        (w->first == NULL && !may_read(c) && may_analyse(c, 1))) {
 		c->analysing = true;
 		pthread_mutex_unlock(&c->lock);
-		analyse(c, false);
+		analyse(c, false, w);
 		pthread_mutex_lock(&c->lock);
 		c->analysing = false;
 	} else if ((l = next_load(w)) != NULL) {
@@ -574,8 +603,11 @@ static void work(struct worker *w)
 {
 	struct mm_crew *c = w->crew;
 	while (!all_done(c))
-		if (!do_next(w))
+		if (!do_next(w)) {
+			c->n_idle++;
 			pthread_cond_wait(&c->changed, &c->lock);
+			c->n_idle--;
+		}
 }
 
 /* --- live ------------------------------------------------------------------------------------------ */
@@ -758,7 +790,7 @@ static bool attend(struct mm_crew *c, bool alone)
 		pthread_cond_wait(&c->changed, &c->lock);
 	c->analysing = true;
 	pthread_mutex_unlock(&c->lock);
-	analyse(c, false);
+	analyse(c, false, NULL);
 	bool go_on = c->config.ops->housekeeping(c->config.arg, mm_clock_wall_ns()) &&
 	             c->status == MM_OK;
 	pthread_mutex_lock(&c->lock);
@@ -836,9 +868,6 @@ static void *thread_main(void *arg)
 	pthread_mutex_unlock(&c->lock);
 	return NULL;
 }
-
-/* Packets read ahead: while they are decoded, the memory that the first of them will touch is fetched. */
-enum { AHEAD = 32 };
 
 struct ahead {
 	struct mm_packet pkt;
@@ -940,7 +969,7 @@ int mm_crew_finish(struct mm_crew *c)
 		mm_flow_finish(c->workers[i].flows);
 		settle_up(&c->workers[i], INT64_MAX);
 	}
-	analyse(c, false);
+	analyse(c, false, NULL);
 	return c->status;
 }
 
