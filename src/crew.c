@@ -84,7 +84,7 @@ struct worker {
 	struct load *first, *last;
 	size_t most_loads;
 	_Atomic size_t n_loads; /* read without it, too */
-	bool busy; /* with a load */
+	bool busy;              /* with a load */
 	bool watching;
 	unsigned n_retimed;   /* the crew's, when the worker looked last */
 	struct counts counts; /* live */
@@ -106,9 +106,9 @@ struct mm_crew {
 	unsigned n_retimed; /* how often those who watch were given other ones: */
 	int64_t udp_timeout_ns, tcp_timeout_ns; /* taken by each worker between two rounds */
 	bool quit, ended, reading, analysing, stop, watched;
-	bool held;        /* analysing: by the caller, between two mm_crew_watch() */
-	bool due;         /* whoever analysed left some of it to others */
-	size_t n_running; /* threads in work() */
+	bool held;             /* analysing: by the caller, between two mm_crew_watch() */
+	bool due;              /* whoever analysed left some of it to others */
+	size_t n_running;      /* threads in work() */
 	_Atomic size_t n_idle; /* of these, those with nothing to do; read without the lock, too */
 	struct mm_batch *filled, *filled_last, *free_batches;
 	size_t n_filled, n_batches, batches_max;
@@ -467,7 +467,8 @@ static void dispatch(struct mm_crew *c, const struct mm_packet *pkt, struct mm_s
 			break;
 		struct load *l = c->open[k];
 		if (l->n_items < LOAD_ITEMS && keep_bytes(l, pkt, seg)) {
-			l->items[l->n_items++] = (struct item){ pkt->time_ns, pkt->id, *seg, place };
+			l->items[l->n_items++] =
+			        (struct item){ pkt->time_ns, pkt->id, *seg, place };
 			return;
 		}
 		send(c, k);

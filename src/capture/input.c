@@ -242,16 +242,31 @@ static void read_plain(struct mm_input *in)
 		(void)end_with(in, MM_OK, "");
 }
 
-/** Another block of at least this size. The one before the last is mostly free again by now: its memory is warm, that of a
- * new one has to be made first. */
+/** Another block of at least this size. Of those that were read into before the oldest is mostly free again by now: its memory is
+ * there, that of a new one has to be made first. */
 static struct mm_block *next_block(struct mm_input *in, size_t room)
 {
-	struct mm_block *block = in->spare;
-	in->spare = NULL;
-	if (block != NULL && block->room >= room && mm_block_is_mine(block))
-		return block;
-	mm_block_drop(block);
+	for (size_t i = 0; i < MM_INPUT_SPARES; i++) {
+		struct mm_block **spare = &in->spares[(in->n_spared + i) % MM_INPUT_SPARES];
+		struct mm_block *block = *spare;
+		if (block == NULL)
+			continue;
+		if (!mm_block_is_mine(block))
+			break;
+		*spare = NULL;
+		if (block->room >= room)
+			return block;
+		mm_block_drop(block);
+	}
 	return mm_block_new(room);
+}
+
+/** Keep it for later, in place of the one kept longest. */
+static void spare(struct mm_input *in, struct mm_block *block)
+{
+	struct mm_block **place = &in->spares[in->n_spared++ % MM_INPUT_SPARES];
+	mm_block_drop(*place);
+	*place = block;
 }
 
 /** Room to read in, and for n bytes in one piece. */
@@ -270,7 +285,7 @@ static int make_room(struct mm_input *in, size_t n)
 	in->start = 0;
 	if (block == in->block)
 		return MM_OK;
-	in->spare = in->block;
+	spare(in, in->block);
 	in->block = block;
 	in->buf = block->bytes;
 	in->room = block->room;
@@ -387,8 +402,10 @@ void mm_input_done(struct mm_input *in)
 	}
 	free(d);
 	mm_block_drop(in->block);
-	mm_block_drop(in->spare);
-	in->spare = NULL;
+	for (size_t i = 0; i < MM_INPUT_SPARES; i++) {
+		mm_block_drop(in->spares[i]);
+		in->spares[i] = NULL;
+	}
 	in->block = NULL;
 	in->decoder = NULL;
 	in->buf = NULL;

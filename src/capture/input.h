@@ -24,7 +24,8 @@ enum mm_codec {
 enum {
 	MM_INPUT_FIRST = 64 * 1024,
 	MM_INPUT_BLOCK = 256 * 1024,
-	MM_INPUT_MAGIC = 6, /* bytes that tell the codec: the longest magic, of xz */
+	MM_INPUT_SPARES = 32, /* blocks whose packets other threads may still read */
+	MM_INPUT_MAGIC = 6,   /* bytes that tell the codec: the longest magic, of xz */
 };
 
 /* Memory that hostile compressed data may make a decoder take. */
@@ -48,7 +49,9 @@ struct mm_input {
 	uint64_t size;   /* of the stored file; 0 when unknown */
 	uint64_t at;     /* where, in the decompressed data, the first byte not dropped lies */
 	struct mm_block *block;
-	struct mm_block *spare;  /* the one before it, to be used again; NULL: none yet */
+	struct mm_block *spares
+	        [MM_INPUT_SPARES]; /* a ring of those before it, to be used again; NULL: none */
+	size_t n_spared;
 	uint8_t *buf;            /* block->bytes */
 	size_t room, start, end; /* buf[start, end) is not dropped yet */
 	struct mm_unpacker *decoder;

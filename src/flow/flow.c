@@ -597,8 +597,8 @@ void mm_flow_shed(struct mm_flow_table *t, unsigned level)
 	t->shed = level;
 }
 
-void mm_flow_place_of(const struct mm_brief_key *key, const struct mm_segment *seg,
-        struct mm_flow_place *place)
+void mm_flow_place_of(
+        const struct mm_brief_key *key, const struct mm_segment *seg, struct mm_flow_place *place)
 {
 	place->side = make_key(seg, &place->key);
 	place->hash = hash_key(key, &place->key);

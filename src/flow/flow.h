@@ -122,8 +122,8 @@ void mm_flow_advance(struct mm_flow_table *t, int64_t now_ns);
 void mm_flow_shed(struct mm_flow_table *t, unsigned level);
 
 /** Where a segment belongs. key: made of the table's own. */
-void mm_flow_place_of(const struct mm_brief_key *key, const struct mm_segment *seg,
-        struct mm_flow_place *place);
+void mm_flow_place_of(
+        const struct mm_brief_key *key, const struct mm_segment *seg, struct mm_flow_place *place);
 /** mm_flow_packet() of a segment whose place is known. Some time before it the memory that it will touch may be fetched, in this
  * order. */
 void mm_flow_packet_at(struct mm_flow_table *t, const struct mm_packet *pkt,

@@ -347,7 +347,8 @@ void mm_buf_time(struct mm_buf *b, int64_t time_ns)
 		ns += NS;
 		s--;
 	}
-	if (b->second_text[0] == '\0' || b->second != s) { /* as a rule it is that of the time before */
+	if (b->second_text[0] == '\0' ||
+	        b->second != s) { /* as a rule it is that of the time before */
 		second_text(s, b->second_text);
 		b->second = s;
 	}

@@ -12,7 +12,7 @@ enum { MM_BUF_SECOND = 19 };
 struct mm_buf {
 	char *p;
 	size_t len, room;
-	bool failed;    /* memory was out: what is in it is cut */
+	bool failed; /* memory was out: what is in it is cut */
 	int64_t second; /* of the time that was written last, and how it was written; empty: none was */
 	char second_text[MM_BUF_SECOND];
 };
