@@ -511,7 +511,7 @@ static void fetch_for(const struct mm_flow_table *flows, const struct item *item
 	for (size_t i = 0; i < n; i++)
 		mm_flow_fetch(flows, items[i].place.hash);
 	for (size_t i = 0; i < n; i++)
-		mm_flow_fetch_track(flows, &items[i].place);
+		mm_flow_fetch_track(flows, items[i].place.hash);
 }
 
 static void take_load(struct worker *w, struct load *l)
@@ -886,7 +886,7 @@ static int run_ahead(struct mm_crew *c, struct ahead *a, size_t n)
 			mm_flow_fetch(w->flows, a[i].place.hash);
 	for (size_t i = 0; i < n; i++)
 		if (a[i].verdict == MM_DECODE_SEGMENT)
-			mm_flow_fetch_track(w->flows, &a[i].place);
+			mm_flow_fetch_track(w->flows, a[i].place.hash);
 	for (size_t i = 0; i < n && r == MM_OK; i++) {
 		r = note_time_alone(c, a[i].pkt.time_ns);
 		if (r == MM_OK && a[i].verdict == MM_DECODE_SEGMENT) {

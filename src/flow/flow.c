@@ -628,16 +628,17 @@ void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash)
 	}
 }
 
-void mm_flow_fetch_track(const struct mm_flow_table *t, const struct mm_flow_place *place)
+void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash)
 {
-	const struct mm_flow *f = likely(t, place->hash);
+	const struct mm_flow *f = likely(t, hash);
 	const struct mm_track *tr = f != NULL ? f->track : NULL;
 	if (tr == NULL)
 		return;
 	__builtin_prefetch(tr);
-	__builtin_prefetch(&tr->s[0]);
-	__builtin_prefetch(&tr->s[1]);
-	__builtin_prefetch(&tr->s[place->side].inline_marks);
+	for (unsigned side = 0; side < 2; side++) {
+		__builtin_prefetch(&tr->s[side]);
+		__builtin_prefetch(&tr->s[side].inline_marks);
+	}
 }
 
 void mm_flow_packet(

@@ -131,7 +131,7 @@ void mm_flow_packet_at(struct mm_flow_table *t, const struct mm_packet *pkt,
         const struct mm_segment *seg, const struct mm_flow_place *place);
 void mm_flow_fetch_slot(const struct mm_flow_table *t, uint32_t hash);
 void mm_flow_fetch(const struct mm_flow_table *t, uint32_t hash);
-void mm_flow_fetch_track(const struct mm_flow_table *t, const struct mm_flow_place *place);
+void mm_flow_fetch_track(const struct mm_flow_table *t, uint32_t hash);
 
 /** End all flows: everything buffered is delivered, holes are given up, end() is called on each dissector, as if
  * their time ran out. */
