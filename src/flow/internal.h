@@ -13,7 +13,7 @@ enum {
 	MM_FLOW_HEAD = MM_NDPI_HEAD, /* first bytes of a direction by which a flow must be known */
 	MM_FLOW_HEAD_CLAIMED =
 	        256, /* the same on a port of another protocol, which then gets it back */
-	MM_FLOW_PROBING_MAX = 8192, /* flows being probed; the oldest is shunted first */
+	MM_FLOW_PROBING_MAX = 1024, /* flows being probed; the oldest is shunted first */
 	MM_FLOW_RESYNC_KEEP =
 	        512, /* bytes kept for the next resync(): a message header may be cut by a segment */
 	MM_FLOW_LOST_MAX = 256, /* MM_FRAME_LOST without a message between, and the flow is left */

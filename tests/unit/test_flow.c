@@ -1654,7 +1654,7 @@ static void test_unknown_datagrams(void **state)
 static void test_unknown_bounded(void **state)
 {
 	(void)state;
-	enum { PROBING_MAX = 8192, MORE = 10, SMALL = 60 };
+	enum { PROBING_MAX = 1024, MORE = 10, SMALL = 60 };
 	reset();
 	for (unsigned i = 0; i < PROBING_MAX + MORE; i++) {
 		struct talk k = talk_new((uint16_t)(20000 + i), 5555);
