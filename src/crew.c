@@ -195,6 +195,17 @@ static int64_t order_limit(const struct mm_crew *c, int64_t until_ns)
 	return until_ns - c->config.hold_ns;
 }
 
+/* The next event has lain there for a while: its memory is fetched during this one's analysis. */
+static void fetch_next(const struct mm_crew *c)
+{
+	enum { LINE = 64, LINES = 16 };
+	if (c->waiting.n == 0)
+		return;
+	const char *next = (const char *)c->waiting.heap[0].ev;
+	for (size_t i = 0; i < LINES; i++)
+		__builtin_prefetch(next + i * LINE);
+}
+
 /* Others have time to analyse, and nobody else for the worker's own loads. */
 static bool has_better_to_do(const struct mm_crew *c, const struct worker *w)
 {
@@ -216,6 +227,7 @@ static struct mm_batch *drain(struct mm_crew *c, int64_t limit_ns, bool hungry,
 		}
 		if (ev == NULL)
 			return done;
+		fetch_next(c);
 		struct mm_batch *empty = analyse_one(c, ev);
 		if (empty != NULL) {
 			empty->next = done;
