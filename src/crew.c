@@ -195,8 +195,9 @@ static int64_t order_limit(const struct mm_crew *c, int64_t until_ns)
 	return until_ns - c->config.hold_ns;
 }
 
-/* The next event has lain there for a while: its memory is fetched during this one's analysis. */
-static void fetch_next(const struct mm_crew *c)
+/* The next event has lain there for a while: its memory is fetched during this one's analysis. Inlined, or gcc takes it for a
+ * function that does nothing, and drops the call. */
+static inline __attribute__((always_inline)) void fetch_next(const struct mm_crew *c)
 {
 	enum { LINE = 64, LINES = 16 };
 	if (c->waiting.n == 0)
