@@ -661,7 +661,7 @@ static int set_aside(struct mintmark *m, int err, const char *why)
 static void share_memory(struct mm_config *c)
 {
 	/* In hundredths of what is left beside program, libraries and reading. Bytes of each: a flow with its place in the
-	 * index; a track with its dissector's state; a credential with its names; a finding. */
+	 * index; a track with its dissector's state; a credential with its names; a key; a secret; a finding. */
 	const uint64_t fixed_b = UINT64_C(32) << 20;
 	const struct {
 		uint64_t *limit;
@@ -673,8 +673,10 @@ static void share_memory(struct mm_config *c)
 		{ &c->http_memory_b, 1, 2, 65536 },
 		{ &c->events_max, offsetof(struct mm_event_room, raw), 9, 64 },
 		{ &c->event_memory_b, 1, 9, 65536 },
-		{ &c->ledger_rows_max, 240, 18, 16 },
-		{ &c->learnt_b_max, 1, 20, 65536 },
+		{ &c->ledger_rows_max, 240, 17, 16 },
+		{ &c->learnt_b_max, 1, 18, 65536 },
+		{ &c->keys_published_max, 8192, 2, 64 },
+		{ &c->keys_max, 160, 1, 16 },
 		{ &c->findings_max, 18 * 1024, 8, 16 },
 	};
 	c->learnt_b_max = SIZE_MAX;
@@ -699,6 +701,7 @@ static int new_ledger(struct mintmark *m)
 	mm_ledger_config_default(&ledger);
 	ledger.key = m->key;
 	ledger.rows_max = c->ledger_rows_max;
+	ledger.keys_max = c->keys_published_max;
 	if (ledger.names_max > ledger.rows_max)
 		ledger.names_max = ledger.rows_max;
 	ledger.learnt_b_max = c->learnt_b_max;
@@ -1018,9 +1021,11 @@ static int open_keys(struct mintmark *m)
 	const char *path = m->config.keylog;
 	bool inside = may_hold_secrets(m);
 	struct keys *k = &m->keys;
+	struct mm_config shared = m->config;
 	if (path == NULL && !inside)
 		return MM_OK;
-	int r = mm_keylog_new(&m->key, m->config.keys_max, m->live, &k->log);
+	share_memory(&shared);
+	int r = mm_keylog_new(&m->key, shared.keys_max, m->live, &k->log);
 	if (r != MM_OK)
 		return fail(m, r, "out of memory");
 	mm_tls_warm();

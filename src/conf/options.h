@@ -28,7 +28,7 @@ struct mm_config {
 	uint8_t origins[MM_OPTIONS_MAX]; /* enum mm_origin, by row of the table */
 	char *filter;                    /* owned; NULL: none */
 	char *keylog;                    /* owned; NULL: none */
-	uint64_t keys_max;
+	uint64_t keys_max, keys_published_max;
 	uint64_t tls_events; /* auto, yes, no: 0, 1, 2 */
 	uint64_t capture_ring_b, capture_snaplen_b, capture_promiscuous, capture_timestamps;
 	uint64_t flow_max, flow_tracked, flow_buffer_b, flow_buffer_total_b;

@@ -6,9 +6,12 @@
 
 #include "keys/ring.h"
 
-struct mm_keyring *mm_keyring_new(void)
+struct mm_keyring *mm_keyring_new(size_t keys_max)
 {
-	return calloc(1, sizeof(struct mm_keyring));
+	struct mm_keyring *k = calloc(1, sizeof *k);
+	if (k != NULL)
+		k->keys_max = keys_max < MM_KEYRING_KEYS ? keys_max : MM_KEYRING_KEYS;
+	return k;
 }
 
 static void key_done(struct mm_key *key)
@@ -33,6 +36,11 @@ void mm_keyring_free(struct mm_keyring *k)
 uint64_t mm_keyring_cut(const struct mm_keyring *k)
 {
 	return k->n_cut;
+}
+
+uint64_t mm_keyring_evicted(const struct mm_keyring *k)
+{
+	return k->n_evicted;
 }
 
 uint32_t mm_keyring_generation(const struct mm_keyring *k)
@@ -365,7 +373,7 @@ static bool is_told(const struct mm_keyring *k, const struct mm_key *key)
 /* A place for a new key: another one, or that of the key not seen for longest. */
 static struct mm_key *new_key(struct mm_keyring *k)
 {
-	uint32_t number = grow((void **)&k->keys, &k->n_keys, sizeof *k->keys, MM_KEYRING_KEYS);
+	uint32_t number = grow((void **)&k->keys, &k->n_keys, sizeof *k->keys, k->keys_max);
 	if (number != 0)
 		return &k->keys[number - 1];
 	struct mm_key *oldest = NULL;
@@ -373,8 +381,10 @@ static struct mm_key *new_key(struct mm_keyring *k)
 		if ((oldest == NULL || k->keys[i].seen_ns < oldest->seen_ns) &&
 		        !is_told(k, &k->keys[i]))
 			oldest = &k->keys[i];
-	if (oldest != NULL)
+	if (oldest != NULL) {
 		key_done(oldest);
+		k->n_evicted++;
+	}
 	return oldest;
 }
 

@@ -15,7 +15,7 @@
 
 enum {
 	MM_URL_TEXT = 256,         /* octets kept of an issuer's name or a place */
-	MM_KEYRING_KEYS = 4096,    /* keys; the one not seen for longest gives way */
+	MM_KEYRING_KEYS = 4096,    /* keys */
 	MM_KEYRING_ISSUERS = 1024, /* issuers */
 	MM_KEYRING_PLACES = 1024,  /* publishers */
 	MM_KEY_USES = 6,           /* publishers of one key */
@@ -116,7 +116,8 @@ struct mm_proof {
 
 struct mm_keyring;
 
-struct mm_keyring *mm_keyring_new(void); /* NULL: out of memory */
+/** keys_max: at most MM_KEYRING_KEYS; the one not seen for longest gives way, unless the operator told it. NULL: out of memory. */
+struct mm_keyring *mm_keyring_new(size_t keys_max);
 void mm_keyring_free(struct mm_keyring *k);
 
 /** Grows whenever something was learnt that may change a verdict. */
@@ -158,6 +159,8 @@ const char *mm_keyring_issuer_at(const struct mm_keyring *k, const struct mm_add
         uint16_t port, struct mm_slice host);
 
 size_t mm_keyring_count(const struct mm_keyring *k, size_t *n_issuers);
+/** How many keys gave way to others. */
+uint64_t mm_keyring_evicted(const struct mm_keyring *k);
 
 /** Write it down; read it again into an empty one. MM_ERR_CORRUPT, MM_ERR_NOMEM. */
 void mm_keyring_save(const struct mm_keyring *k, struct mm_store *out);

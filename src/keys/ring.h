@@ -10,6 +10,8 @@ struct mm_keyring {
 	struct mm_publisher *places;
 	size_t n_keys, n_issuers, n_places;
 	uint32_t generation;
+	size_t keys_max;
+	uint64_t n_evicted;
 	uint64_t n_cut; /* tokens for which not all keys could be tried */
 };
 

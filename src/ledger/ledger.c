@@ -29,6 +29,7 @@ void mm_ledger_config_default(struct mm_ledger_config *config)
 	*config = (struct mm_ledger_config){ .rows_max = 1000000,
 		.names_max = 1000000,
 		.baseline_max = 262144,
+		.keys_max = MM_KEYRING_KEYS,
 		.lifetime_ns = 10 * HOURS_NS };
 }
 
@@ -184,7 +185,7 @@ int mm_ledger_new(const struct mm_ledger_config *config, struct mm_ledger **out)
 	mm_attempts_init(&l->attempts, key);
 	mm_apps_init(&l->apps, key);
 	mm_travels_init(&l->travels, key);
-	if (mm_tokens_init(&l->tokens, key, MM_TOKENS_MAX) != MM_OK) {
+	if (mm_tokens_init(&l->tokens, key, MM_TOKENS_MAX, config->keys_max) != MM_OK) {
 		mm_ledger_free(l);
 		return MM_ERR_NOMEM;
 	}

@@ -188,6 +188,7 @@ struct mm_ledger_config {
 	size_t rows_max;
 	size_t names_max;    /* default 1,000,000 */
 	size_t baseline_max; /* default 262,144 values */
+	size_t keys_max;     /* default MM_KEYRING_KEYS */
 	size_t learnt_b_max; /* bytes of all that is learnt beside rows and names; default 0: no limit but the tables' own */
 	int64_t lifetime_ns;       /* longest life of a ticket: default 10 h */
 	int64_t complete_since_ns; /* all that was issued from then on is held to be seen; 0: not known */

@@ -28,9 +28,9 @@ enum {
 	        0xffffffc0, /* scopes that are no names: tokens of a kind, of all applications */
 };
 
-int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t max)
+int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t max, size_t keys_max)
 {
-	*t = (struct mm_tokens){ .keys = mm_keyring_new() };
+	*t = (struct mm_tokens){ .keys = mm_keyring_new(keys_max) };
 	if (t->keys == NULL)
 		return MM_ERR_NOMEM;
 	mm_table_init(&t->tokens, key, sizeof(struct mm_fp), sizeof(struct mm_token), max);

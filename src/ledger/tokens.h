@@ -126,7 +126,8 @@ struct mm_ledger;
 struct mm_look;
 struct mm_sighting;
 
-int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t max) MM_MUST_CHECK;
+int mm_tokens_init(struct mm_tokens *t, const struct mm_hash_key *key, size_t max,
+        size_t keys_max) MM_MUST_CHECK;
 void mm_tokens_done(struct mm_tokens *t);
 
 /** Before the ledger looks at the event: take in the documents it published, and name the issuers of opaque tokens. */

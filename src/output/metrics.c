@@ -190,6 +190,8 @@ const struct mm_metric mm_metrics[] = {
 	        "presentations that were another leg of one seen already, through a proxy" },
 	{ "mintmark_tokens_keys_limit_total", MM_COUNTER, LEDGER(n_keys_limit),
 	        "JWTs of which it cannot be told who signed them, as more keys come into question than are tried" },
+	{ "mintmark_keys_published", MM_GAUGE, LEDGER(n_keys), "public keys of issuers remembered (keys.published)" },
+	{ "mintmark_keys_published_evicted_total", MM_COUNTER, LEDGER(n_keys_evicted), "such keys that gave way to newer ones" },
 	{ "mintmark_key_documents_total", MM_COUNTER, LEDGER(n_key_documents),
 	        "key sets and discovery documents read" },
 	{ "mintmark_password_attempts_total", MM_COUNTER, LEDGER(n_attempts),
@@ -445,6 +447,7 @@ const char *mm_metric_type_name(enum mm_metric_type type)
 
 void mm_ledger_stats_of(const struct mm_ledger *l, struct mm_ledger_stats *out)
 {
+	size_t n_issuers;
 	*out = (struct mm_ledger_stats){
 		.n_issued = l->n_issued,
 		.n_presented = l->n_presented,
@@ -485,6 +488,8 @@ void mm_ledger_stats_of(const struct mm_ledger *l, struct mm_ledger_stats *out)
 		.n_token_copies = l->tokens.n_copies,
 		.n_key_documents = l->tokens.n_documents,
 		.n_keys_limit = mm_keyring_cut(l->tokens.keys),
+		.n_keys = mm_keyring_count(l->tokens.keys, &n_issuers),
+		.n_keys_evicted = mm_keyring_evicted(l->tokens.keys),
 		.n_attempts = l->attempts.n_attempts,
 		.n_sensor_seen = l->sensor.n_seen,
 		.n_sensor_lost = l->sensor.n_lost,

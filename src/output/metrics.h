@@ -81,6 +81,7 @@ struct mm_ledger_stats {
 	uint64_t n_guessers, n_guessers_evicted;
 	uint64_t n_pairs, n_pairs_evicted;
 	uint64_t n_tokens_verified, n_tokens_invalid, n_token_copies, n_key_documents, n_keys_limit;
+	uint64_t n_keys, n_keys_evicted;
 	uint64_t n_attempts;
 	uint64_t n_sensor_seen,
 	        n_sensor_lost; /* packets of the sensor itself, as the ledger was told */

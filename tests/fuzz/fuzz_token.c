@@ -122,7 +122,7 @@ static void save(const struct run *r)
 	struct mm_store out = { 0 };
 	struct mm_files files = { 0 };
 	struct mm_file_map map = { 0 };
-	struct mm_keyring *again = mm_keyring_new();
+	struct mm_keyring *again = mm_keyring_new(MM_KEYRING_KEYS);
 	fuzz_expect(again != NULL && mm_files_add(&files, "fuzz") == 0, "memory suffices");
 	mm_files_save(&files, &out);
 	mm_keyring_save(r->ring, &out);
@@ -144,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mm_jwk_init();
 		ready = true;
 	}
-	struct run r = { .ring = mm_keyring_new(), .now_ns = NOON };
+	struct run r = { .ring = mm_keyring_new(MM_KEYRING_KEYS), .now_ns = NOON };
 	fuzz_expect(r.ring != NULL, "memory suffices");
 	struct mm_cursor c = mm_cursor(mm_slice(data, size));
 	while (c.len != 0) {

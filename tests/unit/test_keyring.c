@@ -35,7 +35,7 @@ static size_t n_drift;
 static int set_up(void **state)
 {
 	(void)state;
-	k = mm_keyring_new();
+	k = mm_keyring_new(MM_KEYRING_KEYS);
 	return k == NULL;
 }
 
@@ -966,6 +966,28 @@ static void test_ten_thousand(void **state)
 	free(set);
 }
 
+/* Fewer than there could be: the latest stay, and what the operator told. */
+static void test_fewer_keys(void **state)
+{
+	enum { FEW = 64 };
+	(void)state;
+	size_t n_issuers;
+	char key[JOSE_TEXT];
+	struct signer secret = signer_new("HS256", "s");
+	mm_keyring_free(k);
+	k = mm_keyring_new(FEW);
+	assert_int_equal(mm_keyring_tell(k, mm_slice_str("https://c.example"),
+	                         mm_slice_str(KEYS(jwk_text(&secret, "", key), key3))),
+	        MM_OK);
+	assert_true(publish_to(66, from(66, "evil.example", "/jwks"), many_keys(0, 60), AT(0)));
+	assert_int_equal(mm_keyring_count(k, &n_issuers), 62);
+	assert_int_equal(mm_keyring_evicted(k), 0);
+	assert_true(publish_to(66, from(66, "evil.example", "/jwks"), many_keys(100, 60), AT(1)));
+	assert_int_equal(mm_keyring_count(k, &n_issuers), FEW);
+	assert_int_equal(mm_keyring_evicted(k), 58);
+	expect(judge(&three, "https://c.example", 2), MM_VALID, KNOWN);
+}
+
 static void test_many_issuers(void **state)
 {
 	(void)state;
@@ -1037,7 +1059,7 @@ static int load(struct mm_slice bytes, struct kept *out)
 {
 	struct mm_cursor c = mm_cursor(bytes);
 	struct mm_file_map map = { 0 };
-	*out = (struct kept){ .ring = mm_keyring_new() };
+	*out = (struct kept){ .ring = mm_keyring_new(MM_KEYRING_KEYS) };
 	int r = mm_file_map_load(&map, &c);
 	if (r == MM_OK)
 		r = mm_keyring_load(out->ring, &c, &map);
@@ -1238,6 +1260,7 @@ int main(void)
 		TEST(test_many_tries),
 		TEST(test_many_keys),
 		TEST(test_ten_thousand),
+		TEST(test_fewer_keys),
 		TEST(test_many_issuers),
 		TEST(test_many_places),
 		TEST(test_save),
