@@ -675,7 +675,7 @@ static void share_memory(struct mm_config *c)
 		{ &c->event_memory_b, 1, 9, 65536 },
 		{ &c->ledger_rows_max, 240, 17, 16 },
 		{ &c->learnt_b_max, 1, 18, 65536 },
-		{ &c->keys_published_max, 8192, 2, 64 },
+		{ &c->keys_published_max, 6144, 2, 64 },
 		{ &c->keys_max, 160, 1, 16 },
 		{ &c->findings_max, 18 * 1024, 8, 16 },
 	};

@@ -91,7 +91,7 @@ const struct mm_option mm_options[] = {
 	{ "keys.secrets", MM_OPTION_COUNT, AT(keys_max), 16, MAX_COUNT, "262144",
 		"secrets of TLS connections held at a time; about 128 bytes each", MM_RESTART },
 	{ "keys.published", MM_OPTION_COUNT, AT(keys_published_max), 64, 4096, "4096",
-		"public keys of issuers remembered, of about 8 KiB each; the one not seen for longest gives way", MM_RESTART },
+		"public keys of issuers remembered, of about 4 KiB each; the one not seen for longest gives way", MM_RESTART },
 	{ "tls.events", MM_OPTION_CHOICE, AT(tls_events), 0, 0, "auto",
 		"an event for each TLS handshake: auto: of connections that were decrypted; yes: of all; no", MM_RESTART },
 	{ "state.dir", MM_OPTION_TEXT, AT(state_dir), 0, 0, NULL,
