@@ -1,8 +1,8 @@
 /* The configuration file.
  *
  * libyaml reads the YAML, event by event; what the events mean is told by the table of options. libcyaml, which
- * stands on libyaml, is not used: as of 1.3 a schema of it knows neither units nor limits of numbers, and its
- * errors name lines only in words for a log. With the events come their lines. */
+ * stands on libyaml, is not used: as of 1.3 it stops at the first error, names lines only in words for a log, and
+ * has none for a value that it took and the table refuses. With the events come their lines. */
 #include "conf/file.h"
 
 #include <errno.h>
