@@ -704,8 +704,7 @@ void mm_flow_packet_at(struct mm_flow_table *t, const struct mm_packet *pkt,
 	note_flags(t, f, side, seg);
 	if (seg->payload.len + seg->missing != 0)
 		f->bits |= (uint16_t)(MM_PAYLOAD << side);
-	if (f->mode != MM_FLOW_SHUNTED ||
-	        ((f->bits & MM_OVER) != 0 && mm_tcp_goes_on(f, side, seg)))
+	if (f->mode != MM_FLOW_SHUNTED)
 		mm_tcp_segment(t, f, side, pkt, seg);
 }
 

@@ -50,7 +50,6 @@ enum {
 	MM_FIN_SEEN = 1u << 4,
 	MM_PAYLOAD = 1u << 6,  /* packets with payload */
 	MM_RST_SEEN = 1u << 8, /* either side */
-	MM_OVER = 1u << 9,     /* all was read up to both FINs */
 };
 
 struct mm_track;
@@ -69,9 +68,8 @@ struct mm_flow {
 	uint32_t prev, next; /* of its list; next: of the free list */
 	uint32_t isn[2];     /* UDP: digest of the datagram last shown to probe() */
 	struct mm_track *track;
-	int64_t looked_ns
-	        [2]; /* UDP: time of that datagram; TCP with MM_OVER: sequence number of the FIN */
-	uint8_t held_for; /* UDP without a dissector: MM_FLOW_NAME_*, by its first datagram */
+	int64_t looked_ns[2]; /* UDP: time of that datagram */
+	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_*, by its first datagram */
 } __attribute__((aligned(64)));
 
 /* A datagram seen, to know its copies. */
@@ -257,9 +255,6 @@ void mm_layer_done(struct mm_flow_table *t);
 
 void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg);
-/** Of a flow that is over (MM_OVER): does the segment bear bytes behind the FIN? Then whoever sent the FINs did not mean, or was
- * not, those who talk: the flow is new, as if joined midway. */
-bool mm_tcp_goes_on(struct mm_flow *f, unsigned side, const struct mm_segment *seg);
 /** Decide what packet time has decided for the flows that wait. */
 void mm_tcp_look(struct mm_flow_table *t);
 /** Count the track among those that wait, or no longer. */

@@ -594,13 +594,10 @@ static bool is_over(const struct mm_flow *f)
 	return true;
 }
 
-/* Nothing more is to come. */
+/* Nothing can come any more that would be read. */
 static void leave(struct mm_flow_table *t, struct mm_flow *f)
 {
 	struct mm_track *tr = f->track;
-	for (unsigned side = 0; side < 2; side++)
-		f->looked_ns[side] = tr->s[side].base + (uint32_t)tr->s[side].fin;
-	f->bits |= MM_OVER;
 	if (tr->fin_ns > tr->known_ns)
 		tr->known_ns = tr->fin_ns;
 	mm_frame_end(t, f, tr->fin_ns);
@@ -690,18 +687,6 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 	}
 	if (f->mode == MM_FLOW_TRACKED)
 		move_on(t, f, side);
-}
-
-bool mm_tcp_goes_on(struct mm_flow *f, unsigned side, const struct mm_segment *seg)
-{
-	size_t len = seg->payload.len + seg->missing;
-	uint32_t end = seg->seq + (uint32_t)len;
-	if (len == 0 || (int32_t)(end - (uint32_t)f->looked_ns[side]) <= 0)
-		return false;
-	const unsigned both = MM_SYN_SEEN | MM_FIN_SEEN;
-	f->bits &= (uint16_t) ~(MM_OVER | both | both << 1);
-	f->mode = MM_FLOW_NEW;
-	return true;
 }
 
 /* Shorter than any message that hands out a credential: an alert that closes TLS, a GOAWAY of HTTP/2. */

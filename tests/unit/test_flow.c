@@ -1326,31 +1326,6 @@ static void test_port_reuse_midway(void **state)
 	assert_non_null(strstr(record[0], "end @1700000000007000000\nframes 46"));
 }
 
-/* FINs that the ends did not take for theirs hide nothing of what follows; what was read is not read again. */
-static void test_on_after_fins(void **state)
-{
-	(void)state;
-	reset();
-	struct talk k = talk_new(40000, PORT_FRAMES);
-	handshake(&k);
-	stream(&k, 0, message('M', 30, 1));
-	const struct sent again = packets[n_packets - 1];
-	goodbye(&k);
-	packets[n_packets++] = again;
-	packets[n_packets - 1].pkt.time_ns = k.now += MS;
-	struct mm_flow_stats s = run(packets, n_packets);
-	assert_int_equal(n_parsed[0], 1);
-	k.seq[0]--; /* as if there had been no FIN */
-	k.seq[1]--;
-	stream(&k, 0, message('M', 40, 2));
-	stream(&k, 1, message('M', 50, 3));
-	s = run(packets, n_packets);
-	assert_int_equal(s.n_flows, 1);
-	assert_int_equal(n_parsed[0], 2);
-	assert_int_equal(n_parsed[1], 1);
-	assert_int_equal(s.n_gaps, 0);
-}
-
 static void test_syn_with_data(void **state)
 {
 	(void)state;
@@ -2428,7 +2403,6 @@ int main(void)
 		cmocka_unit_test(test_lost_request),
 		cmocka_unit_test(test_port_reuse),
 		cmocka_unit_test(test_port_reuse_midway),
-		cmocka_unit_test(test_on_after_fins),
 		cmocka_unit_test(test_syn_with_data),
 		cmocka_unit_test(test_syn_decides_client),
 		cmocka_unit_test(test_probe),
