@@ -107,7 +107,6 @@ void mm_flow_retime(struct mm_flow_table *t, int64_t udp_timeout_ns, int64_t tcp
 /** Take in one segment. A TCP flow whose SYN was not seen begins with the lowest byte that comes before both
  * twice gap_patience_ns is over, or 64 packets are; nothing of it is read before that. Dissectors run, and events are
  * emitted, before it returns.
- * A TCP flow of which everything was read up to both FINs ends with the later one, for its dissector and its memory.
  * Where bytes of a flow that has a dissector are lost, MM_EV_LOSS says so of its server.
  * Events carry key_ns (the packet time that made them known: of the last of their packets, of the ACK that showed what
  * was before them to be lost, or for a flow that ran out its last packet's time plus the timeout and a second) and seq (a number ascending within one run, 0-based, in order of emission). */

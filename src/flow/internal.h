@@ -118,7 +118,6 @@ struct mm_track {
 	bool lacking;        /* MM_TRACK_PROBE: first bytes are missing that later ones followed */
 	uint32_t n_ticks;    /* packets with ascending times */
 	int64_t first_ns, now_ns; /* earliest and latest time of its packets */
-	int64_t fin_ns;           /* later one of the FINs */
 	int64_t known_ns; /* what is read from now on was not known before: the time of a decision */
 	bool waiting;     /* in the list of those that packet time may decide something for */
 	struct mm_track *wait_prev, *wait_next;

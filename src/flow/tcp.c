@@ -576,34 +576,6 @@ void mm_tcp_wait(struct mm_flow_table *t, struct mm_track *tr, bool waiting)
 		t->next_look_ns = INT64_MAX;
 }
 
-/* Was all read that both sides sent, up to their FINs? TLS may still be waiting for its secrets. */
-static bool is_over(const struct mm_flow *f)
-{
-	const struct mm_track *tr = f->track;
-	if (!claimed(f))
-		return false;
-	for (unsigned side = 0; side < 2; side++) {
-		const struct mm_stream *s = &tr->s[side];
-		if (!s->based || !s->has_fin || s->start != s->fin || s->max_end > s->fin ||
-		        !mm_stream_empty(s) || s->skip_missing != 0)
-			return false;
-	}
-	for (const struct mm_flow_layer *l = &tr->top; l != NULL; l = l->inner)
-		if (l->self != NULL && l->self->seen != NULL)
-			return false;
-	return true;
-}
-
-/* Nothing can come any more that would be read. */
-static void leave(struct mm_flow_table *t, struct mm_flow *f)
-{
-	struct mm_track *tr = f->track;
-	if (tr->fin_ns > tr->known_ns)
-		tr->known_ns = tr->fin_ns;
-	mm_frame_end(t, f, tr->fin_ns);
-	mm_flow_shunt(t, f);
-}
-
 /* Hand on what can be, decide what can be, and wait for the rest. */
 static void move_on(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 {
@@ -613,10 +585,6 @@ static void move_on(struct mm_flow_table *t, struct mm_flow *f, unsigned side)
 	struct mm_track *tr = f->track;
 	if (f->mode != MM_FLOW_TRACKED)
 		return;
-	if (is_over(f)) {
-		leave(t, f);
-		return;
-	}
 	bool blocked = tr->mode == MM_TRACK_PROBE && tr->lacking;
 	for (unsigned i = 0; i < 2; i++)
 		blocked |=
@@ -678,8 +646,6 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 	}
 	if (f->mode == MM_FLOW_TRACKED && (seg->tcp_flags & MM_TCP_FIN) != 0 && s->based) {
 		int64_t fin = mm_stream_offset(s, seq) + (int64_t)(seg->payload.len + seg->missing);
-		if (!s->has_fin && pkt->time_ns > tr->fin_ns)
-			tr->fin_ns = pkt->time_ns;
 		s->has_fin = fin >= 0;
 		s->fin = (uint64_t)fin;
 		if (claimed(f) && !mm_stream_empty(&tr->s[!side]))
