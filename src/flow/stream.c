@@ -64,7 +64,8 @@ void mm_stream_rebase(struct mm_stream *s, uint32_t base)
 		s->m0 = s->n_marks = 0;
 	} else if (s->buf_off < down) {
 		size_t cut = (size_t)(down - s->buf_off);
-		memmove(s->buf, s->buf + cut, s->cap - cut);
+		if (cut < s->cap) /* there is no buffer for bytes that were not captured */
+			memmove(s->buf, s->buf + cut, s->cap - cut);
 		s->buf_off = down;
 	}
 	s->buf_off = minus(s->buf_off, down);

@@ -1307,6 +1307,27 @@ static void test_port_reuse(void **state)
 	assert_as_expected();
 }
 
+/* Bytes that were not captured, overtaken by nothing, and then the SYN before them: there is nothing to move. */
+static void test_syn_after_lost_bytes(void **state)
+{
+	(void)state;
+	reset();
+	struct talk k = talk_new(40000, PORT_FRAMES);
+	k.seq[0]++;
+	put(&k, 0, MM_TCP_ACK, none)->seg.missing = 36;
+	k.seq[0]--;
+	struct sent *syn = put(&k, 0, MM_TCP_SYN, none);
+	syn->pkt.time_ns = packets[0].pkt.time_ns;
+	put(&k, 1, MM_TCP_SYN | MM_TCP_ACK, none);
+	k.seq[0] += 36;
+	stream(&k, 0, message('M', 40, 2));
+	goodbye(&k);
+	struct mm_flow_stats s = run(packets, n_packets);
+	assert_int_equal(s.n_flows, 1);
+	assert_int_equal(s.n_gap_bytes, 36);
+	assert_int_equal(n_parsed[0], 1);
+}
+
 static void test_syn_with_data(void **state)
 {
 	(void)state;
@@ -2383,6 +2404,7 @@ int main(void)
 		cmocka_unit_test(test_tail_loss),
 		cmocka_unit_test(test_lost_request),
 		cmocka_unit_test(test_port_reuse),
+		cmocka_unit_test(test_syn_after_lost_bytes),
 		cmocka_unit_test(test_syn_with_data),
 		cmocka_unit_test(test_syn_decides_client),
 		cmocka_unit_test(test_probe),
