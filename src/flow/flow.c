@@ -445,8 +445,10 @@ static void note_flags(
 		if ((seg->tcp_flags & MM_TCP_ACK) != 0 && f->track == NULL)
 			f->isn[!side] = seg->ack - 1;
 	}
-	if ((seg->tcp_flags & MM_TCP_FIN) != 0)
+	if ((seg->tcp_flags & MM_TCP_FIN) != 0 && (before & MM_FIN_SEEN << side) == 0) {
 		f->bits |= (uint16_t)(MM_FIN_SEEN << side);
+		f->fin[side] = mm_tcp_after(seg);
+	}
 	if ((seg->tcp_flags & MM_TCP_RST) != 0)
 		f->bits |= MM_RST_SEEN;
 	/* A flow is no longer one-way, and so perhaps no longer closed, when the other side shows. */

@@ -68,8 +68,11 @@ struct mm_flow {
 	uint32_t prev, next; /* of its list; next: of the free list */
 	uint32_t isn[2];     /* UDP: digest of the datagram last shown to probe() */
 	struct mm_track *track;
-	int64_t looked_ns[2]; /* UDP: time of that datagram */
-	uint8_t held_for;     /* UDP without a dissector: MM_FLOW_NAME_*, by its first datagram */
+	union {
+		int64_t looked_ns[2]; /* UDP: time of that datagram */
+		uint32_t fin[2];      /* TCP: sequence number of the first FIN, once seen */
+	};
+	uint8_t held_for; /* UDP without a dissector: MM_FLOW_NAME_*, by its first datagram */
 } __attribute__((aligned(64)));
 
 /* A datagram seen, to know its copies. */
@@ -251,6 +254,13 @@ void mm_layer_free_inner(struct mm_flow_table *t, struct mm_flow_layer *l);
 void mm_layer_done(struct mm_flow_table *t);
 
 /* tcp.c */
+
+/** The sequence number behind the segment's bytes: of its FIN, if it has one. */
+static inline uint32_t mm_tcp_after(const struct mm_segment *seg)
+{
+	return seg->seq + ((seg->tcp_flags & MM_TCP_SYN) != 0) +
+	       (uint32_t)(seg->payload.len + seg->missing);
+}
 
 void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
         const struct mm_packet *pkt, const struct mm_segment *seg);

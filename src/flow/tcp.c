@@ -502,6 +502,22 @@ static void note_syn(struct mm_track *tr, struct mm_stream *s, uint32_t isn)
 	s->based = s->syn = true;
 }
 
+/* The FIN, which may come before the first bytes do. */
+static void note_fin(struct mm_stream *s, uint32_t seq)
+{
+	int64_t fin = mm_stream_offset(s, seq);
+	s->has_fin = fin >= 0;
+	s->fin = (uint64_t)fin;
+}
+
+/* One that came when it was not known where the stream starts. */
+static void note_early_fin(const struct mm_flow *f, unsigned side)
+{
+	struct mm_stream *s = &f->track->s[side];
+	if (s->based && !s->has_fin && (f->bits & MM_FIN_SEEN << side) != 0)
+		note_fin(s, f->fin[side]);
+}
+
 static void note_ack(struct mm_stream *s, uint32_t ack, int64_t time_ns)
 {
 	if (!s->based)
@@ -526,8 +542,10 @@ static struct mm_track *new_track(
 	tr->known_ns = INT64_MIN;
 	tr->n_ticks = 1;
 	for (unsigned side = 0; side < 2; side++)
-		if ((f->bits & MM_SYN_SEEN << side) != 0)
+		if ((f->bits & MM_SYN_SEEN << side) != 0) {
 			note_syn(tr, &tr->s[side], f->isn[side]);
+			note_early_fin(f, side);
+		}
 	size_t ignored;
 	if (mm_class_flow(&t->class, f, &ignored) != NULL)
 		tr->mode = MM_TRACK_HOLD;
@@ -630,8 +648,10 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 	if (pkt->time_ns < tr->first_ns)
 		tr->first_ns = pkt->time_ns;
 	struct mm_stream *s = &tr->s[side];
-	if (syn)
+	if (syn) {
 		note_syn(tr, s, seg->seq);
+		note_early_fin(f, side);
+	}
 	if ((seg->tcp_flags & MM_TCP_ACK) != 0)
 		note_ack(&tr->s[!side], seg->ack, pkt->time_ns);
 	settle_if_due(t, f);
@@ -641,13 +661,12 @@ void mm_tcp_segment(struct mm_flow_table *t, struct mm_flow *f, unsigned side,
 			s->based = true;
 			s->max_end = tr->settled ? 0 : MM_STREAM_SLACK;
 			s->base = seq - (uint32_t)s->max_end;
+			note_early_fin(f, side);
 		}
 		take_data(t, f, side, pkt, seg, mm_stream_offset(s, seq));
 	}
 	if (f->mode == MM_FLOW_TRACKED && (seg->tcp_flags & MM_TCP_FIN) != 0 && s->based) {
-		int64_t fin = mm_stream_offset(s, seq) + (int64_t)(seg->payload.len + seg->missing);
-		s->has_fin = fin >= 0;
-		s->fin = (uint64_t)fin;
+		note_fin(s, mm_tcp_after(seg));
 		if (claimed(f) && !mm_stream_empty(&tr->s[!side]))
 			pump(t, f, !side);
 	}

@@ -458,11 +458,16 @@ static struct mm_flow_stats run(const struct sent *p, size_t n)
 
 static char expected[2][RECORD_MAX];
 
+static void expect_the_same(void)
+{
+	for (int i = 0; i < 2; i++)
+		memcpy(expected[i], record[i], n_record[i] + 1);
+}
+
 static void expect_from_plain_run(void)
 {
 	run(packets, n_packets);
-	for (int i = 0; i < 2; i++)
-		memcpy(expected[i], record[i], n_record[i] + 1);
+	expect_the_same();
 }
 
 static void assert_as_expected(void)
@@ -1305,6 +1310,32 @@ static void test_port_reuse(void **state)
 	s = run(other, n);
 	assert_int_equal(s.n_flows, 2);
 	assert_as_expected();
+}
+
+/* A request whose sender's FIN overtook it, with the SYNs and without. */
+static void test_fin_before_data(void **state)
+{
+	(void)state;
+	for (size_t from = 0; from <= 3; from += 3) {
+		reset();
+		struct talk k = talk_new(40000, PORT_FRAMES);
+		handshake(&k);
+		stream(&k, 0, message('M', 30, 1)); /* 4 */
+		put(&k, 0, MM_TCP_FIN | MM_TCP_ACK, none);
+		stream(&k, 1, message('M', 50, 2)); /* acknowledges the FIN */
+		put(&k, 1, MM_TCP_FIN | MM_TCP_ACK, none);
+		put(&k, 0, MM_TCP_ACK, none);
+		(void)run(packets + from, n_packets - from);
+		assert_int_equal(n_parsed[0], 1);
+		assert_int_equal(n_parsed[1], 1);
+		expect_the_same();
+		const struct sent data = packets[3];
+		packets[3] = packets[4];
+		packets[4] = data;
+		struct mm_flow_stats s = run(packets + from, n_packets - from);
+		assert_int_equal(s.n_gaps, 0);
+		assert_as_expected();
+	}
 }
 
 /* Bytes that were not captured, overtaken by nothing, and then the SYN before them: there is nothing to move. */
@@ -2404,6 +2435,7 @@ int main(void)
 		cmocka_unit_test(test_tail_loss),
 		cmocka_unit_test(test_lost_request),
 		cmocka_unit_test(test_port_reuse),
+		cmocka_unit_test(test_fin_before_data),
 		cmocka_unit_test(test_syn_after_lost_bytes),
 		cmocka_unit_test(test_syn_with_data),
 		cmocka_unit_test(test_syn_decides_client),
