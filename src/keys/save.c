@@ -178,6 +178,8 @@ int mm_keyring_load(struct mm_keyring *k, struct mm_cursor *in, struct mm_file_m
 		load_issuer(k, in, issuer);
 	}
 	n = mm_load_u32(in, MM_KEYRING_KEYS);
+	if (k->keys_max < n) /* though fewer are wanted now: tokens know them by their numbers */
+		k->keys_max = n;
 	for (uint32_t i = 0; i < n && !in->err; i++)
 		load_key(k, in, files);
 	k->generation++;

@@ -1055,11 +1055,12 @@ static struct mm_store saved(const struct kept *r)
 	return out;
 }
 
+/* Whatever was kept is there again, though the ring is made for one key. */
 static int load(struct mm_slice bytes, struct kept *out)
 {
 	struct mm_cursor c = mm_cursor(bytes);
 	struct mm_file_map map = { 0 };
-	*out = (struct kept){ .ring = mm_keyring_new(MM_KEYRING_KEYS) };
+	*out = (struct kept){ .ring = mm_keyring_new(1) };
 	int r = mm_file_map_load(&map, &c);
 	if (r == MM_OK)
 		r = mm_keyring_load(out->ring, &c, &map);
