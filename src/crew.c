@@ -28,6 +28,7 @@ enum {
 	POLL_MS = 20,
 	/* Packets read ahead: while they are decoded, the memory that the first of them will touch is fetched. */
 	AHEAD = 32,
+	BLOCK_HELD = 512 * 1024, /* larger ones are held for bytes alone that cannot be copied */
 };
 
 /* SETTLE_NS: packet time between two looks of a single thread at what is in order. */
@@ -452,7 +453,9 @@ static bool keep_bytes(struct load *l, const struct mm_packet *pkt, struct mm_se
 	struct mm_slice *s = &seg->payload;
 	if (s->len == 0)
 		return true;
-	if (pkt->block != NULL && mm_slice_holds(pkt->data, *s)) {
+	bool inside = pkt->block != NULL && mm_slice_holds(pkt->data, *s);
+	/* A capture can have blocks of many megabytes. They are not held for the sake of a few bytes. */
+	if (inside && (pkt->block->room <= BLOCK_HELD || s->len > LOAD_SPILL - l->n_spilled)) {
 		for (size_t i = 0; i < l->n_blocks; i++)
 			if (l->blocks[i] == pkt->block)
 				return true;

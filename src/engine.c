@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/block.h"
 #include "capture/capture.h"
 #include "conf/file.h"
 #include "conf/options.h"
@@ -81,6 +82,7 @@ struct mintmark {
 	char error[512];
 	bool started, finished, running, tell_failed;
 	atomic_bool stop, pause;
+	struct mm_spares spares; /* whoever reads */
 	pthread_mutex_t
 	        words; /* error, broken; one callback at a time: reading and analysing are two threads */
 	int output_errno; /* why an output broke; 0: none did */
@@ -218,6 +220,7 @@ void mintmark_free(struct mintmark *m)
 	mm_detect_done(&m->detect);
 	mm_ledger_free(m->ledger);
 	mm_merge_free(m->merge);
+	mm_spares_done(&m->spares);
 	mm_buf_done(&m->json);
 	for (size_t i = 0; i < m->n_interfaces; i++)
 		free(m->interfaces[i]);
@@ -310,7 +313,8 @@ static int add_file(struct mintmark *m, const char *path)
 	struct mm_source *s;
 	char why[256] = "";
 	uint32_t file = (uint32_t)m->files.n;
-	int r = mm_source_open_file(path, file, m->config.filter, &m->stop, &s, why, sizeof why);
+	int r = mm_source_open_file(
+	        path, file, m->config.filter, &m->stop, &m->spares, &s, why, sizeof why);
 	if (r != MM_OK)
 		return fail(m, r, "%s: %s", path, why);
 	struct mm_source **sources = realloc(m->sources, (m->n_sources + 1) * sizeof *sources);

@@ -75,11 +75,14 @@ enum {
 	MM_CAPTURE_FILTERS = 64,       /* link types in one file that a filter is compiled for */
 };
 
+struct mm_spares; /* capture/block.h */
+
 /** Open a capture file: pcap (micro- or nanosecond, either byte order) or pcapng, plain or
  * compressed by gzip, zstd or xz, told by magic; "-" reads standard input.
  * filter: a pcap-filter(7) expression compiled for each link type met, or NULL. It must compile
  * for the first link type; packets of a later one for which it does not are turned away.
  * stop: once set, an input that has no bytes yet has ended; borrowed, may be NULL.
+ * spares: shared by all captures that are read by one thread at a time; borrowed until the last of them is closed.
  * *out: owned by the caller, to be closed with mm_source_close().
  * The first 64 KiB are read here; later reads are of 256 KiB, in next(). At its end a source gives
  * its buffers and file descriptor back, also before it is closed.
@@ -89,7 +92,8 @@ enum {
  * (errno), MM_ERR_NOMEM, or MM_ERR_UNSUPPORTED (compressed data that need too much memory; too
  * many link types to filter); all packets before the fault have then been given. */
 int mm_source_open_file(const char *path, uint32_t file, const char *filter,
-        const atomic_bool *stop, struct mm_source **out, char *why, size_t why_len) MM_MUST_CHECK;
+        const atomic_bool *stop, struct mm_spares *spares, struct mm_source **out, char *why,
+        size_t why_len) MM_MUST_CHECK;
 
 void mm_source_close(struct mm_source *s); /* accepts NULL */
 

@@ -242,33 +242,6 @@ static void read_plain(struct mm_input *in)
 		(void)end_with(in, MM_OK, "");
 }
 
-/** Another block of at least this size. Of those that were read into before the oldest is mostly free again by now: its memory is
- * there, that of a new one has to be made first. */
-static struct mm_block *next_block(struct mm_input *in, size_t room)
-{
-	for (size_t i = 0; i < MM_INPUT_SPARES; i++) {
-		struct mm_block **spare = &in->spares[(in->n_spared + i) % MM_INPUT_SPARES];
-		struct mm_block *block = *spare;
-		if (block == NULL)
-			continue;
-		if (!mm_block_is_mine(block))
-			break;
-		*spare = NULL;
-		if (block->room >= room)
-			return block;
-		mm_block_drop(block);
-	}
-	return mm_block_new(room);
-}
-
-/** Keep it for later, in place of the one kept longest. */
-static void spare(struct mm_input *in, struct mm_block *block)
-{
-	struct mm_block **place = &in->spares[in->n_spared++ % MM_INPUT_SPARES];
-	mm_block_drop(*place);
-	*place = block;
-}
-
 /** Room to read in, and for n bytes in one piece. */
 static int make_room(struct mm_input *in, size_t n)
 {
@@ -276,8 +249,8 @@ static int make_room(struct mm_input *in, size_t n)
 	struct mm_block *block = in->block;
 	/* Where somebody still uses what lies in the block, reading goes on in another one. */
 	if (!mm_block_is_mine(block) || in->room < want) {
-		block = next_block(in, want > in->room ? want : in->room);
-		if (block == NULL)
+		block = mm_spares_take(in->spares, want);
+		if (block == NULL && (block = mm_block_new(want)) == NULL)
 			return end_nomem(in);
 	}
 	memmove(block->bytes, in->buf + in->start, in->end - in->start);
@@ -285,7 +258,11 @@ static int make_room(struct mm_input *in, size_t n)
 	in->start = 0;
 	if (block == in->block)
 		return MM_OK;
-	spare(in, in->block);
+	/* One that was made for a large packet is not kept for small ones. */
+	if (in->room == MM_INPUT_BLOCK)
+		mm_spares_put(in->spares, in->block);
+	else
+		mm_block_drop(in->block);
 	in->block = block;
 	in->buf = block->bytes;
 	in->room = block->room;
@@ -357,10 +334,11 @@ static int open_fd(struct mm_input *in, const char *path)
 	return MM_OK;
 }
 
-int mm_input_open(struct mm_input *in, const char *path, const atomic_bool *stop)
+int mm_input_open(
+        struct mm_input *in, const char *path, const atomic_bool *stop, struct mm_spares *spares)
 {
 	struct mm_slice magic;
-	*in = (struct mm_input){ .fd = -1, .stop = stop };
+	*in = (struct mm_input){ .fd = -1, .stop = stop, .spares = spares };
 	int r = open_fd(in, path);
 	if (r != MM_OK)
 		goto fail;
@@ -402,10 +380,6 @@ void mm_input_done(struct mm_input *in)
 	}
 	free(d);
 	mm_block_drop(in->block);
-	for (size_t i = 0; i < MM_INPUT_SPARES; i++) {
-		mm_block_drop(in->spares[i]);
-		in->spares[i] = NULL;
-	}
 	in->block = NULL;
 	in->decoder = NULL;
 	in->buf = NULL;

@@ -24,8 +24,7 @@ enum mm_codec {
 enum {
 	MM_INPUT_FIRST = 64 * 1024,
 	MM_INPUT_BLOCK = 256 * 1024,
-	MM_INPUT_SPARES = 32, /* blocks whose packets other threads may still read */
-	MM_INPUT_MAGIC = 6,   /* bytes that tell the codec: the longest magic, of xz */
+	MM_INPUT_MAGIC = 6, /* bytes that tell the codec: the longest magic, of xz */
 };
 
 /* Memory that hostile compressed data may make a decoder take. */
@@ -49,21 +48,20 @@ struct mm_input {
 	uint64_t size;   /* of the stored file; 0 when unknown */
 	uint64_t at;     /* where, in the decompressed data, the first byte not dropped lies */
 	struct mm_block *block;
-	struct mm_block *spares
-	        [MM_INPUT_SPARES]; /* a ring of those before it, to be used again; NULL: none */
-	size_t n_spared;
-	uint8_t *buf;            /* block->bytes */
-	size_t room, start, end; /* buf[start, end) is not dropped yet */
+	struct mm_spares *spares; /* of all inputs of the run; borrowed */
+	uint8_t *buf;             /* block->bytes */
+	size_t room, start, end;  /* buf[start, end) is not dropped yet */
 	struct mm_unpacker *decoder;
 };
 
 /** Which compression the first MM_INPUT_MAGIC bytes of a file tell. */
 enum mm_codec mm_input_codec(struct mm_slice magic);
 
-/** Open path, "-" for standard input, and read its first bytes. stop: see above, borrowed.
+/** Open path, "-" for standard input, and read its first bytes. stop, spares: see above, borrowed.
  * Errors: MM_ERR_IO (errno), MM_ERR_NOMEM; in->why then holds the reason and in needs no
  * mm_input_done(). */
-int mm_input_open(struct mm_input *in, const char *path, const atomic_bool *stop) MM_MUST_CHECK;
+int mm_input_open(struct mm_input *in, const char *path, const atomic_bool *stop,
+        struct mm_spares *spares) MM_MUST_CHECK;
 
 /** Give the file descriptor and all memory back; harmless on one that is done, or is all zero but
  * fd -1. */

@@ -165,7 +165,8 @@ static int file_start(struct mm_file *f)
 }
 
 int mm_source_open_file(const char *path, uint32_t file, const char *filter,
-        const atomic_bool *stop, struct mm_source **out, char *why, size_t why_len)
+        const atomic_bool *stop, struct mm_spares *spares, struct mm_source **out, char *why,
+        size_t why_len)
 {
 	struct mm_file *f = calloc(1, sizeof *f);
 	if (f == NULL) {
@@ -180,7 +181,7 @@ int mm_source_open_file(const char *path, uint32_t file, const char *filter,
 	int r;
 	if (f->base.path == NULL || (filter != NULL && f->filter == NULL))
 		r = mm_file_why(f, MM_ERR_NOMEM, "out of memory");
-	else if ((r = mm_input_open(&f->in, path, stop)) != MM_OK)
+	else if ((r = mm_input_open(&f->in, path, stop, spares)) != MM_OK)
 		(void)mm_file_why(f, r, "%s", f->in.why);
 	else
 		r = file_start(f);

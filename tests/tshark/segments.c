@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "capture/block.h"
 #include "capture/capture.h"
 #include "decode/decode.h"
 
@@ -26,11 +27,12 @@ int main(int argc, char **argv)
 	struct mm_source *s;
 	struct mm_packet pkt;
 	struct mm_segment seg;
+	struct mm_spares spares = { 0 };
 	char why[256] = "out of memory";
 	int r;
 	if (argc != 2 || mm_decoder_new(&key, &d) != MM_OK)
 		return 2;
-	if (mm_source_open_file(argv[1], 0, NULL, NULL, &s, why, sizeof why) != MM_OK) {
+	if (mm_source_open_file(argv[1], 0, NULL, NULL, &spares, &s, why, sizeof why) != MM_OK) {
 		fprintf(stderr, "%s: %s\n", argv[1], why);
 		mm_decoder_free(d);
 		return 1;
@@ -47,6 +49,7 @@ int main(int argc, char **argv)
 	if (mm_decoder_stats(d)->n_depth_limit != 0)
 		fprintf(stderr, "%s: too deep\n", argv[1]);
 	mm_source_close(s);
+	mm_spares_done(&spares);
 	mm_decoder_free(d);
 	return r < 0;
 }

@@ -16,6 +16,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "capture/block.h"
 #include "capture/capture.h"
 #include "guard.h"
 
@@ -159,6 +160,7 @@ static void drop(struct bytes *b)
 }
 
 static char why[256];
+static struct mm_spares spares;
 
 static int open_filtered(
         struct mm_slice s, uint32_t file, const char *filter, struct mm_source **out)
@@ -169,7 +171,7 @@ static int open_filtered(
 	assert_int_equal(write(fd, s.p == NULL ? (const void *)"" : s.p, s.len), (ssize_t)s.len);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	why[0] = '\0';
-	int r = mm_source_open_file(path, file, filter, NULL, out, why, sizeof why);
+	int r = mm_source_open_file(path, file, filter, NULL, &spares, out, why, sizeof why);
 	close(fd);
 	return r;
 }
@@ -348,10 +350,12 @@ static void test_no_capture(void **state)
 	expect_no_open(b.p, b.n, MM_ERR_FORMAT, "pcap version 3.4 is not known");
 	drop(&b);
 	assert_int_equal(
-	        mm_source_open_file("/nonexistent", 0, NULL, NULL, &s, why, sizeof why), MM_ERR_IO);
+	        mm_source_open_file("/nonexistent", 0, NULL, NULL, &spares, &s, why, sizeof why),
+	        MM_ERR_IO);
 	assert_int_equal(errno, ENOENT);
 	assert_string_equal(why, "No such file or directory");
-	assert_int_equal(mm_source_open_file("/", 0, NULL, NULL, &s, why, sizeof why), MM_ERR_IO);
+	assert_int_equal(
+	        mm_source_open_file("/", 0, NULL, NULL, &spares, &s, why, sizeof why), MM_ERR_IO);
 	assert_int_equal(errno, EISDIR);
 	assert_null(s);
 	mm_source_close(NULL);
@@ -914,7 +918,8 @@ static void test_stdin(void **state)
 	assert_int_equal(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
 	close(fds[0]);
 	struct mm_source *s = NULL;
-	assert_int_equal(mm_source_open_file("-", 7, NULL, NULL, &s, why, sizeof why), MM_OK);
+	assert_int_equal(
+	        mm_source_open_file("-", 7, NULL, NULL, &spares, &s, why, sizeof why), MM_OK);
 	assert_int_equal(s->size, 0);
 	expect_everything(s, 1);
 	assert_int_equal(s->offset, b.n);
