@@ -74,6 +74,45 @@ static void test_all_octets(void **unused)
 		assert_int_equal(out[i], i);
 }
 
+enum { LONG = 20 };
+
+/* The octet c in place i of a text of As, which stands for v (-1: for nothing). */
+static void expect_octet(bool url, int c, size_t i, int v)
+{
+	uint8_t text[LONG], out[LONG], want[LONG / 4 * 3] = { 0 };
+	size_t n = 0, shift = 18 - 6 * (i % 4);
+	memset(text, 'A', sizeof text);
+	text[i] = (uint8_t)c;
+	struct mm_slice in = mm_slice(text, sizeof text);
+	bool ok = url ? mm_base64url_decode(in, out, sizeof out, &n)
+	              : mm_base64_decode(in, out, sizeof out, &n);
+	assert_int_equal(ok, v >= 0);
+	if (!ok)
+		return;
+	for (size_t b = 0; b < 3; b++)
+		want[i / 4 * 3 + b] = (uint8_t)((uint32_t)v << shift >> (16 - 8 * b));
+	assert_int_equal(n, sizeof want);
+	assert_memory_equal(out, want, sizeof want);
+}
+
+/* Each octet at each place of a text that is long enough to be taken in larger pieces. */
+static void test_each_octet(void **unused)
+{
+	static const char letters[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	(void)unused;
+	for (int c = 1; c < 256; c++) {
+		const char *at = strchr(letters, c);
+		int letter = at != NULL ? (int)(at - letters) : -1;
+		bool passed_over = strchr(" \t\r\n=", c) != NULL;
+		for (size_t i = 0; i < LONG; i++) {
+			if (!passed_over)
+				expect_octet(false, c, i, c == '+' ? 62 : c == '/' ? 63 : letter);
+			expect_octet(true, c, i, c == '-' ? 62 : c == '_' ? 63 : letter);
+		}
+	}
+}
+
 static void test_room(void **unused)
 {
 	(void)unused;
@@ -111,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_all_octets),
+		cmocka_unit_test(test_each_octet),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_hostile),
 	};
